@@ -1,0 +1,1 @@
+//! The HTTP server for operators: liveness, readiness, metrics, status.

@@ -1,0 +1,1 @@
+//! Wiring only: builds the parts, hands each its dependencies, starts the supervisor.

@@ -1,0 +1,1 @@
+//! Credentials in secrecy types, parsed and validated, behind one watch channel.

@@ -1,0 +1,1 @@
+//! Kubernetes: client, secret watch, lease, events.

@@ -1,0 +1,1 @@
+//! The documents of the `config` and `capabilities` sub-commands and the connector metadata.

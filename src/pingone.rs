@@ -1,0 +1,1 @@
+//! The PingOne platform API: authentication, client, paging, rate limit, retry, wire types, errors.

@@ -1,0 +1,1 @@
+//! Supervisor, shutdown phases, clock, back-off, jitter.

@@ -1,0 +1,1 @@
+//! When the next sync runs: interval, jitter, missed runs.

@@ -1,0 +1,1 @@
+//! One full sync: plan, page, translate, seal.

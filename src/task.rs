@@ -1,0 +1,1 @@
+//! Task and outcome in our own types, dispatcher, queue, deadlines.

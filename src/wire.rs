@@ -1,0 +1,1 @@
+//! `model` to connector messages, `Any`, proto3 JSON.
