@@ -1,1 +1,3 @@
 //! Test entry.
+
+mod service;
