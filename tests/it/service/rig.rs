@@ -35,6 +35,8 @@ pub struct Setup {
     pub idle_poll: Duration,
     pub token_lifetime: i64,
     pub user_agent_suffix: Option<String>,
+    /// The connector's metadata never comes.
+    pub metadata_hangs: bool,
 }
 
 impl Default for Setup {
@@ -48,6 +50,7 @@ impl Default for Setup {
             idle_poll: Duration::from_secs(1),
             token_lifetime: 3600,
             user_agent_suffix: None,
+            metadata_hangs: false,
         }
     }
 }
@@ -75,7 +78,7 @@ impl<F: Fn() -> tokio::io::DuplexStream + Send + Sync> Dialer for Within<F> {
     }
 }
 
-fn metadata() -> Vec<u8> {
+pub fn metadata() -> Vec<u8> {
     ConnectorMetadata {
         display_name: "PingOne".to_owned(),
         help_url: "https://example.org".to_owned(),
@@ -123,7 +126,14 @@ impl Rig {
         };
         let session_parts = SessionParts {
             runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
-            metadata: Arc::new(|| Box::pin(async { Ok(metadata()) })),
+            metadata: Arc::new(move || {
+                Box::pin(async move {
+                    if setup.metadata_hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(metadata())
+                })
+            }),
             dialer: Arc::new(Within(server.dialer())),
             readiness: readiness.clone(),
             liveness: liveness.clone(),

@@ -15,7 +15,7 @@ use sandbox::c1::proto::connector as cv2;
 use sandbox::c1::{Entry, Received, Rpc, Step, TokenStep, ksuid};
 
 use super::fake::{BrokenFeed, FakeSyncs, SyncPlan, WritePlan};
-use super::rig::{CLIENT_ID, GRACE, Rig, Setup, bounded, close, gaps};
+use super::rig::{GRACE, Rig, Setup, bounded, close, gaps};
 
 type Finish = pb::BatonServiceFinishTaskRequest;
 
@@ -130,10 +130,18 @@ mod script {
     use super::*;
 
     pub async fn s01_token_comes_first_with_a_valid_assertion(broken: bool) -> anyhow::Result<()> {
-        // Broken: the audience is the host that is connected to.
-        let client_id = if broken { "blue-fox-12345@localhost/baton" } else { CLIENT_ID };
-        let rig = Rig::started(Setup { client_id, ..Setup::default() }).await;
-        rig.server.wait_until(|server| server.count("Hello") + server.violations().len() > 0).await;
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // The audience is the host that is connected to.
+            rig.server.tamper(|received| match received {
+                Received::Token(mut request) => {
+                    request.claims = request.claims.replace("acme.conductor.one\",\"exp", "localhost\",\"exp");
+                    vec![Received::Token(request)]
+                }
+                other => vec![other],
+            });
+        }
+        rig.server.wait_for("Hello", 1).await;
         clean(&rig)?;
         let names: Vec<_> = rig.server.log().iter().map(|entry| entry.received.name()).collect();
         ensure!(names.starts_with(&["Connection", "Token", "Connection", "Hello"]), "{names:?}");
@@ -667,8 +675,17 @@ mod script {
 
     pub async fn s24_sigterm_cancels_a_sync_and_reports_it(broken: bool) -> anyhow::Result<()> {
         let mut rig = Rig::started(Setup::default()).await;
-        // Broken: a sync that does not listen.
-        rig.syncs.plan(if broken { SyncPlan::Deaf } else { SyncPlan::UntilCancelled });
+        rig.syncs.plan(SyncPlan::UntilCancelled);
+        if broken {
+            // The code of the reference, sometimes.
+            rig.server.tamper(|received| match received {
+                Received::Finish(mut finish) => {
+                    finish.status.as_mut().unwrap().code = 2;
+                    vec![Received::Finish(finish)]
+                }
+                other => vec![other],
+            });
+        }
         let id = rig.server.queue(sync());
         rig.server.wait_for("Heartbeat", 1).await;
         let started = tokio::time::Instant::now();
