@@ -23,7 +23,7 @@ pub use kind::{Payload, Reply, Task, TaskId, TaskKind};
 pub use provision::{
     AccountCreated, AccountInfo, AccountResult, ActionCall, Annotation, CreateAccountRequest, CreateResourceRequest,
     CredentialOptions, DeleteResourceRequest, Email, EncryptedSecret, EncryptionTarget, EntitlementRef, GrantReply,
-    GrantRequest, IssueCredentialRequest, Password, PasswordRule, Provisioner, RateLimit, ResourceCreated,
-    ResourceRef, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, WriteContext,
+    GrantRequest, IssueCredentialRequest, Password, PasswordRule, Provisioner, RateLimit, ResourceCreated, ResourceRef,
+    RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, WriteContext,
 };
 pub use sync::{StorageEngine, SyncRequest, SyncRunner, SyncTarget, SyncedFile};

@@ -136,7 +136,10 @@ impl HealthCheck {
     async fn ask(&self) -> io::Result<[u8; 12]> {
         let mut stream = TcpStream::connect((self.address.as_str(), self.port)).await?;
         let path = self.endpoint.path();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await?;

@@ -47,7 +47,9 @@ pub async fn serve(listener: TcpListener, state: AdminState, token: Cancellation
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            continue;
+        };
         let service = TowerToHyperService::new(routes.clone());
         let token = token.clone();
         connections.spawn(async move {
@@ -133,7 +135,11 @@ async fn healthy(State(state): State<AdminState>) -> Response {
 
 async fn metrics(State(state): State<AdminState>) -> Response {
     match state.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => (
+            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            text,
+        )
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -157,13 +163,23 @@ async fn status(State(state): State<AdminState>) -> Response {
     let unmet = state.readiness.unmet();
     let ready = if unmet.is_empty() { "yes" } else { "no" };
     let mut rows = vec![("ready".to_owned(), ready.to_owned())];
-    rows.extend(unmet.into_iter().map(|(condition, reason)| (format!("  {condition}"), reason)));
+    rows.extend(
+        unmet
+            .into_iter()
+            .map(|(condition, reason)| (format!("  {condition}"), reason)),
+    );
     for one in state.liveness.states() {
         let late = |late: Duration| format!("late by {} s", late.as_secs());
-        rows.push((format!("loop {}", one.name), one.late_by.map_or_else(|| "ok".to_owned(), late)));
+        rows.push((
+            format!("loop {}", one.name),
+            one.late_by.map_or_else(|| "ok".to_owned(), late),
+        ));
     }
     rows.extend((state.facts)());
-    let rows: Vec<_> = rows.into_iter().map(|(name, value)| format!("{name:<24} {value}\n")).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(name, value)| format!("{name:<24} {value}\n"))
+        .collect();
     let text = format!(
         "baton-ping-one {} (revision {}, rust {})\n\n{}\n\
          /livez /readyz /health /ready /live /metrics, PUT /log-level\n",

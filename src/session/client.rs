@@ -54,7 +54,9 @@ impl Client {
         let authority = connector.address().authority();
         let text = |_| SessionError::Text { what: "the user agent" };
         // The scheme is for our connector, which does TLS itself; requests carry the origin's.
-        let origin = format!("https://{authority}").parse().map_err(|_| super::InvalidClientId)?;
+        let origin = format!("https://{authority}")
+            .parse()
+            .map_err(|_| super::InvalidClientId)?;
         let endpoint = Endpoint::from_shared(format!("http://{authority}"))
             .map_err(|_| super::InvalidClientId)?
             .origin(origin)
@@ -84,7 +86,14 @@ impl Client {
         let calls = async {
             let first = self.attempt(method, request.clone(), send).await;
             match first {
-                Err(Attempt { bearer: Some(bearer), error: RpcError::Status { code: Code::Unauthenticated, .. } }) => {
+                Err(Attempt {
+                    bearer: Some(bearer),
+                    error:
+                        RpcError::Status {
+                            code: Code::Unauthenticated,
+                            ..
+                        },
+                }) => {
                     self.tokens.refused(&bearer).await;
                     self.attempt(method, request, send).await
                 }
@@ -181,14 +190,23 @@ impl Client {
 
     /// An upload stream ended.
     pub(super) async fn close_upload(&self, started: Instant, bearer: Option<&Bearer>, error: Option<&RpcError>) {
-        if let (Some(bearer), Some(RpcError::Status { code: Code::Unauthenticated, .. })) = (bearer, error) {
+        if let (
+            Some(bearer),
+            Some(RpcError::Status {
+                code: Code::Unauthenticated,
+                ..
+            }),
+        ) = (bearer, error)
+        {
             self.tokens.refused(bearer).await;
         }
         self.record(UPLOAD, started, error);
     }
 
     pub(super) fn count_uploaded(&self, bytes: usize) {
-        self.metrics.upload_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.metrics
+            .upload_bytes
+            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
@@ -203,7 +221,11 @@ pub(super) fn authorized<Q>(message: Q, bearer: &Bearer) -> Request<Q> {
     headers.insert(http::header::AUTHORIZATION, bearer.header().clone());
     let mut request = Request::new(message);
     *request.metadata_mut() = MetadataMap::from_headers(headers);
-    debug_assert!(request.metadata().contains_key(AsciiMetadataKey::from_static("authorization")));
+    debug_assert!(
+        request
+            .metadata()
+            .contains_key(AsciiMetadataKey::from_static("authorization"))
+    );
     request
 }
 

@@ -137,15 +137,27 @@ impl Connector {
     /// One new stream.
     pub(super) async fn connect(&self) -> Result<TlsStream<Box<dyn Io>>, ConnectError> {
         let authority = || self.address.authority();
-        let too_slow = |limit| ConnectError::Timeout { authority: authority(), limit };
-        let stream = timeout(DIAL_LIMIT, self.dialer.dial(self.address.bare_host(), self.address.port))
-            .await
-            .map_err(|_| too_slow(DIAL_LIMIT))?
-            .map_err(|source| ConnectError::Dial { authority: authority(), source })?;
+        let too_slow = |limit| ConnectError::Timeout {
+            authority: authority(),
+            limit,
+        };
+        let stream = timeout(
+            DIAL_LIMIT,
+            self.dialer.dial(self.address.bare_host(), self.address.port),
+        )
+        .await
+        .map_err(|_| too_slow(DIAL_LIMIT))?
+        .map_err(|source| ConnectError::Dial {
+            authority: authority(),
+            source,
+        })?;
         timeout(HANDSHAKE_LIMIT, self.tls.connect(self.name.clone(), stream))
             .await
             .map_err(|_| too_slow(HANDSHAKE_LIMIT))?
-            .map_err(|source| ConnectError::Handshake { authority: authority(), source })
+            .map_err(|source| ConnectError::Handshake {
+                authority: authority(),
+                source,
+            })
     }
 }
 

@@ -96,7 +96,8 @@ fn sync_target(resource: cv2::Resource) -> SyncTarget {
 }
 
 fn parent(id: Option<cv2::ResourceId>) -> Option<(String, String)> {
-    id.filter(|id| !id.resource.is_empty()).map(|id| (id.resource_type, id.resource))
+    id.filter(|id| !id.resource.is_empty())
+        .map(|id| (id.resource_type, id.resource))
 }
 
 fn action_call(invoke: pb::task::ActionInvokeTask) -> Payload<ActionCall> {

@@ -43,7 +43,11 @@ impl Dialer for TcpDialer {
                 return Ok(Box::new(stream) as Box<dyn Io>);
             };
             let mut stream = open(&proxy.host, proxy.port).await?;
-            let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            let target = if host.contains(':') {
+                format!("[{host}]:{port}")
+            } else {
+                format!("{host}:{port}")
+            };
             proxy.tunnel(&mut stream, &target).await?;
             Ok(Box::new(stream) as Box<dyn Io>)
         })

@@ -59,7 +59,9 @@ impl ClientId {
 
     /// Where C1 is: the override if it is set and not empty (DEV-2), else the id's host.
     pub(super) fn address(&self, override_host: Option<&str>) -> Result<Address, InvalidClientId> {
-        let text = override_host.filter(|host| !host.is_empty()).unwrap_or(&self.token_host);
+        let text = override_host
+            .filter(|host| !host.is_empty())
+            .unwrap_or(&self.token_host);
         let (host, port) = split_port(text);
         let port = match port {
             None => DEFAULT_PORT,
@@ -96,7 +98,11 @@ impl Address {
 
     /// The token endpoint's host header: as C1's own clients write it, without the default port.
     pub(super) fn token_authority(&self) -> String {
-        if self.port == DEFAULT_PORT { self.host.clone() } else { self.authority() }
+        if self.port == DEFAULT_PORT {
+            self.host.clone()
+        } else {
+            self.authority()
+        }
     }
 }
 

@@ -71,7 +71,10 @@ impl RpcError {
     pub(super) fn from_status(method: &'static str, status: Status) -> Self {
         // A status that was received has no source; one made for a broken connection has.
         if std::error::Error::source(&status).is_some() {
-            return Self::Transport { method, source: Box::new(status) };
+            return Self::Transport {
+                method,
+                source: Box::new(status),
+            };
         }
         Self::Status {
             method,

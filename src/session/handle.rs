@@ -35,7 +35,11 @@ impl Inner {
         };
         self.metrics.tasks_in_flight.dec();
         self.metrics.task(kind, outcome, started.elapsed());
-        tracing::info!(outcome = outcome.as_str(), elapsed_ms = started.elapsed().as_millis(), "task ended");
+        tracing::info!(
+            outcome = outcome.as_str(),
+            elapsed_ms = started.elapsed().as_millis(),
+            "task ended"
+        );
     }
 
     /// A Hello task is answered by the Hello itself, also when that fails (c1-protocol.md §1 point 3).
@@ -60,7 +64,9 @@ impl Inner {
             Err(error) => {
                 self.metrics.heartbeat_failures.inc();
                 let message = format!("the first heartbeat failed: {error}");
-                return self.report(id.as_str(), Err(TaskError::new(to_code(error.code()), message))).await;
+                return self
+                    .report(id.as_str(), Err(TaskError::new(to_code(error.code()), message)))
+                    .await;
             }
         };
         // The heartbeats go on until the task is reported; a lost task ends with its token.
@@ -106,7 +112,10 @@ impl Inner {
                 );
                 Ok(reply)
             }
-            Err(error) => Err(TaskError::new(to_code(error.code()), format!("the upload failed: {error}"))),
+            Err(error) => Err(TaskError::new(
+                to_code(error.code()),
+                format!("the upload failed: {error}"),
+            )),
         }
     }
 
@@ -132,19 +141,34 @@ impl Inner {
         let (request, outcome) = self.finish_request(task_id, verdict);
         if let Err(error) = finish::send(&self.client, request).await {
             self.metrics.finish_failures.inc();
-            tracing::error!(error = error.chain(), "finish was not taken; C1 will offer the task again");
+            tracing::error!(
+                error = error.chain(),
+                "finish was not taken; C1 will offer the task again"
+            );
         }
         outcome
     }
 
-    fn finish_request(&self, task_id: &str, verdict: Result<Reply, TaskError>) -> (BatonServiceFinishTaskRequest, Outcome) {
+    fn finish_request(
+        &self,
+        task_id: &str,
+        verdict: Result<Reply, TaskError>,
+    ) -> (BatonServiceFinishTaskRequest, Outcome) {
         let now = jiff::Timestamp::now();
         let (status, state, outcome) = match verdict {
             // A sync's file is deleted here, after the upload.
-            Ok(reply) => (None, FinalState::Success(convert::success(reply, now)), Outcome::Success),
+            Ok(reply) => (
+                None,
+                FinalState::Success(convert::success(reply, now)),
+                Outcome::Success,
+            ),
             Err(error) => {
                 let (status, state) = convert::failure(&error, now);
-                let outcome = if error.code == Code::Cancelled { Outcome::Cancelled } else { Outcome::Error };
+                let outcome = if error.code == Code::Cancelled {
+                    Outcome::Cancelled
+                } else {
+                    Outcome::Error
+                };
                 log_failure(&error);
                 (Some(status), FinalState::Error(state), outcome)
             }

@@ -70,8 +70,11 @@ impl SigningKey {
             return Err(InvalidClientSecret);
         }
         let encoded = parts.next().ok_or(InvalidClientSecret)?;
-        let encoded: Zeroizing<String> = Zeroizing::new(encoded.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
-        let json = SECRET_BASE64.decode(encoded.as_bytes()).map_err(|_| InvalidClientSecret)?;
+        let encoded: Zeroizing<String> =
+            Zeroizing::new(encoded.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
+        let json = SECRET_BASE64
+            .decode(encoded.as_bytes())
+            .map_err(|_| InvalidClientSecret)?;
         let json = Zeroizing::new(json);
         let jwk: Jwk = serde_json::from_slice(&json).map_err(|_| InvalidClientSecret)?;
         let Jwk { kty, crv, x, d, kid } = jwk;
@@ -116,7 +119,9 @@ impl C1Credentials {
     /// From both texts.
     pub fn parse(client_id: &str, client_secret: &str) -> Result<Self, super::SessionError> {
         Ok(Self {
-            client_id: client_id.parse::<ClientId>().map_err(|InvalidClientId| InvalidClientId)?,
+            client_id: client_id
+                .parse::<ClientId>()
+                .map_err(|InvalidClientId| InvalidClientId)?,
             key: SigningKey::parse(client_secret)?,
         })
     }
@@ -135,7 +140,10 @@ mod tests {
     #[test]
     fn reads_the_vector_of_the_contract() {
         let key = SigningKey::parse(SECRET).unwrap();
-        assert_eq!(URL_SAFE_NO_PAD.encode(key.public_key()), "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg");
+        assert_eq!(
+            URL_SAFE_NO_PAD.encode(key.public_key()),
+            "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"
+        );
         assert_eq!(key.kid(), None);
         assert!(SigningKey::parse(&SECRET.replace("eyJrdHki", "eyJr\ndHki")).is_ok());
     }
@@ -152,8 +160,12 @@ mod tests {
             "a:b:v1:!!!".to_owned(),
             secret("{}"),
             secret(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zeros}"}}"#)),
-            secret(&format!(r#"{{"kty":"OKP","crv":"X25519","x":"{zeros}","d":"{zeros}"}}"#)),
-            secret(&format!(r#"{{"kty":"EC","crv":"Ed25519","x":"{zeros}","d":"{zeros}"}}"#)),
+            secret(&format!(
+                r#"{{"kty":"OKP","crv":"X25519","x":"{zeros}","d":"{zeros}"}}"#
+            )),
+            secret(&format!(
+                r#"{{"kty":"EC","crv":"Ed25519","x":"{zeros}","d":"{zeros}"}}"#
+            )),
             secret(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"AA","d":"{zeros}"}}"#)),
             secret(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zeros}","d":"AA"}}"#)),
         ];
@@ -167,7 +179,9 @@ mod tests {
     fn keeps_a_kid_that_is_not_empty() {
         let zeros = URL_SAFE_NO_PAD.encode([0u8; 32]);
         for (kid, wanted) in [("k1", Some("k1")), ("", None)] {
-            let text = secret(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zeros}","d":"{zeros}","kid":"{kid}"}}"#));
+            let text = secret(&format!(
+                r#"{{"kty":"OKP","crv":"Ed25519","x":"{zeros}","d":"{zeros}","kid":"{kid}"}}"#
+            ));
             assert_eq!(SigningKey::parse(&text).unwrap().kid(), wanted);
         }
     }

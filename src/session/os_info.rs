@@ -57,7 +57,10 @@ fn release_value(release: &str, key: &str) -> String {
 fn family(platform: &str, like: &str) -> String {
     let known = ["debian", "rhel", "fedora", "suse", "arch", "alpine", "gentoo"];
     let names = like.split_whitespace().chain([platform]);
-    let name = names.clone().find(|name| known.contains(name)).or_else(|| names.clone().next());
+    let name = names
+        .clone()
+        .find(|name| known.contains(name))
+        .or_else(|| names.clone().next());
     name.unwrap_or_default().to_owned()
 }
 
@@ -65,13 +68,23 @@ fn virtualization(root: &Path, cgroup: &str, product: &str) -> String {
     if root.join(".dockerenv").exists() || cgroup.contains("docker") {
         return "docker".to_owned();
     }
-    for (mark, name) in [("kubepods", "kubernetes"), ("containerd", "containerd"), ("lxc", "lxc"), ("libpod", "podman")] {
+    for (mark, name) in [
+        ("kubepods", "kubernetes"),
+        ("containerd", "containerd"),
+        ("lxc", "lxc"),
+        ("libpod", "podman"),
+    ] {
         if cgroup.contains(mark) {
             return name.to_owned();
         }
     }
     let product = product.to_lowercase();
-    for (mark, name) in [("kvm", "kvm"), ("vmware", "vmware"), ("virtualbox", "vbox"), ("virtual machine", "hyperv")] {
+    for (mark, name) in [
+        ("kvm", "kvm"),
+        ("vmware", "vmware"),
+        ("virtualbox", "vbox"),
+        ("virtual machine", "hyperv"),
+    ] {
         if product.contains(mark) {
             return name.to_owned();
         }
@@ -101,7 +114,16 @@ mod tests {
         let info = read(Path::new("/nowhere"));
         assert_eq!(
             fields(&info),
-            ["unknown", "linux", "linux", "unknown", "linux", "unknown", std::env::consts::ARCH, "none"]
+            [
+                "unknown",
+                "linux",
+                "linux",
+                "unknown",
+                "linux",
+                "unknown",
+                std::env::consts::ARCH,
+                "none"
+            ]
         );
         assert!(fields(&read(Path::new("/"))).iter().all(|field| !field.is_empty()));
     }
@@ -114,12 +136,24 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        put("etc/os-release", "ID=ubuntu\nID_LIKE=\"debian\"\nVERSION_ID=\"22.04\"\n");
+        put(
+            "etc/os-release",
+            "ID=ubuntu\nID_LIKE=\"debian\"\nVERSION_ID=\"22.04\"\n",
+        );
         put("proc/sys/kernel/hostname", "pod-1\n");
         put("proc/sys/kernel/osrelease", "6.1.0-x\n");
         put("proc/self/cgroup", "0::/kubepods.slice/x\n");
         let arch = std::env::consts::ARCH;
-        let wanted = ["pod-1", "linux", "ubuntu", "22.04", "debian", "6.1.0-x", arch, "kubernetes"];
+        let wanted = [
+            "pod-1",
+            "linux",
+            "ubuntu",
+            "22.04",
+            "debian",
+            "6.1.0-x",
+            arch,
+            "kubernetes",
+        ];
         assert_eq!(fields(&read(root.path())), wanted);
         put("proc/sys/kernel/hostname", &"h".repeat(1000));
         assert_eq!(read(root.path()).hostname.len(), MAX_CHARS);

@@ -56,11 +56,17 @@ pub(super) fn next_poll(asked: Option<prost_types::Duration>) -> Duration {
 /// C1's `next_heartbeat`, clamped: 0, negative and missing are the default.
 pub(super) fn heartbeat_interval(asked: Option<prost_types::Duration>) -> Duration {
     let asked = positive(asked);
-    if asked.is_zero() { HEARTBEAT_DEFAULT } else { asked.clamp(HEARTBEAT_MIN, HEARTBEAT_CAP) }
+    if asked.is_zero() {
+        HEARTBEAT_DEFAULT
+    } else {
+        asked.clamp(HEARTBEAT_MIN, HEARTBEAT_CAP)
+    }
 }
 
 fn positive(asked: Option<prost_types::Duration>) -> Duration {
-    asked.and_then(|asked| Duration::try_from(asked).ok()).unwrap_or_default()
+    asked
+        .and_then(|asked| Duration::try_from(asked).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

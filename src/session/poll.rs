@@ -68,7 +68,14 @@ impl Source {
             });
         };
         let step = lock(queue).step(Instant::now());
-        let Step::Fetch { page_size, known, in_hand } = step else { return Ok(polled(step)) };
+        let Step::Fetch {
+            page_size,
+            known,
+            in_hand,
+        } = step
+        else {
+            return Ok(polled(step));
+        };
         match (self.inner.client.get_tasks(page_size, known).await, in_hand) {
             (Ok(answer), in_hand) => {
                 let now = Instant::now();
@@ -140,7 +147,11 @@ pub(super) async fn run(inner: &Arc<Inner>, term: &Term, tokens: &Tokens, pulse:
                 delay = match polled {
                     Polled::Nothing(delay) => delay,
                     Polled::Task(task, delay) => {
-                        if start(&source, *task, tokens, slot, tasks) { delay } else { delay.max(IDLE_PAUSE) }
+                        if start(&source, *task, tokens, slot, tasks) {
+                            delay
+                        } else {
+                            delay.max(IDLE_PAUSE)
+                        }
                     }
                 };
             }
@@ -192,7 +203,11 @@ fn start(
         tracing::warn!(task_id = %id, "task offered again while it is being worked on; ignored");
         return false;
     }
-    let parent = if task.kind.is_sync() { &tokens.syncs } else { &tokens.short };
+    let parent = if task.kind.is_sync() {
+        &tokens.syncs
+    } else {
+        &tokens.short
+    };
     let token = parent.child_token();
     let span = tracing::info_span!("task", task_id = %id, task_type = task.kind.as_str());
     let source = Arc::clone(source);

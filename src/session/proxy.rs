@@ -37,7 +37,10 @@ impl std::fmt::Debug for ProxyConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { proxy, exceptions } = self;
         f.debug_struct("ProxyConfig")
-            .field("proxy", &proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host, proxy.port)))
+            .field(
+                "proxy",
+                &proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host, proxy.port)),
+            )
             .field("exceptions", exceptions)
             .finish()
     }
@@ -55,15 +58,28 @@ pub(super) struct Proxy {
 enum Exception {
     All,
     /// The domain and everything below it, or only what is below it.
-    Domain { suffix: String, with_itself: bool },
-    Network { address: IpAddr, prefix: u8 },
+    Domain {
+        suffix: String,
+        with_itself: bool,
+    },
+    Network {
+        address: IpAddr,
+        prefix: u8,
+    },
 }
 
 impl ProxyConfig {
     /// From the two variables' values; empty or absent `https_proxy` means no proxy.
     pub fn new(https_proxy: Option<&str>, no_proxy: Option<&str>) -> Result<Self, InvalidProxy> {
-        let proxy = https_proxy.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
-        let exceptions = no_proxy.unwrap_or_default().split(',').filter_map(Exception::parse).collect();
+        let proxy = https_proxy
+            .filter(|text| !text.is_empty())
+            .map(str::parse)
+            .transpose()?;
+        let exceptions = no_proxy
+            .unwrap_or_default()
+            .split(',')
+            .filter_map(Exception::parse)
+            .collect();
         Ok(Self { proxy, exceptions })
     }
 
@@ -85,7 +101,11 @@ impl FromStr for Proxy {
     type Err = InvalidProxy;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
         let uri: http::Uri = with_scheme.parse().map_err(|_| InvalidProxy)?;
         if uri.scheme_str() != Some("http") {
             return Err(InvalidProxy);
@@ -110,7 +130,11 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     while let Some(byte) = bytes.next() {
         let mut ahead = bytes.clone();
         let pair = (ahead.next(), ahead.next());
-        let hex = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let hex = |byte: Option<u8>| {
+            char::from(byte?)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         match (byte, hex(pair.0), hex(pair.1)) {
             (b'%', Some(high), Some(low)) => {
                 decoded.push((high << 4) | low);
@@ -131,10 +155,15 @@ impl Exception {
         if text == "*" {
             return Some(Self::All);
         }
-        let (network, prefix) = text.split_once('/').map_or((text.as_str(), None), |(net, prefix)| (net, Some(prefix)));
+        let (network, prefix) = text
+            .split_once('/')
+            .map_or((text.as_str(), None), |(net, prefix)| (net, Some(prefix)));
         if let Ok(address) = network.parse::<IpAddr>() {
             let full = if address.is_ipv4() { 32 } else { 128 };
-            let prefix = prefix.map_or(Ok(full), str::parse).ok().filter(|prefix| *prefix <= full)?;
+            let prefix = prefix
+                .map_or(Ok(full), str::parse)
+                .ok()
+                .filter(|prefix| *prefix <= full)?;
             return Some(Self::Network { address, prefix });
         }
         let host = text.rsplit_once(':').map_or(text.as_str(), |(host, _port)| host);
@@ -153,7 +182,10 @@ impl Exception {
                 Some(head) => head.ends_with('.'),
                 None => false,
             },
-            Self::Network { address: network, prefix } => address.is_some_and(|address| same_network(address, *network, *prefix)),
+            Self::Network {
+                address: network,
+                prefix,
+            } => address.is_some_and(|address| same_network(address, *network, *prefix)),
         }
     }
 }
@@ -242,7 +274,10 @@ mod tests {
             assert_eq!((proxy.host.as_str(), proxy.port), (host, port), "{text}");
         }
         let proxy: Proxy = "http://u:p%40ss@proxy".parse().unwrap();
-        assert_eq!(proxy.authorization.unwrap(), format!("Basic {}", STANDARD.encode("u:p@ss")));
+        assert_eq!(
+            proxy.authorization.unwrap(),
+            format!("Basic {}", STANDARD.encode("u:p@ss"))
+        );
         for bad in ["socks5://x", "http://", "https://x"] {
             assert!(bad.parse::<Proxy>().is_err(), "{bad}");
         }
@@ -262,7 +297,9 @@ mod tests {
             let mut request = vec![0; 1024];
             let read = far.read(&mut request).await.unwrap();
             let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            assert!(request.starts_with("CONNECT acme:443 HTTP/1.1\r\n") && request.contains("Proxy-Authorization: Basic "));
+            assert!(
+                request.starts_with("CONNECT acme:443 HTTP/1.1\r\n") && request.contains("Proxy-Authorization: Basic ")
+            );
             if good {
                 let mut rest = [0; 4];
                 near.read_exact(&mut rest).await.unwrap();

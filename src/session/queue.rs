@@ -116,7 +116,11 @@ mod tests {
 
     fn fetch(step: Step) -> (u32, Vec<String>, Option<String>) {
         match step {
-            Step::Fetch { page_size, mut known, in_hand } => {
+            Step::Fetch {
+                page_size,
+                mut known,
+                in_hand,
+            } => {
                 known.sort();
                 (page_size, known, in_hand.map(|task| task.id))
             }
@@ -131,9 +135,15 @@ mod tests {
         queue.fetched(vec![task("a"), task("b")], Duration::ZERO, Instant::now());
         assert!(matches!(queue.hand_or_wait(Instant::now()), Step::Hand(one) if one.id == "a"));
         let (page, known, in_hand) = fetch(queue.step(Instant::now()));
-        assert_eq!((page, known, in_hand), (4, vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned())));
+        assert_eq!(
+            (page, known, in_hand),
+            (4, vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned()))
+        );
         queue.fetched(vec![task("c")], Duration::ZERO, Instant::now());
-        assert!(matches!(queue.step(Instant::now()), Step::Hand(one) if one.id == "c"), "three known: no call");
+        assert!(
+            matches!(queue.step(Instant::now()), Step::Hand(one) if one.id == "c"),
+            "three known: no call"
+        );
         assert!(matches!(queue.step(Instant::now()), Step::Wait(wait) if wait == IDLE_WAIT));
         queue.finished("a");
         assert_eq!(fetch(queue.step(Instant::now())).0, 4);

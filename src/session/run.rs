@@ -95,7 +95,9 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("client_id", &self.client_id.as_str()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("client_id", &self.client_id.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,14 +108,24 @@ impl Session {
         let host_id = host_id(config.host_id.as_deref())?;
         let address = client_id.address(config.api_host.as_deref())?;
         let roots = roots(&config.trust)?;
-        let connector = |alpn: &[&[u8]]| {
-            Connector::new(Arc::clone(&parts.dialer), address.clone(), Arc::clone(&roots), alpn)
-        };
+        let connector =
+            |alpn: &[&[u8]]| Connector::new(Arc::clone(&parts.dialer), address.clone(), Arc::clone(&roots), alpn);
         let agent = user_agent(&client_id, parts.build, config.user_agent_suffix.as_deref())?;
         let token_connector = connector(&[b"h2", b"http/1.1"])?;
-        let tokens = Arc::new(TokenSource::new(token_connector, credentials, config.token_limit, agent.clone()));
+        let tokens = Arc::new(TokenSource::new(
+            token_connector,
+            credentials,
+            config.token_limit,
+            agent.clone(),
+        ));
         let metrics = parts.telemetry;
-        let client = Client::new(connector(&[b"h2"])?, Arc::clone(&tokens), Arc::clone(&metrics), host_id, agent)?;
+        let client = Client::new(
+            connector(&[b"h2"])?,
+            Arc::clone(&tokens),
+            Arc::clone(&metrics),
+            host_id,
+            agent,
+        )?;
         let slot_count = config.task_concurrency.clamp(1, 100);
         let inner = Inner {
             client,
@@ -140,7 +152,9 @@ impl Session {
     /// tasks. Fails only when C1 refuses the Hello for good.
     pub async fn run(&self, term: &Term) -> Result<(), SessionError> {
         let pulse = self.liveness.register("session", SHORT_LIMIT);
-        self.inner.readiness.miss(Condition::Session, "C1 has not answered Hello yet");
+        self.inner
+            .readiness
+            .miss(Condition::Session, "C1 has not answered Hello yet");
         if !self.inner.greet(term, &pulse).await? {
             return Ok(());
         }
@@ -207,7 +221,9 @@ fn host_id(given: Option<&str>) -> Result<Arc<str>, SessionError> {
         },
     };
     if text.chars().count() > MAX_TEXT_CHARS {
-        return Err(SessionError::Text { what: "the host id (BATON_HOST_ID)" });
+        return Err(SessionError::Text {
+            what: "the host id (BATON_HOST_ID)",
+        });
     }
     Ok(text.into())
 }

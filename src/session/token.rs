@@ -113,7 +113,12 @@ pub(super) struct TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn new(connector: Connector, credentials: C1Credentials, limit: Duration, user_agent: HeaderValue) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        credentials: C1Credentials,
+        limit: Duration,
+        user_agent: HeaderValue,
+    ) -> Self {
         Self {
             connector,
             limit,
@@ -149,7 +154,11 @@ impl TokenSource {
     /// C1 refused this token: the next call fetches another, unless somebody has done so already.
     pub(super) async fn refused(&self, bearer: &Bearer) {
         let mut state = self.state.lock().await;
-        if state.cached.as_ref().is_some_and(|cached| cached.bearer.serial == bearer.serial) {
+        if state
+            .cached
+            .as_ref()
+            .is_some_and(|cached| cached.bearer.serial == bearer.serial)
+        {
             state.cached = None;
         }
     }
@@ -196,7 +205,11 @@ impl TokenSource {
         let stream = self.connector.connect().await?;
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let address = self.connector.address();
-        let uri = if is_h2 { format!("https://{}{PATH}", address.token_authority()) } else { PATH.to_owned() };
+        let uri = if is_h2 {
+            format!("https://{}{PATH}", address.token_authority())
+        } else {
+            PATH.to_owned()
+        };
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(uri)
@@ -205,16 +218,26 @@ impl TokenSource {
         if !is_h2 {
             request = request.header(header::HOST, address.token_authority());
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| TokenError::Build)?;
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| TokenError::Build)?;
         let stream = TokioIo::new(stream);
         if is_h2 {
             let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
             let (mut sender, connection) = handshake.await.map_err(TokenError::Http)?;
-            drive(connection.map(drop).boxed(), read(sender.send_request(request).boxed()).boxed()).await
+            drive(
+                connection.map(drop).boxed(),
+                read(sender.send_request(request).boxed()).boxed(),
+            )
+            .await
         } else {
             let handshake = hyper::client::conn::http1::handshake(stream);
             let (mut sender, connection) = handshake.await.map_err(TokenError::Http)?;
-            drive(connection.map(drop).boxed(), read(sender.send_request(request).boxed()).boxed()).await
+            drive(
+                connection.map(drop).boxed(),
+                read(sender.send_request(request).boxed()).boxed(),
+            )
+            .await
         }
     }
 }
@@ -237,7 +260,10 @@ async fn read(
     if parts.status != StatusCode::OK {
         return Ok((parts.status, Bytes::new()));
     }
-    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|_| TokenError::Body)?;
+    let body = Limited::new(body, MAX_BODY_BYTES)
+        .collect()
+        .await
+        .map_err(|_| TokenError::Body)?;
     Ok((parts.status, body.to_bytes()))
 }
 
@@ -347,7 +373,9 @@ fn form(pairs: &[(&str, &str)]) -> String {
 }
 
 fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
+    char::from_digit(u32::from(value), 16)
+        .unwrap_or('0')
+        .to_ascii_uppercase()
 }
 
 #[cfg(test)]
@@ -388,7 +416,10 @@ mod tests {
         let made = assertion(&credentials(Some("k1")), 0, &nonce()).unwrap();
         let header = URL_SAFE_NO_PAD.decode(made.split('.').next().unwrap()).unwrap();
         let header = String::from_utf8(header).unwrap();
-        assert!(header.starts_with(r#"{"alg":"EdDSA","kid":"k1","nonce":"0001"#), "{header}");
+        assert!(
+            header.starts_with(r#"{"alg":"EdDSA","kid":"k1","nonce":"0001"#),
+            "{header}"
+        );
     }
 
     #[test]
@@ -419,13 +450,22 @@ mod tests {
 
     #[test]
     fn only_a_refusal_of_the_credentials_ends_the_start() {
-        for (status, fatal) in [(400, true), (401, true), (403, true), (404, false), (429, false), (500, false)] {
+        for (status, fatal) in [
+            (400, true),
+            (401, true),
+            (403, true),
+            (404, false),
+            (429, false),
+            (500, false),
+        ] {
             let error = TokenError::Status {
                 status: StatusCode::from_u16(status).unwrap(),
             };
             assert_eq!(error.class() == ErrorClass::Auth, fatal, "{status}");
         }
-        let error = TokenError::Status { status: StatusCode::UNAUTHORIZED };
+        let error = TokenError::Status {
+            status: StatusCode::UNAUTHORIZED,
+        };
         assert_eq!(error.to_string(), "failed to get token: 401 Unauthorized");
     }
 }

@@ -90,7 +90,9 @@ async fn attempt(client: &Client, task_id: &str, path: &Path, hash: &mut Running
         }
     };
     let outcome = stream_file(client, service, &bearer, task_id, path, hash).await;
-    client.close_upload(started, Some(&bearer), outcome.as_ref().err()).await;
+    client
+        .close_upload(started, Some(&bearer), outcome.as_ref().err())
+        .await;
     outcome
 }
 
@@ -133,7 +135,9 @@ async fn stream_file(
             limit: ANSWER_LIMIT,
         })?,
     };
-    answered.map(drop).map_err(|status| RpcError::from_status(UPLOAD, status))
+    answered
+        .map(drop)
+        .map_err(|status| RpcError::from_status(UPLOAD, status))
 }
 
 enum Fed {

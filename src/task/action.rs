@@ -181,9 +181,17 @@ mod tests {
             secondary_fields: &["c"],
         };
         for (kind, good, bad) in [
-            (ConstraintKind::RequiredTogether, json!({"a": 1, "b": 2}), json!({"a": 1, "b": null})),
+            (
+                ConstraintKind::RequiredTogether,
+                json!({"a": 1, "b": 2}),
+                json!({"a": 1, "b": null}),
+            ),
             (ConstraintKind::AtLeastOne, json!({"b": 2}), json!({"a": null})),
-            (ConstraintKind::MutuallyExclusive, json!({"a": 1}), json!({"a": 1, "b": 2})),
+            (
+                ConstraintKind::MutuallyExclusive,
+                json!({"a": 1}),
+                json!({"a": 1, "b": 2}),
+            ),
             (ConstraintKind::DependentOn, json!({"a": 1, "c": 1}), json!({"a": 1})),
         ] {
             assert!(rule(kind).holds(good.as_object().unwrap()), "{kind:?}");

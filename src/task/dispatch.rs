@@ -188,7 +188,10 @@ fn check_arguments(schema: &ActionSchema, call: &ActionCall) -> Result<(), TaskE
         return Err(TaskError::new(Code::InvalidArgument, message));
     }
     if let Some(broken) = schema.constraints.iter().find(|rule| !rule.holds(&call.args)) {
-        let message = format!("arguments of action {} break {:?} of {:?}", schema.name, broken.kind, broken.fields);
+        let message = format!(
+            "arguments of action {} break {:?} of {:?}",
+            schema.name, broken.kind, broken.fields
+        );
         return Err(TaskError::new(Code::InvalidArgument, message));
     }
     Ok(())

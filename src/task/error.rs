@@ -164,7 +164,9 @@ mod tests {
             "too fast",
         );
         assert_eq!(error.code.number(), 14);
-        assert!(matches!(&error.details[..], [Detail::RateLimited(limit)] if limit.reset_after == Duration::from_secs(7)));
+        assert!(
+            matches!(&error.details[..], [Detail::RateLimited(limit)] if limit.reset_after == Duration::from_secs(7))
+        );
     }
 
     #[test]

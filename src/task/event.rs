@@ -113,7 +113,10 @@ impl EventFeed for NoEventFeed {
     }
 
     fn events(&self, query: EventQuery, _: CancellationToken) -> BoxFuture<'_, Result<EventPage, TaskError>> {
-        let message = format!("event feed \"{}\" not found: the event feed is switched off", query.feed_id);
+        let message = format!(
+            "event feed \"{}\" not found: the event feed is switched off",
+            query.feed_id
+        );
         Box::pin(async { Err(TaskError::new(Code::NotFound, message)) })
     }
 }

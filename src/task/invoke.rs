@@ -164,7 +164,11 @@ fn settle(one: &mut Settled, ended: Ended) {
         }
         Err(_) => {
             // The panic's text may hold data, so it is not passed on.
-            (ActionStatus::Failed, Some("panic in action handler".to_owned()), JsonObject::new())
+            (
+                ActionStatus::Failed,
+                Some("panic in action handler".to_owned()),
+                JsonObject::new(),
+            )
         }
     };
     one.state.status = status;

@@ -78,7 +78,9 @@ pub struct Email {
 impl std::fmt::Debug for Email {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { address: _, is_primary } = self;
-        f.debug_struct("Email").field("is_primary", is_primary).finish_non_exhaustive()
+        f.debug_struct("Email")
+            .field("is_primary", is_primary)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +99,12 @@ pub struct AccountInfo {
 
 impl std::fmt::Debug for AccountInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { emails, login: _, login_aliases, profile } = self;
+        let Self {
+            emails,
+            login: _,
+            login_aliases,
+            profile,
+        } = self;
         f.debug_struct("AccountInfo")
             .field("emails", &emails.len())
             .field("login_aliases", &login_aliases.len())

@@ -51,10 +51,11 @@ pub struct SyncRequest {
 impl SyncRequest {
     /// Whether every field is at its default, so that a snapshot may answer. The format does not count: we write one.
     pub fn is_plain(&self) -> bool {
-        *self == Self {
-            storage_engine: self.storage_engine,
-            ..Self::default()
-        }
+        *self
+            == Self {
+                storage_engine: self.storage_engine,
+                ..Self::default()
+            }
     }
 }
 
@@ -71,7 +72,11 @@ pub struct SyncedFile {
 impl SyncedFile {
     /// Takes the file over.
     pub const fn new(path: TempPath, size_bytes: u64, sync_id: String) -> Self {
-        Self { path, size_bytes, sync_id }
+        Self {
+            path,
+            size_bytes,
+            sync_id,
+        }
     }
 
     /// Where it is.

@@ -45,14 +45,21 @@ async fn start(validation: Result<(), &'static str>) -> Fixture {
     let token = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(listener, state, token.clone()));
-    Fixture { port, liveness, readiness, token, _tasks: tasks }
+    Fixture {
+        port,
+        liveness,
+        readiness,
+        token,
+        _tasks: tasks,
+    }
 }
 
 impl Fixture {
     async fn request(&self, method: &str, path: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -104,7 +111,10 @@ async fn an_unhealthy_connector_and_an_unready_process_answer_503_with_details()
     let (status, body) = fixture.get("/health").await;
     assert_eq!((status, body["status"].as_str()), (503, Some("unhealthy")));
     assert_eq!(body["details"]["error"], "connector validation failed");
-    assert_eq!(body["details"]["validation_error"], "the worker application lacks a role");
+    assert_eq!(
+        body["details"]["validation_error"],
+        "the worker application lacks a role"
+    );
     for path in ["/ready", "/readyz"] {
         let (status, body) = fixture.get(path).await;
         assert_eq!((status, body["status"].as_str()), (503, Some("not_ready")));
@@ -163,7 +173,10 @@ async fn the_log_level_takes_only_the_four_names() {
 #[tokio::test]
 async fn the_health_check_command_tells_refused_from_unhealthy_and_from_slow() {
     let fixture = start(Err("no")).await;
-    assert_eq!(fixture.check(Endpoint::Live).await.map_err(|error| error.exit_code()), Ok(()));
+    assert_eq!(
+        fixture.check(Endpoint::Live).await.map_err(|error| error.exit_code()),
+        Ok(())
+    );
     for endpoint in [Endpoint::Health, Endpoint::Ready] {
         assert_eq!(fixture.check(endpoint).await.map_err(|error| error.exit_code()), Err(2));
     }
@@ -191,7 +204,14 @@ async fn a_taken_port_ends_the_start_only_when_the_server_was_asked_for() {
         port: taken.local_addr().unwrap().port(),
         required: true,
     };
-    assert!(config.bind().await.unwrap_err().to_string().contains("--health-check-port"));
+    assert!(
+        config
+            .bind()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("--health-check-port")
+    );
     config.required = false;
     assert!(config.bind().await.unwrap().is_none());
 }

@@ -15,7 +15,11 @@ pub(super) fn schema(schema: ActionSchema) -> cv2::BatonActionSchema {
         return_types: schema.return_types.iter().map(field).collect(),
         display_name: schema.display_name.to_owned(),
         description: schema.description.to_owned(),
-        action_type: schema.action_types.iter().map(|kind| action_type(*kind).into()).collect(),
+        action_type: schema
+            .action_types
+            .iter()
+            .map(|kind| action_type(*kind).into())
+            .collect(),
         resource_type_id: schema.resource_type_id.unwrap_or_default().to_owned(),
     }
 }

@@ -8,7 +8,11 @@ use serde_json::{Map, Number, Value};
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 pub(super) fn object(fields: Struct) -> Map<String, Value> {
-    fields.fields.into_iter().map(|(name, value)| (name, json(value))).collect()
+    fields
+        .fields
+        .into_iter()
+        .map(|(name, value)| (name, json(value)))
+        .collect()
 }
 
 fn json(value: Proto) -> Value {

@@ -40,27 +40,40 @@ pub(in super::super) fn success(reply: Reply, now: Timestamp) -> finish::Success
         Reply::Granted(granted) => {
             let annotations = annotations(granted.annotations, now);
             let grants = granted.grants.iter().filter_map(grant).collect();
-            let message = cv2::GrantManagerServiceGrantResponse { annotations: annotations.clone(), grants };
+            let message = cv2::GrantManagerServiceGrantResponse {
+                annotations: annotations.clone(),
+                grants,
+            };
             (annotations, Some(any("GrantManagerServiceGrantResponse", &message)))
         }
         Reply::Revoked(revoked) => {
             let annotations = annotations(revoked.annotations, now);
-            let message = cv2::GrantManagerServiceRevokeResponse { annotations: annotations.clone() };
+            let message = cv2::GrantManagerServiceRevokeResponse {
+                annotations: annotations.clone(),
+            };
             (annotations, Some(any("GrantManagerServiceRevokeResponse", &message)))
         }
         Reply::AccountCreated(created) => {
             let message = account(*created, now);
-            (message.annotations.clone(), Some(any("CreateAccountResponse", &message)))
+            (
+                message.annotations.clone(),
+                Some(any("CreateAccountResponse", &message)),
+            )
         }
         Reply::ResourceCreated(created) => {
             let annotations = annotations(created.annotations, now);
             let created = resource(&created.resource);
-            let message = cv2::CreateResourceResponse { created, annotations: annotations.clone() };
+            let message = cv2::CreateResourceResponse {
+                created,
+                annotations: annotations.clone(),
+            };
             (annotations, Some(any("CreateResourceResponse", &message)))
         }
         Reply::ResourceDeleted(given) => {
             let annotations = annotations(given, now);
-            let message = cv2::DeleteResourceResponse { annotations: annotations.clone() };
+            let message = cv2::DeleteResourceResponse {
+                annotations: annotations.clone(),
+            };
             (annotations, Some(any("DeleteResourceResponse", &message)))
         }
         Reply::Rotated(rotated) => {
@@ -82,17 +95,35 @@ fn read_only(reply: Reply) -> Option<Any> {
     Some(match reply {
         Reply::ActionSchemas(schemas) => {
             let schemas = schemas.into_iter().map(action::schema).collect();
-            any("ListActionSchemasResponse", &cv2::ListActionSchemasResponse { schemas, annotations: Vec::new() })
+            any(
+                "ListActionSchemasResponse",
+                &cv2::ListActionSchemasResponse {
+                    schemas,
+                    annotations: Vec::new(),
+                },
+            )
         }
         Reply::ActionSchema(schema) => {
             let schema = Some(action::schema(schema));
-            any("GetActionSchemaResponse", &cv2::GetActionSchemaResponse { schema, annotations: Vec::new() })
+            any(
+                "GetActionSchemaResponse",
+                &cv2::GetActionSchemaResponse {
+                    schema,
+                    annotations: Vec::new(),
+                },
+            )
         }
         Reply::ActionInvoked(state) => any("InvokeActionResponse", &action::invoked(state)),
         Reply::ActionStatus(state) => any("GetActionStatusResponse", &action::state(state)),
         Reply::EventFeeds(feeds) => {
             let list = feeds.into_iter().map(feed).collect();
-            any("ListEventFeedsResponse", &cv2::ListEventFeedsResponse { list, annotations: Vec::new() })
+            any(
+                "ListEventFeedsResponse",
+                &cv2::ListEventFeedsResponse {
+                    list,
+                    annotations: Vec::new(),
+                },
+            )
         }
         Reply::Events(page) => any("ListEventsResponse", &events(page)),
         _ => return None,
@@ -148,7 +179,12 @@ fn annotations(given: Vec<Annotation>, now: Timestamp) -> Vec<Any> {
         Annotation::GrantAlreadyExists => any("GrantAlreadyExists", &cv2::GrantAlreadyExists {}),
         Annotation::GrantAlreadyRevoked => any("GrantAlreadyRevoked", &cv2::GrantAlreadyRevoked {}),
         Annotation::RateLimit(limit) => rate_limit(&limit, now),
-        Annotation::RateLimitWait(waited) => any("RateLimitWaitReport", &cv2::RateLimitWaitReport { wait_ms: millis(waited) }),
+        Annotation::RateLimitWait(waited) => any(
+            "RateLimitWaitReport",
+            &cv2::RateLimitWaitReport {
+                wait_ms: millis(waited),
+            },
+        ),
     };
     given.into_iter().take(MAX_ANNOTATIONS).map(one).collect()
 }
@@ -198,13 +234,14 @@ fn account(created: AccountCreated, now: Timestamp) -> cv2::CreateAccountRespons
     use cv2::create_account_response as response;
     let optional = |account: Option<model::Resource>| account.as_ref().and_then(resource);
     let result = match created.result {
-        AccountResult::Success { resource: account, invitation_expires_at } => {
-            response::Result::Success(response::SuccessResult {
-                resource: resource(&account),
-                is_create_account_result: true,
-                invitation_expires_at: invitation_expires_at.map(to_timestamp),
-            })
-        }
+        AccountResult::Success {
+            resource: account,
+            invitation_expires_at,
+        } => response::Result::Success(response::SuccessResult {
+            resource: resource(&account),
+            is_create_account_result: true,
+            invitation_expires_at: invitation_expires_at.map(to_timestamp),
+        }),
         AccountResult::ActionRequired { resource, message } => {
             response::Result::ActionRequired(response::ActionRequiredResult {
                 resource: optional(resource),
@@ -260,11 +297,14 @@ fn event(one: Event) -> cv2::Event {
             actor_resource: Some(reference(actor)),
         }),
         EventKind::ResourceChange { resource } => {
-            let parent = resource.parent.clone().map(|(resource_type, resource)| cv2::ResourceId {
-                resource_type,
-                resource,
-                baton_resource: false,
-            });
+            let parent = resource
+                .parent
+                .clone()
+                .map(|(resource_type, resource)| cv2::ResourceId {
+                    resource_type,
+                    resource,
+                    baton_resource: false,
+                });
             Kind::ResourceChangeEvent(cv2::ResourceChangeEvent {
                 resource_id: Some(resource_id(&resource)),
                 parent_resource_id: parent,

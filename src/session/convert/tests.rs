@@ -57,7 +57,9 @@ fn a_sync_task_carries_every_field() {
     assert!(request.skip_expand_grants && request.skip_entitlements_and_grants && request.skip_grants);
     assert_eq!(request.storage_engine, StorageEngine::Pebble);
     assert!(!request.is_plain());
-    let TaskKind::SyncFull(Ok(plain)) = read(TaskType::SyncFull(kinds::SyncFullTask::default())) else { panic!() };
+    let TaskKind::SyncFull(Ok(plain)) = read(TaskType::SyncFull(kinds::SyncFullTask::default())) else {
+        panic!()
+    };
     assert!(plain.is_plain());
 }
 
@@ -77,9 +79,18 @@ fn malformed_payloads_carry_their_error_with_them() {
             }),
             unknown,
         ),
-        (TaskType::RotateCredentials(kinds::RotateCredentialsTask::default()), unknown),
-        (TaskType::IssueCredential(kinds::IssueCredentialTask::default()), unknown),
-        (TaskType::ActionGetSchema(kinds::ActionGetSchemaTask::default()), unknown),
+        (
+            TaskType::RotateCredentials(kinds::RotateCredentialsTask::default()),
+            unknown,
+        ),
+        (
+            TaskType::IssueCredential(kinds::IssueCredentialTask::default()),
+            unknown,
+        ),
+        (
+            TaskType::ActionGetSchema(kinds::ActionGetSchemaTask::default()),
+            unknown,
+        ),
         (TaskType::ActionInvoke(kinds::ActionInvokeTask::default()), unknown),
         (TaskType::ActionStatus(kinds::ActionStatusTask::default()), unknown),
         (
@@ -157,10 +168,16 @@ fn annotations_stand_in_the_response_and_beside_it() {
     });
     let success = success(reply, Timestamp::UNIX_EPOCH);
     let response = success.response.unwrap();
-    assert_eq!(response.type_url, "type.googleapis.com/c1.connector.v2.GrantManagerServiceGrantResponse");
+    assert_eq!(
+        response.type_url,
+        "type.googleapis.com/c1.connector.v2.GrantManagerServiceGrantResponse"
+    );
     let response = cv2::GrantManagerServiceGrantResponse::decode(response.value.as_slice()).unwrap();
     assert_eq!(response.annotations, success.annotations);
-    assert_eq!(success.annotations[0].type_url, "type.googleapis.com/c1.connector.v2.GrantAlreadyExists");
+    assert_eq!(
+        success.annotations[0].type_url,
+        "type.googleapis.com/c1.connector.v2.GrantAlreadyExists"
+    );
 }
 
 #[test]
@@ -172,10 +189,16 @@ fn annotations_are_at_most_sixteen() {
 #[test]
 fn a_declined_grant_carries_the_error_info_of_the_sdk() {
     let (status, error) = failure(&TaskError::declined("not now"), Timestamp::UNIX_EPOCH);
-    assert_eq!((status.code, status.message.as_str(), error.non_retryable), (9, "not now", false));
+    assert_eq!(
+        (status.code, status.message.as_str(), error.non_retryable),
+        (9, "not now", false)
+    );
     let info = crate::proto::google::rpc::ErrorInfo::decode(status.details[0].value.as_slice()).unwrap();
     assert_eq!(status.details[0].type_url, "type.googleapis.com/google.rpc.ErrorInfo");
-    assert_eq!((info.reason.as_str(), info.metadata["reason"].as_str()), ("grant_cancelled", "not now"));
+    assert_eq!(
+        (info.reason.as_str(), info.metadata["reason"].as_str()),
+        ("grant_cancelled", "not now")
+    );
 }
 
 #[test]

@@ -64,7 +64,9 @@ fn entitlement_ref(entitlement: cv2::Entitlement) -> Result<EntitlementRef, Task
 pub(super) fn create_account(task: pb::CreateAccountTask) -> Payload<CreateAccountRequest> {
     let account = task.account_info.ok_or_else(|| malformed("create account"))?;
     if task.resource_type_id.len() > MAX_TYPE_BYTES {
-        return Err(invalid(format!("resource_type_id is longer than {MAX_TYPE_BYTES} bytes")));
+        return Err(invalid(format!(
+            "resource_type_id is longer than {MAX_TYPE_BYTES} bytes"
+        )));
     }
     Ok(CreateAccountRequest {
         account: AccountInfo {
@@ -90,7 +92,9 @@ fn credential_options(options: cv2::CredentialOptions) -> Result<CredentialOptio
     use cv2::credential_options::Options;
     let password = match options.options.ok_or_else(|| invalid("invalid credential options"))? {
         Options::NoPassword(_) => Password::None,
-        Options::Sso(sso) => Password::Sso { provider: sso.sso_provider },
+        Options::Sso(sso) => Password::Sso {
+            provider: sso.sso_provider,
+        },
         Options::RandomPassword(random) => {
             let length = Some(random.length).filter(|length| PASSWORD_LENGTHS.contains(length));
             let length = length.and_then(|length| u32::try_from(length).ok());
@@ -103,7 +107,13 @@ fn credential_options(options: cv2::CredentialOptions) -> Result<CredentialOptio
             if encrypted.encrypted_passwords.is_empty() {
                 return Err(invalid("encrypted_passwords is empty"));
             }
-            Password::Encrypted(encrypted.encrypted_passwords.into_iter().map(encrypted_secret).collect())
+            Password::Encrypted(
+                encrypted
+                    .encrypted_passwords
+                    .into_iter()
+                    .map(encrypted_secret)
+                    .collect(),
+            )
         }
     };
     Ok(CredentialOptions {
@@ -140,7 +150,10 @@ fn encryption_targets(configs: Vec<cv2::EncryptionConfig>) -> Result<Vec<Encrypt
             Some(Config::JwkPublicKeyConfig(jwk)) => (Some(jwk.pub_key), None),
             Some(Config::AgeRecipientConfig(age)) => (None, Some(age.recipient)),
         };
-        if age_recipient.as_ref().is_some_and(|text| text.is_empty() || text.len() > MAX_RECIPIENT_BYTES) {
+        if age_recipient
+            .as_ref()
+            .is_some_and(|text| text.is_empty() || text.len() > MAX_RECIPIENT_BYTES)
+        {
             return Err(invalid(format!("recipient must have 1 to {MAX_RECIPIENT_BYTES} bytes")));
         }
         Ok(EncryptionTarget {

@@ -16,7 +16,9 @@ use super::script::{grant, sync};
 
 fn code(rig: &Rig, id: &str) -> Option<i32> {
     let finishes = rig.server.finishes(id);
-    finishes.first().map(|finish| finish.status.as_ref().map_or(0, |status| status.code))
+    finishes
+        .first()
+        .map(|finish| finish.status.as_ref().map_or(0, |status| status.code))
 }
 
 async fn finished(rig: &Rig, id: &str) -> i32 {
@@ -54,8 +56,14 @@ async fn dev03_a_start_without_c1_goes_on_until_c1_is_there() {
     sleep(Duration::from_secs(3600)).await;
     let unmet = rig.readiness.unmet();
     assert_eq!(unmet[0].0, "session");
-    assert!(unmet[0].1.contains("Hello was not called") && unmet[0].1.contains("token endpoint"), "{unmet:?}");
-    assert!(rig.liveness.states().iter().all(|one| one.late_by.is_none()), "waiting is not being wedged");
+    assert!(
+        unmet[0].1.contains("Hello was not called") && unmet[0].1.contains("token endpoint"),
+        "{unmet:?}"
+    );
+    assert!(
+        rig.liveness.states().iter().all(|one| one.late_by.is_none()),
+        "waiting is not being wedged"
+    );
     rig.server.set_down(false);
     rig.server.wait_for("GetTask", 1).await;
     assert!(rig.readiness.is_ready());
@@ -66,7 +74,11 @@ async fn dev03_a_token_endpoint_in_trouble_is_tried_again_and_a_refusal_is_final
     let mut rig = Rig::new(Setup::default()).await;
     let trouble = [500, 429, 503, 404].map(TokenStep::Status);
     rig.server.plan_tokens(trouble);
-    rig.server.plan_tokens([TokenStep::Body("<html>".to_owned()), TokenStep::Body("{}".to_owned()), TokenStep::Hang]);
+    rig.server.plan_tokens([
+        TokenStep::Body("<html>".to_owned()),
+        TokenStep::Body("{}".to_owned()),
+        TokenStep::Hang,
+    ]);
     rig.start();
     rig.server.wait_for("Hello", 1).await;
     assert_eq!(rig.server.count("Token"), 8);
@@ -81,7 +93,16 @@ async fn dev03_a_token_endpoint_in_trouble_is_tried_again_and_a_refusal_is_final
 
 #[tokio::test(start_paused = true)]
 async fn dev03_codes_of_c1_are_final_or_not_at_the_start() {
-    for (code, is_final) in [(3, true), (5, true), (7, true), (9, true), (12, true), (4, false), (8, false), (13, false)] {
+    for (code, is_final) in [
+        (3, true),
+        (5, true),
+        (7, true),
+        (9, true),
+        (12, true),
+        (4, false),
+        (8, false),
+        (13, false),
+    ] {
         let mut rig = Rig::new(Setup::default()).await;
         rig.server.plan(Rpc::Hello, [Step::Status(code)]);
         rig.start();
@@ -113,7 +134,10 @@ async fn dev04_a_refused_token_is_dropped_and_the_call_repeated_once() {
 async fn dev05_the_user_agent_names_the_product_and_takes_a_suffix() {
     for (suffix, wanted) in [
         (None, "blue-fox-12345 baton-ping-one/0.1.0 tonic/"),
-        (Some("baton-sdk/v0.24.6"), "blue-fox-12345 baton-ping-one/0.1.0 baton-sdk/v0.24.6 tonic/"),
+        (
+            Some("baton-sdk/v0.24.6"),
+            "blue-fox-12345 baton-ping-one/0.1.0 baton-sdk/v0.24.6 tonic/",
+        ),
     ] {
         let rig = Rig::started(Setup {
             user_agent_suffix: suffix.map(str::to_owned),
@@ -129,10 +153,17 @@ async fn dev05_the_user_agent_names_the_product_and_takes_a_suffix() {
 
 #[tokio::test(start_paused = true)]
 async fn dev06_a_page_is_at_most_100() {
-    let rig = Rig::started(Setup { slots: 80, batched: true, ..Setup::default() }).await;
+    let rig = Rig::started(Setup {
+        slots: 80,
+        batched: true,
+        ..Setup::default()
+    })
+    .await;
     rig.server.wait_for("GetTasks", 1).await;
     let log = rig.server.log();
-    let Received::GetTasks(request) = &log.last().unwrap().received else { panic!() };
+    let Received::GetTasks(request) = &log.last().unwrap().received else {
+        panic!()
+    };
     assert_eq!(request.page_size, 100);
 }
 
@@ -140,7 +171,8 @@ async fn dev06_a_page_is_at_most_100() {
 async fn dev07_the_own_id_among_cancelled_ids_cancels() {
     let rig = Rig::started(Setup::default()).await;
     rig.syncs.plan(SyncPlan::UntilCancelled);
-    rig.server.plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::CancelledIds]);
+    rig.server
+        .plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::CancelledIds]);
     let id = rig.server.queue(sync());
     assert_eq!(finished(&rig, &id).await, 1);
     assert!(rig.server.violations().is_empty());
@@ -161,7 +193,13 @@ async fn dev08_short_tasks_finish_at_a_signal_and_long_ones_are_cancelled_in_tim
         assert!(rig.server.count("GetTask") <= polls + 1, "no more polling");
         assert!(matches!(
             rig.server.finishes(&id)[0].final_state,
-            Some(FinalState::Success(_)) | Some(FinalState::Error(sandbox::c1::proto::baton::baton_service_finish_task_request::Error { non_retryable: false, .. }))
+            Some(FinalState::Success(_))
+                | Some(FinalState::Error(
+                    sandbox::c1::proto::baton::baton_service_finish_task_request::Error {
+                        non_retryable: false,
+                        ..
+                    }
+                ))
         ));
     }
 }
@@ -182,7 +220,12 @@ async fn dev09_finish_is_sent_again_with_the_same_content_until_it_is_answered()
     let rig = Rig::started(Setup::default()).await;
     rig.server.plan(
         Rpc::FinishTask,
-        [Step::Status(14), Step::EffectThenStatus(14), Step::EffectThenHang, Step::Disconnect],
+        [
+            Step::Status(14),
+            Step::EffectThenStatus(14),
+            Step::EffectThenHang,
+            Step::Disconnect,
+        ],
     );
     let id = rig.server.queue(grant());
     rig.server.wait_for("FinishTask", 5).await;
@@ -211,7 +254,10 @@ async fn dev09_finish_stops_at_any_other_code_and_after_30_seconds() {
         .filter(|entry| matches!(&entry.received, Received::Finish(finish) if finish.task_id == id))
         .map(|entry| entry.at)
         .collect();
-    assert!(times.len() > 5 && *times.last().unwrap() - times[0] <= Duration::from_secs(30), "{times:?}");
+    assert!(
+        times.len() > 5 && *times.last().unwrap() - times[0] <= Duration::from_secs(30),
+        "{times:?}"
+    );
     assert!(rig.metric("baton_ping_one_finish_failures_total 2"));
 }
 
@@ -255,7 +301,8 @@ async fn dev13_every_call_has_its_deadline() {
     let polls = gaps(&rig.server.times("GetTask"));
     assert!((360.5..=361.5).contains(&polls[0]), "{polls:?}");
     rig.syncs.plan(SyncPlan::UntilCancelled);
-    rig.server.plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::Hang, Step::Cancelled]);
+    rig.server
+        .plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::Hang, Step::Cancelled]);
     let id = rig.server.queue(sync());
     rig.server.finished(&id).await;
     let beats = gaps(&rig.server.times("Heartbeat"));
@@ -284,7 +331,12 @@ async fn dev14_no_exit_path_leaves_a_file() {
     let cases = [
         (SyncPlan::Fail(Code::Unavailable), vec![], vec![], 14),
         (SyncPlan::Panic, vec![], vec![], 13),
-        (SyncPlan::UntilCancelled, vec![Step::NextHeartbeat(1), Step::Cancelled], vec![], 1),
+        (
+            SyncPlan::UntilCancelled,
+            vec![Step::NextHeartbeat(1), Step::Cancelled],
+            vec![],
+            1,
+        ),
         (file, vec![Step::Status(14)], vec![], 14),
         (file, vec![], cut(3), 14),
         (file, vec![], cut(2), 0),

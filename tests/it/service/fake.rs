@@ -8,7 +8,7 @@ use std::time::Duration;
 use baton_ping_one::task::{
     AccountCreated, ActionCall, ActionOutcome, ActionSchema, Annotation, Code, CreateAccountRequest,
     DeleteResourceRequest, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, GrantReply, GrantRequest,
-    JsonObject, Provisioner, RevokeReply, RevokeRequest, Rotated, RotateCredentialsRequest, SyncRequest, SyncRunner,
+    JsonObject, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, SyncRequest, SyncRunner,
     SyncedFile, TaskError, WriteContext,
 };
 use futures_util::future::BoxFuture;
@@ -151,7 +151,10 @@ impl Provisioner for FakeProvisioner {
     fn grant(&self, _: GrantRequest, context: WriteContext) -> BoxFuture<'_, Result<GrantReply, TaskError>> {
         Box::pin(async move {
             let annotations = self.answer(&context).await?;
-            Ok(GrantReply { grants: Vec::new(), annotations })
+            Ok(GrantReply {
+                grants: Vec::new(),
+                annotations,
+            })
         })
     }
 

@@ -16,7 +16,9 @@ use super::script::{grant, sync};
 
 fn codes(rig: &Rig, id: &str) -> Vec<i32> {
     let finishes = rig.server.finishes(id).into_iter();
-    finishes.map(|finish| finish.status.map_or(0, |status| status.code)).collect()
+    finishes
+        .map(|finish| finish.status.map_or(0, |status| status.code))
+        .collect()
 }
 
 fn clean(rig: &Rig) {
@@ -39,7 +41,10 @@ async fn c1_down_for_an_hour_in_the_middle_of_a_sync() {
     rig.server.requeue_unfinished();
     let up = Instant::now();
     rig.server.finished(&lost).await;
-    assert!(up.elapsed() < Duration::from_secs(75), "the next poll is at most a minute away");
+    assert!(
+        up.elapsed() < Duration::from_secs(75),
+        "the next poll is at most a minute away"
+    );
     assert_eq!(codes(&rig, &lost), [0]);
     assert_eq!(rig.server.count("Hello"), 1, "the session is the same");
     clean(&rig);
@@ -47,7 +52,11 @@ async fn c1_down_for_an_hour_in_the_middle_of_a_sync() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_expires_during_sync_and_upload_is_renewed() {
-    let rig = Rig::started(Setup { token_lifetime: 15, ..Setup::default() }).await;
+    let rig = Rig::started(Setup {
+        token_lifetime: 15,
+        ..Setup::default()
+    })
+    .await;
     rig.syncs.plan(SyncPlan::File(Duration::from_secs(300), 3_000_000));
     rig.server.plan(Rpc::Heartbeat, vec![Step::NextHeartbeat(7); 60]);
     rig.server.plan(Rpc::UploadAsset, [Step::StallAfter(1)]);
@@ -100,9 +109,17 @@ async fn an_upload_that_took_effect_without_an_answer_is_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn the_same_task_twice_is_worked_on_once_and_does_not_spin() {
     for batched in [false, true] {
-        let rig = Rig::started(Setup { batched, ..Setup::default() }).await;
+        let rig = Rig::started(Setup {
+            batched,
+            ..Setup::default()
+        })
+        .await;
         rig.writes.plan(WritePlan::Slow(Duration::from_secs(30)));
-        let task = pb::Task { id: ksuid(), task_type: Some(grant()), ..Default::default() };
+        let task = pb::Task {
+            id: ksuid(),
+            task_type: Some(grant()),
+            ..Default::default()
+        };
         for _ in 0..5 {
             rig.server.queue_task(task.clone());
         }
@@ -132,7 +149,11 @@ async fn tasks_that_come_faster_than_the_work_wait_for_a_slot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sync_does_not_delay_other_tasks() {
-    let rig = Rig::started(Setup { idle_poll: Duration::ZERO, ..Setup::default() }).await;
+    let rig = Rig::started(Setup {
+        idle_poll: Duration::ZERO,
+        ..Setup::default()
+    })
+    .await;
     rig.syncs.plan(SyncPlan::UntilCancelled);
     rig.server.queue(sync());
     rig.server.wait_for("Heartbeat", 1).await;
@@ -198,10 +219,19 @@ async fn a_panic_in_a_task_fails_the_task_and_not_the_process() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_wedged_fails_liveness() {
-    let mut rig = Rig::new(Setup { metadata_hangs: true, ..Setup::default() }).await;
+    let mut rig = Rig::new(Setup {
+        metadata_hangs: true,
+        ..Setup::default()
+    })
+    .await;
     rig.start();
     sleep(Duration::from_secs(55)).await;
-    let late = |rig: &Rig| rig.liveness.states().iter().any(|one| one.name == "session" && one.late_by.is_some());
+    let late = |rig: &Rig| {
+        rig.liveness
+            .states()
+            .iter()
+            .any(|one| one.name == "session" && one.late_by.is_some())
+    };
     assert!(!late(&rig));
     sleep(Duration::from_secs(10)).await;
     assert!(late(&rig));
@@ -209,9 +239,16 @@ async fn a_session_that_is_wedged_fails_liveness() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_or_waiting_session_does_not_fail_liveness() {
-    let mut rig = Rig::new(Setup { slots: 1, ..Setup::default() }).await;
+    let mut rig = Rig::new(Setup {
+        slots: 1,
+        ..Setup::default()
+    })
+    .await;
     rig.writes.plan(WritePlan::Slow(Duration::from_secs(590)));
-    rig.server.plan(Rpc::GetTask, [Step::NextPoll(300), Step::Delay(Duration::from_secs(350))]);
+    rig.server.plan(
+        Rpc::GetTask,
+        [Step::NextPoll(300), Step::Delay(Duration::from_secs(350))],
+    );
     rig.server.queue(grant());
     rig.start();
     for _ in 0..130 {
@@ -234,18 +271,29 @@ async fn other_credentials_are_used_after_they_were_proved_and_refused_ones_are_
     rig.session.replace_credentials(same).await.unwrap();
     let other = Identity::from_seed("x@other.example/baton", [7; 32]).unwrap();
     let other = C1Credentials::parse(&other.client_id, &other.client_secret).unwrap();
-    assert!(matches!(rig.session.replace_credentials(other).await, Err(SessionError::OtherHost)));
+    assert!(matches!(
+        rig.session.replace_credentials(other).await,
+        Err(SessionError::OtherHost)
+    ));
     let polls = rig.server.count("GetTask");
     rig.server.wait_for("GetTask", polls + 5).await;
     let gaps = gaps(&rig.server.times("GetTask"));
-    assert!(gaps.iter().all(|gap| *gap < 1.2), "the session did not notice: {gaps:?}");
+    assert!(
+        gaps.iter().all(|gap| *gap < 1.2),
+        "the session did not notice: {gaps:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_endpoint_that_fails_in_the_middle_is_asked_again() {
-    let rig = Rig::started(Setup { token_lifetime: 12, ..Setup::default() }).await;
+    let rig = Rig::started(Setup {
+        token_lifetime: 12,
+        ..Setup::default()
+    })
+    .await;
     rig.server.wait_for("GetTask", 1).await;
-    rig.server.plan_tokens([TokenStep::Status(500), TokenStep::Status(500), TokenStep::Status(401)]);
+    rig.server
+        .plan_tokens([TokenStep::Status(500), TokenStep::Status(500), TokenStep::Status(401)]);
     sleep(Duration::from_secs(120)).await;
     let id = rig.server.queue(grant());
     rig.server.finished(&id).await;

@@ -202,7 +202,11 @@ pub fn gaps(times: &[Duration]) -> Vec<f64> {
 
 /// Whether each gap is as wanted, give or take a tenth.
 pub fn close(gaps: &[f64], wanted: &[f64]) -> bool {
-    gaps.len() >= wanted.len() && gaps.iter().zip(wanted).all(|(gap, want)| (gap - want).abs() <= want * 0.1 + 0.05)
+    gaps.len() >= wanted.len()
+        && gaps
+            .iter()
+            .zip(wanted)
+            .all(|(gap, want)| (gap - want).abs() <= want * 0.1 + 0.05)
 }
 
 /// Runs a script; what is still waiting after half a virtual hour has failed.

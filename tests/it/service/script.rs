@@ -73,16 +73,25 @@ fn success(finish: &Finish) -> anyhow::Result<&Success> {
 
 fn failure(finish: &Finish) -> anyhow::Result<(i32, &str, bool)> {
     match (&finish.final_state, &finish.status) {
-        (Some(FinalState::Error(Error { non_retryable, response: None, .. })), Some(status)) => {
-            Ok((status.code, status.message.as_str(), *non_retryable))
-        }
+        (
+            Some(FinalState::Error(Error {
+                non_retryable,
+                response: None,
+                ..
+            })),
+            Some(status),
+        ) => Ok((status.code, status.message.as_str(), *non_retryable)),
         other => anyhow::bail!("no error: {other:?}"),
     }
 }
 
 fn response<M: prost::Message + Default>(success: &Success, name: &str) -> anyhow::Result<M> {
     let any = success.response.as_ref().context("no response")?;
-    ensure!(any.type_url == format!("type.googleapis.com/c1.connector.v2.{name}"), "{}", any.type_url);
+    ensure!(
+        any.type_url == format!("type.googleapis.com/c1.connector.v2.{name}"),
+        "{}",
+        any.type_url
+    );
     Ok(M::decode(any.value.as_slice())?)
 }
 
@@ -135,7 +144,9 @@ mod script {
             // The audience is the host that is connected to.
             rig.server.tamper(|received| match received {
                 Received::Token(mut request) => {
-                    request.claims = request.claims.replace("acme.conductor.one\",\"exp", "localhost\",\"exp");
+                    request.claims = request
+                        .claims
+                        .replace("acme.conductor.one\",\"exp", "localhost\",\"exp");
                     vec![Received::Token(request)]
                 }
                 other => vec![other],
@@ -144,10 +155,19 @@ mod script {
         rig.server.wait_for("Hello", 1).await;
         clean(&rig)?;
         let names: Vec<_> = rig.server.log().iter().map(|entry| entry.received.name()).collect();
-        ensure!(names.starts_with(&["Connection", "Token", "Connection", "Hello"]), "{names:?}");
+        ensure!(
+            names.starts_with(&["Connection", "Token", "Connection", "Hello"]),
+            "{names:?}"
+        );
         let log = rig.server.log();
-        let Received::Token(request) = &log[1].received else { anyhow::bail!("no token request") };
-        ensure!(request.claims.contains(r#""aud":"acme.conductor.one""#), "{}", request.claims);
+        let Received::Token(request) = &log[1].received else {
+            anyhow::bail!("no token request")
+        };
+        ensure!(
+            request.claims.contains(r#""aud":"acme.conductor.one""#),
+            "{}",
+            request.claims
+        );
         ensure!(!request.user_agent.is_empty());
         Ok(())
     }
@@ -213,11 +233,15 @@ mod script {
     pub async fn s04_a_refused_hello_ends_the_process(broken: bool) -> anyhow::Result<()> {
         let mut rig = Rig::new(Setup::default()).await;
         // Broken: the code is one that is retried.
-        rig.server.plan(Rpc::Hello, vec![Step::Status(if broken { 14 } else { 16 }); 2]);
+        rig.server
+            .plan(Rpc::Hello, vec![Step::Status(if broken { 14 } else { 16 }); 2]);
         rig.start();
         let ending = rig.ending().await;
         ensure!(ending.exit_code() == 1, "{ending:?}");
-        ensure!(rig.server.count("Hello") == 2 && rig.server.count("Token") == 2, "once more with a fresh token");
+        ensure!(
+            rig.server.count("Hello") == 2 && rig.server.count("Token") == 2,
+            "once more with a fresh token"
+        );
         ensure!(rig.server.count("GetTask") == 0);
         clean(&rig)
     }
@@ -225,7 +249,11 @@ mod script {
     pub async fn s05_a_short_token_is_renewed_shortly_before_it_expires(broken: bool) -> anyhow::Result<()> {
         // Broken: no lifetime, so that each call needs a token of its own.
         let token_lifetime = if broken { 0 } else { 12 };
-        let rig = Rig::started(Setup { token_lifetime, ..Setup::default() }).await;
+        let rig = Rig::started(Setup {
+            token_lifetime,
+            ..Setup::default()
+        })
+        .await;
         rig.server.wait_for("GetTask", 10).await;
         let times = rig.server.times("Token");
         ensure!((4..=6).contains(&times.len()), "{times:?}");
@@ -238,7 +266,10 @@ mod script {
         if broken {
             rig.server.distort_clock(1.5);
         }
-        rig.server.plan(Rpc::GetTask, [Step::NextPoll(2), Step::NextPoll(-1), Step::NextPoll(3600)]);
+        rig.server.plan(
+            Rpc::GetTask,
+            [Step::NextPoll(2), Step::NextPoll(-1), Step::NextPoll(3600)],
+        );
         rig.start();
         rig.server.wait_for("GetTask", 4).await;
         let gaps = gaps(&rig.server.times("GetTask"));
@@ -256,14 +287,21 @@ mod script {
         rig.start();
         rig.server.wait_for("GetTask", 12).await;
         let gaps = gaps(&rig.server.times("GetTask"));
-        ensure!(close(&gaps, &[1., 4., 9., 16., 25., 36., 49., 60., 60., 1., 1.]), "{gaps:?}");
+        ensure!(
+            close(&gaps, &[1., 4., 9., 16., 25., 36., 49., 60., 60., 1., 1.]),
+            "{gaps:?}"
+        );
         clean(&rig)
     }
 
     pub async fn s08_a_task_is_asked_for_only_with_a_free_slot(broken: bool) -> anyhow::Result<()> {
         // Broken: one slot too many.
         let slots = if broken { 4 } else { 3 };
-        let rig = Rig::started(Setup { slots, ..Setup::default() }).await;
+        let rig = Rig::started(Setup {
+            slots,
+            ..Setup::default()
+        })
+        .await;
         rig.writes.plan(WritePlan::Slow(Duration::from_secs(60)));
         let ids: Vec<_> = (0..4).map(|_| rig.server.queue(grant())).collect();
         for id in &ids {
@@ -274,7 +312,9 @@ mod script {
         let before = rig.server.log().into_iter();
         let polls = before
             .skip_while(|entry| entry.received.name() != "GetTask")
-            .filter(|entry| entry.received.name() == "GetTask" && entry.at < first_finish && entry.at > Duration::from_secs(2));
+            .filter(|entry| {
+                entry.received.name() == "GetTask" && entry.at < first_finish && entry.at > Duration::from_secs(2)
+            });
         ensure!(polls.count() == 0, "asked while all slots were busy");
         Ok(())
     }
@@ -285,7 +325,10 @@ mod script {
             // A FinishTask comes along.
             rig.server.tamper(|received| match &received {
                 Received::Hello(hello) if !hello.task_id.is_empty() => {
-                    let finish = Finish { task_id: hello.task_id.clone(), ..Default::default() };
+                    let finish = Finish {
+                        task_id: hello.task_id.clone(),
+                        ..Default::default()
+                    };
                     vec![received, Received::Finish(finish)]
                 }
                 _ => vec![received],
@@ -346,8 +389,17 @@ mod script {
 
     pub async fn s11_grant_with_provisioning_off(broken: bool) -> anyhow::Result<()> {
         // Broken: provisioning is on.
-        let rig = Rig::started(Setup { provisioning: broken, ..Setup::default() }).await;
-        let invoke = |name: &str| TaskType::ActionInvoke(kinds::ActionInvokeTask { name: name.to_owned(), ..Default::default() });
+        let rig = Rig::started(Setup {
+            provisioning: broken,
+            ..Setup::default()
+        })
+        .await;
+        let invoke = |name: &str| {
+            TaskType::ActionInvoke(kinds::ActionInvokeTask {
+                name: name.to_owned(),
+                ..Default::default()
+            })
+        };
         for kind in [
             grant(),
             TaskType::Grant(kinds::GrantTask::default()),
@@ -375,7 +427,9 @@ mod script {
 
     pub async fn s12_grant_without_principal(broken: bool) -> anyhow::Result<()> {
         let rig = Rig::started(Setup::default()).await;
-        let TaskType::Grant(mut task) = grant() else { anyhow::bail!("no grant") };
+        let TaskType::Grant(mut task) = grant() else {
+            anyhow::bail!("no grant")
+        };
         if !broken {
             // Broken: the principal is there, so the connector is called.
             task.principal = None;
@@ -404,7 +458,10 @@ mod script {
 
     fn create_account(options: cv2::credential_options::Options, configs: Vec<cv2::EncryptionConfig>) -> TaskType {
         TaskType::CreateAccount(kinds::CreateAccountTask {
-            account_info: Some(cv2::AccountInfo { login: "u".to_owned(), ..Default::default() }),
+            account_info: Some(cv2::AccountInfo {
+                login: "u".to_owned(),
+                ..Default::default()
+            }),
             credential_options: Some(cv2::CredentialOptions {
                 options: Some(options),
                 force_change_at_next_login: true,
@@ -425,9 +482,16 @@ mod script {
             config: Some(config),
             ..Default::default()
         };
-        let jwk = Config::JwkPublicKeyConfig(JwkPublicKeyConfig { pub_key: b"{}".to_vec() });
-        let age = Config::AgeRecipientConfig(AgeRecipientConfig { recipient: "age1x".to_owned() });
-        let random = Options::RandomPassword(RandomPassword { length: 20, constraints: Vec::new() });
+        let jwk = Config::JwkPublicKeyConfig(JwkPublicKeyConfig {
+            pub_key: b"{}".to_vec(),
+        });
+        let age = Config::AgeRecipientConfig(AgeRecipientConfig {
+            recipient: "age1x".to_owned(),
+        });
+        let random = Options::RandomPassword(RandomPassword {
+            length: 20,
+            constraints: Vec::new(),
+        });
         let task = create_account(random, vec![config("baton/jwk/v1", jwk), config("", age)]);
         let finish = only_finish(&rig, &rig.server.queue(task)).await?;
         let account: cv2::CreateAccountResponse = response(success(&finish)?, "CreateAccountResponse")?;
@@ -435,16 +499,29 @@ mod script {
             account.result,
             Some(cv2::create_account_response::Result::AlreadyExists(result)) if result.is_create_account_result
         ));
-        let [jwk, age] = account.encrypted_data.as_slice() else { anyhow::bail!("two secrets") };
+        let [jwk, age] = account.encrypted_data.as_slice() else {
+            anyhow::bail!("two secrets")
+        };
         #[expect(deprecated, reason = "older readers look at it")]
         let old_ids = [jwk.key_id.as_str(), age.key_id.as_str()];
         ensure!(old_ids == ["k", ""] && jwk.key_ids == ["k"], "{old_ids:?}");
         ensure!(jwk.provider == "baton/jwk/v1" && jwk.name == "password" && jwk.encrypted_bytes == b"ciphertext");
         let request = rig.writes.accounts.lock().unwrap()[0].clone();
-        let targets: Vec<_> = request.encryption.iter().map(|one| (one.jwk.is_some(), one.age_recipient.is_some())).collect();
+        let targets: Vec<_> = request
+            .encryption
+            .iter()
+            .map(|one| (one.jwk.is_some(), one.age_recipient.is_some()))
+            .collect();
         ensure!(targets == [(true, false), (false, true)]);
         let options = request.credentials.context("no options")?;
-        ensure!(options.force_change_at_next_login && options.password == Password::Random { length: 20, rules: vec![] });
+        ensure!(
+            options.force_change_at_next_login
+                && options.password
+                    == Password::Random {
+                        length: 20,
+                        rules: vec![]
+                    }
+        );
         clean(&rig)
     }
 
@@ -459,7 +536,9 @@ mod script {
             key_ids: if broken { Vec::new() } else { vec!["ours".to_owned()] },
             ..Default::default()
         };
-        let good = Options::EncryptedPassword(EncryptedPassword { encrypted_passwords: vec![data] });
+        let good = Options::EncryptedPassword(EncryptedPassword {
+            encrypted_passwords: vec![data],
+        });
         only_finish(&rig, &rig.server.queue(create_account(good, Vec::new()))).await?;
         let request = rig.writes.accounts.lock().unwrap()[0].clone();
         let Some(Password::Encrypted(secrets)) = request.credentials.map(|options| options.password) else {
@@ -474,7 +553,12 @@ mod script {
 
     pub async fn s15_actions_fast_failing_and_slow(broken: bool) -> anyhow::Result<()> {
         let rig = Rig::started(Setup::default()).await;
-        let invoke = || TaskType::ActionInvoke(kinds::ActionInvokeTask { name: "enable_user".to_owned(), ..Default::default() });
+        let invoke = || {
+            TaskType::ActionInvoke(kinds::ActionInvokeTask {
+                name: "enable_user".to_owned(),
+                ..Default::default()
+            })
+        };
         let finish = only_finish(&rig, &rig.server.queue(invoke())).await?;
         let fast: cv2::InvokeActionResponse = response(success(&finish)?, "InvokeActionResponse")?;
         ensure!(fast.status == i32::from(cv2::BatonActionStatus::Complete) && fast.name == "enable_user");
@@ -484,13 +568,22 @@ mod script {
         ensure!(failure(&finish)? == (2, "the user is gone", false));
 
         // Broken: the slow one is fast.
-        let slow = if broken { Duration::ZERO } else { Duration::from_secs(90) };
+        let slow = if broken {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(90)
+        };
         *rig.writes.action.lock().unwrap() = (slow, true);
         let finish = only_finish(&rig, &rig.server.queue(invoke())).await?;
         let started: cv2::InvokeActionResponse = response(success(&finish)?, "InvokeActionResponse")?;
         ensure!(started.status == i32::from(cv2::BatonActionStatus::Running) && started.id.len() == 27);
         tokio::time::sleep(Duration::from_secs(100)).await;
-        let status = |id: &str| TaskType::ActionStatus(kinds::ActionStatusTask { id: id.to_owned(), ..Default::default() });
+        let status = |id: &str| {
+            TaskType::ActionStatus(kinds::ActionStatusTask {
+                id: id.to_owned(),
+                ..Default::default()
+            })
+        };
         let finish = only_finish(&rig, &rig.server.queue(status(&started.id))).await?;
         let state: cv2::GetActionStatusResponse = response(success(&finish)?, "GetActionStatusResponse")?;
         ensure!(state.status == i32::from(cv2::BatonActionStatus::Complete) && state.id == started.id);
@@ -513,10 +606,18 @@ mod script {
         let done = success(&finish)?;
         ensure!(done.response.is_none() && done.annotations.is_empty());
         let names: Vec<_> = rig.server.log().iter().map(|entry| entry.received.name()).collect();
-        let after_poll: Vec<_> = names.into_iter().filter(|name| matches!(*name, "Heartbeat" | "UploadAsset" | "FinishTask")).collect();
-        ensure!(after_poll == ["Heartbeat", "UploadAsset", "FinishTask"], "{after_poll:?}");
+        let after_poll: Vec<_> = names
+            .into_iter()
+            .filter(|name| matches!(*name, "Heartbeat" | "UploadAsset" | "FinishTask"))
+            .collect();
+        ensure!(
+            after_poll == ["Heartbeat", "UploadAsset", "FinishTask"],
+            "{after_poll:?}"
+        );
         let uploads = rig.server.uploads(&id);
-        let [upload] = uploads.as_slice() else { anyhow::bail!("one upload") };
+        let [upload] = uploads.as_slice() else {
+            anyhow::bail!("one upload")
+        };
         ensure!(upload.chunks == [524_288, 524_288, 151_424], "{:?}", upload.chunks);
         let file = upload.file.as_ref().context("no file")?;
         ensure!(std::fs::read(file)? == FakeSyncs::bytes(1_200_000));
@@ -527,8 +628,13 @@ mod script {
     pub async fn s17_a_sync_that_c1_cancels_ends(broken: bool) -> anyhow::Result<()> {
         let rig = Rig::started(Setup::default()).await;
         rig.syncs.plan(SyncPlan::UntilCancelled);
-        let third = if broken { Step::NextHeartbeat(1) } else { Step::Cancelled };
-        rig.server.plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::NextHeartbeat(1), third]);
+        let third = if broken {
+            Step::NextHeartbeat(1)
+        } else {
+            Step::Cancelled
+        };
+        rig.server
+            .plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::NextHeartbeat(1), third]);
         let id = rig.server.queue(sync());
         let finish = only_finish(&rig, &id).await?;
         ensure!(matches!(failure(&finish)?, (1, _, false)));
@@ -557,7 +663,8 @@ mod script {
 
     pub async fn s19_an_upload_that_fails_twice_starts_again(broken: bool) -> anyhow::Result<()> {
         let rig = Rig::started(Setup::default()).await;
-        rig.server.plan(Rpc::UploadAsset, [Step::CutAfter(1, 14), Step::CutAfter(2, 13)]);
+        rig.server
+            .plan(Rpc::UploadAsset, [Step::CutAfter(1, 14), Step::CutAfter(2, 13)]);
         if broken {
             rig.server.plan(Rpc::UploadAsset, [Step::CutAfter(0, 14)]);
         }
@@ -625,10 +732,15 @@ mod script {
                 other => vec![other],
             });
         }
-        let unset = pb::Task { id: ksuid(), ..Default::default() };
+        let unset = pb::Task {
+            id: ksuid(),
+            ..Default::default()
+        };
         rig.server.queue_task(unset.clone());
         let feed = rig.server.queue(TaskType::EventFeed(kinds::EventFeedTask::default()));
-        let diff = rig.server.queue(TaskType::CreateSyncDiff(kinds::CreateSyncDiffTask::default()));
+        let diff = rig
+            .server
+            .queue(TaskType::CreateSyncDiff(kinds::CreateSyncDiffTask::default()));
         let compact = rig.server.queue(TaskType::CompactSyncs(kinds::CompactSyncs::default()));
         for id in [unset.id, feed, diff, compact] {
             let finish = only_finish(&rig, &id).await?;
@@ -644,7 +756,12 @@ mod script {
     pub async fn s23_batched_polls_name_what_is_known(broken: bool) -> anyhow::Result<()> {
         // Broken: a slot too many.
         let slots = if broken { 4 } else { 3 };
-        let mut rig = Rig::new(Setup { slots, batched: true, ..Setup::default() }).await;
+        let mut rig = Rig::new(Setup {
+            slots,
+            batched: true,
+            ..Setup::default()
+        })
+        .await;
         rig.writes.plan(WritePlan::Slow(Duration::from_secs(30)));
         let ids = [rig.server.queue(grant()), rig.server.queue(grant())];
         rig.start();
@@ -699,7 +816,11 @@ mod script {
     }
 
     pub async fn s25_a_failed_event_feed_is_reported(broken: bool) -> anyhow::Result<()> {
-        let rig = Rig::started(Setup { events: Arc::new(BrokenFeed), ..Setup::default() }).await;
+        let rig = Rig::started(Setup {
+            events: Arc::new(BrokenFeed),
+            ..Setup::default()
+        })
+        .await;
         if broken {
             // As the reference does: nothing is sent.
             rig.server.tamper(|received| match received {
@@ -717,7 +838,12 @@ mod script {
 #[tokio::test(start_paused = true)]
 async fn the_event_feed_is_off_by_default_with_an_empty_list() {
     let rig = Rig::started(Setup::default()).await;
-    let finish = only_finish(&rig, &rig.server.queue(TaskType::ListEventFeeds(kinds::ListEventFeedsTask::default()))).await;
+    let finish = only_finish(
+        &rig,
+        &rig.server
+            .queue(TaskType::ListEventFeeds(kinds::ListEventFeedsTask::default())),
+    )
+    .await;
     let finish = finish.unwrap();
     let feeds: cv2::ListEventFeedsResponse = response(success(&finish).unwrap(), "ListEventFeedsResponse").unwrap();
     assert!(feeds.list.is_empty());
@@ -728,17 +854,40 @@ async fn the_event_feed_is_off_by_default_with_an_empty_list() {
 
 #[tokio::test(start_paused = true)]
 async fn action_schemas_are_served_with_provisioning_off() {
-    let rig = Rig::started(Setup { provisioning: false, ..Setup::default() }).await;
+    let rig = Rig::started(Setup {
+        provisioning: false,
+        ..Setup::default()
+    })
+    .await;
     let list = |kind: &str| {
-        TaskType::ActionListSchemas(kinds::ActionListSchemasTask { resource_type_id: kind.to_owned(), ..Default::default() })
+        TaskType::ActionListSchemas(kinds::ActionListSchemasTask {
+            resource_type_id: kind.to_owned(),
+            ..Default::default()
+        })
     };
-    for (kind, wanted) in [("", vec!["enable_user", "lock_user"]), ("user", vec!["lock_user"]), ("group", vec![])] {
+    for (kind, wanted) in [
+        ("", vec!["enable_user", "lock_user"]),
+        ("user", vec!["lock_user"]),
+        ("group", vec![]),
+    ] {
         let finish = only_finish(&rig, &rig.server.queue(list(kind))).await.unwrap();
         let listed: cv2::ListActionSchemasResponse =
             response(success(&finish).unwrap(), "ListActionSchemasResponse").unwrap();
-        assert_eq!(listed.schemas.iter().map(|schema| schema.name.as_str()).collect::<Vec<_>>(), wanted);
+        assert_eq!(
+            listed
+                .schemas
+                .iter()
+                .map(|schema| schema.name.as_str())
+                .collect::<Vec<_>>(),
+            wanted
+        );
     }
-    let get = |name: &str| TaskType::ActionGetSchema(kinds::ActionGetSchemaTask { name: name.to_owned(), ..Default::default() });
+    let get = |name: &str| {
+        TaskType::ActionGetSchema(kinds::ActionGetSchemaTask {
+            name: name.to_owned(),
+            ..Default::default()
+        })
+    };
     let finish = only_finish(&rig, &rig.server.queue(get("enable_user"))).await.unwrap();
     let schema: cv2::GetActionSchemaResponse = response(success(&finish).unwrap(), "GetActionSchemaResponse").unwrap();
     assert_eq!(schema.schema.unwrap().name, "enable_user");

@@ -35,7 +35,11 @@ async fn tasks(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) -> 
         Value::Array(values) => values,
         one => vec![one],
     };
-    let tasks = values.into_iter().map(task_from_json).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    let tasks = values
+        .into_iter()
+        .map(task_from_json)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(bad)?;
     let ids: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
     tasks.into_iter().for_each(|task| server.queue_task(task));
     Ok(Json(json!({"ids": ids})))
@@ -55,8 +59,15 @@ async fn faults(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) ->
 }
 
 async fn log(Shared(server): Shared<Arc<Server>>) -> Answer {
-    let entries = server.log().iter().map(entry).collect::<anyhow::Result<Vec<_>>>().map_err(bad)?;
-    Ok(Json(json!({"entries": entries, "open_tasks": server.state().open_tasks()})))
+    let entries = server
+        .log()
+        .iter()
+        .map(entry)
+        .collect::<anyhow::Result<Vec<_>>>()
+        .map_err(bad)?;
+    Ok(Json(
+        json!({"entries": entries, "open_tasks": server.state().open_tasks()}),
+    ))
 }
 
 async fn violations(Shared(server): Shared<Arc<Server>>) -> Json<Value> {

@@ -11,7 +11,8 @@ use super::proto::baton as pb;
 
 fn pool() -> Option<&'static DescriptorPool> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
-    POOL.get_or_init(|| DescriptorPool::decode(super::proto::DESCRIPTORS).ok()).as_ref()
+    POOL.get_or_init(|| DescriptorPool::decode(super::proto::DESCRIPTORS).ok())
+        .as_ref()
 }
 
 pub(super) fn is_known(name: &str) -> bool {
@@ -20,7 +21,9 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// A message as JSON. `name` is its full name.
 pub fn to_json(name: &str, message: &impl Message) -> anyhow::Result<Value> {
-    let descriptor = pool().and_then(|pool| pool.get_message_by_name(name)).context("unknown message")?;
+    let descriptor = pool()
+        .and_then(|pool| pool.get_message_by_name(name))
+        .context("unknown message")?;
     let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
     let options = SerializeOptions::new().skip_default_fields(true);
     Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)

@@ -112,9 +112,19 @@ async fn serve_stream<S>(state: Arc<State>, acceptor: TlsAcceptor, stream: S, ro
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(stream) = acceptor.accept(stream).await else { return };
-    let alpn = stream.get_ref().1.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-    state.record(connection.id, BTreeMap::new(), Received::Connection(alpn.unwrap_or_default()));
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let alpn = stream
+        .get_ref()
+        .1
+        .alpn_protocol()
+        .map(|name| String::from_utf8_lossy(name).into_owned());
+    state.record(
+        connection.id,
+        BTreeMap::new(),
+        Received::Connection(alpn.unwrap_or_default()),
+    );
     let end = connection.end.clone();
     let service = service_fn(move |request| dispatch(request, routes.clone(), connection.clone()));
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -132,7 +142,10 @@ async fn dispatch(
     connection: Connection,
 ) -> Result<Response<Body>, Infallible> {
     request.extensions_mut().insert(connection);
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let is_grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
     let mut router = if is_grpc { routes.grpc } else { routes.token };
     router.call(request.map(Body::new)).await

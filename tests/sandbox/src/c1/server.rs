@@ -174,7 +174,11 @@ impl Server {
 
     /// When each call of a name was received.
     pub fn times(&self, name: &str) -> Vec<Duration> {
-        self.log().into_iter().filter(|entry| entry.received.name() == name).map(|entry| entry.at).collect()
+        self.log()
+            .into_iter()
+            .filter(|entry| entry.received.name() == name)
+            .map(|entry| entry.at)
+            .collect()
     }
 
     /// How many calls of a name were received.

@@ -42,7 +42,9 @@ impl BatonService {
             .collect();
         for name in metadata.keys() {
             if name.contains("host-id") || name.contains("baton") || name.contains("traceparent") {
-                return Err(self.0.refuse(rpc, format!("metadata {name} does not belong to the protocol")));
+                return Err(self
+                    .0
+                    .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
             }
         }
         if metadata.get("user-agent").is_none_or(String::is_empty) {
@@ -58,8 +60,17 @@ impl BatonService {
             return Err(Status::unauthenticated("no authorization"));
         };
         let token = value.strip_prefix("Bearer ").unwrap_or_default();
-        let live = self.0.lock().tokens.get(token).is_some_and(|expires| *expires > Instant::now());
-        if live { Ok(()) } else { Err(Status::unauthenticated("the token is not known or has expired")) }
+        let live = self
+            .0
+            .lock()
+            .tokens
+            .get(token)
+            .is_some_and(|expires| *expires > Instant::now());
+        if live {
+            Ok(())
+        } else {
+            Err(Status::unauthenticated("the token is not known or has expired"))
+        }
     }
 
     fn check(&self, rpc: Rpc, checked: Result<(), String>) -> Result<(), Status> {
@@ -93,7 +104,11 @@ impl BatonService {
     }
 
     fn must_be_greeted(&self, rpc: Rpc) -> Result<(), Status> {
-        if self.0.lock().greeted { Ok(()) } else { Err(self.0.refuse(rpc, "no Hello was said before")) }
+        if self.0.lock().greeted {
+            Ok(())
+        } else {
+            Err(self.0.refuse(rpc, "no Hello was said before"))
+        }
     }
 }
 
@@ -135,7 +150,11 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceGetTaskResponse>, Status> {
         let call = self.open(Rpc::GetTask, &request)?;
         let request = request.into_inner();
-        self.0.record(call.connection.id, call.metadata.clone(), Received::GetTask(request.clone()));
+        self.0.record(
+            call.connection.id,
+            call.metadata.clone(),
+            Received::GetTask(request.clone()),
+        );
         self.authorize(Rpc::GetTask, &call)?;
         self.check(Rpc::GetTask, validate::host_id(&request.host_id))?;
         self.must_be_greeted(Rpc::GetTask)?;
@@ -143,7 +162,10 @@ impl Service for BatonService {
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
             return Ok(Response::new(pb::BatonServiceGetTaskResponse {
-                next_poll: Some(prost_types::Duration { seconds: wait, nanos: 0 }),
+                next_poll: Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                }),
                 ..Default::default()
             }));
         }
@@ -152,7 +174,11 @@ impl Service for BatonService {
         }
         let task = self.0.hand_out(1).pop();
         self.after(&step).await?;
-        let idle = if task.is_none() { self.0.options.idle_poll } else { Duration::ZERO };
+        let idle = if task.is_none() {
+            self.0.options.idle_poll
+        } else {
+            Duration::ZERO
+        };
         Ok(Response::new(pb::BatonServiceGetTaskResponse {
             task,
             next_poll: Some(seconds(idle)),
@@ -166,7 +192,11 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceGetTasksResponse>, Status> {
         let call = self.open(Rpc::GetTasks, &request)?;
         let request = request.into_inner();
-        self.0.record(call.connection.id, call.metadata.clone(), Received::GetTasks(request.clone()));
+        self.0.record(
+            call.connection.id,
+            call.metadata.clone(),
+            Received::GetTasks(request.clone()),
+        );
         self.authorize(Rpc::GetTasks, &call)?;
         self.check(Rpc::GetTasks, validate::get_tasks(&request))?;
         self.must_be_greeted(Rpc::GetTasks)?;
@@ -174,13 +204,20 @@ impl Service for BatonService {
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
             return Ok(Response::new(pb::BatonServiceGetTasksResponse {
-                next_poll: Some(prost_types::Duration { seconds: wait, nanos: 0 }),
+                next_poll: Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                }),
                 ..Default::default()
             }));
         }
         let tasks = self.0.hand_out(usize::try_from(request.page_size).unwrap_or(1));
         self.after(&step).await?;
-        let idle = if tasks.is_empty() { self.0.options.idle_poll } else { Duration::ZERO };
+        let idle = if tasks.is_empty() {
+            self.0.options.idle_poll
+        } else {
+            Duration::ZERO
+        };
         Ok(Response::new(pb::BatonServiceGetTasksResponse {
             tasks,
             next_poll: Some(seconds(idle)),
@@ -194,7 +231,11 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceHeartbeatResponse>, Status> {
         let call = self.open(Rpc::Heartbeat, &request)?;
         let request = request.into_inner();
-        self.0.record(call.connection.id, call.metadata.clone(), Received::Heartbeat(request.clone()));
+        self.0.record(
+            call.connection.id,
+            call.metadata.clone(),
+            Received::Heartbeat(request.clone()),
+        );
         self.authorize(Rpc::Heartbeat, &call)?;
         self.check(Rpc::Heartbeat, validate::heartbeat(&request))?;
         let step = self.0.next_step(Rpc::Heartbeat);
@@ -205,7 +246,10 @@ impl Service for BatonService {
         };
         match step {
             Step::NextHeartbeat(wait) => {
-                answer.next_heartbeat = Some(prost_types::Duration { seconds: wait, nanos: 0 });
+                answer.next_heartbeat = Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                });
             }
             Step::Cancelled => answer.cancelled = true,
             Step::CancelledIds => answer.cancelled_task_ids = vec![request.task_id.clone()],
@@ -237,7 +281,11 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceFinishTaskResponse>, Status> {
         let call = self.open(Rpc::FinishTask, &request)?;
         let request = request.into_inner();
-        self.0.record(call.connection.id, call.metadata.clone(), Received::Finish(request.clone()));
+        self.0.record(
+            call.connection.id,
+            call.metadata.clone(),
+            Received::Finish(request.clone()),
+        );
         self.authorize(Rpc::FinishTask, &call)?;
         self.check(Rpc::FinishTask, validate::finish(&request))?;
         let step = self.0.next_step(Rpc::FinishTask);

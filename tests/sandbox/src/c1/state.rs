@@ -104,7 +104,11 @@ impl State {
 
     pub(super) fn next_step(&self, rpc: Rpc) -> Step {
         let mut inside = self.lock();
-        inside.steps.get_mut(&rpc).and_then(VecDeque::pop_front).unwrap_or(Step::Normal)
+        inside
+            .steps
+            .get_mut(&rpc)
+            .and_then(VecDeque::pop_front)
+            .unwrap_or(Step::Normal)
     }
 
     pub(super) fn issue_token(&self, lifetime: i64) -> String {
@@ -121,7 +125,11 @@ impl State {
 
     /// Tasks that are out and not finished. Hello tasks end with their Hello.
     pub(super) fn open_tasks(&self) -> usize {
-        self.lock().out.values().filter(|out| out.finished.is_none() && !out.cancelled).count()
+        self.lock()
+            .out
+            .values()
+            .filter(|out| out.finished.is_none() && !out.cancelled)
+            .count()
     }
 
     /// Hands out up to `count` tasks.
@@ -171,7 +179,10 @@ impl State {
                 Ok(())
             }
             Some(before) if *before == bytes => Ok(()),
-            Some(_) => Err(format!("task {} was finished with another content before", request.task_id)),
+            Some(_) => Err(format!(
+                "task {} was finished with another content before",
+                request.task_id
+            )),
         }
     }
 }

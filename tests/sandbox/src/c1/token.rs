@@ -22,7 +22,9 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 const SKEW_SECONDS: i64 = 60;
 
 pub(super) fn router(state: Arc<State>) -> Router {
-    Router::new().route("/auth/v1/token", routing::post(token)).with_state(state)
+    Router::new()
+        .route("/auth/v1/token", routing::post(token))
+        .with_state(state)
 }
 
 async fn token(
@@ -53,11 +55,18 @@ async fn token(
                 _ => state.options.token_lifetime,
             };
             let token = state.issue_token(lifetime);
-            (200, format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{lifetime}}}"#))
+            (
+                200,
+                format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{lifetime}}}"#),
+            )
         }
     };
     request.status = status;
-    state.record(connection.id, std::collections::BTreeMap::new(), Received::Token(request));
+    state.record(
+        connection.id,
+        std::collections::BTreeMap::new(),
+        Received::Token(request),
+    );
     match step {
         Some(TokenStep::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(TokenStep::Hang) => tokio::time::sleep(Duration::from_secs(86_400)).await,
@@ -68,7 +77,11 @@ async fn token(
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn form(body: &[u8]) -> Vec<(String, String)> {
@@ -108,7 +121,13 @@ fn check(state: &State, headers: &HeaderMap, request: &mut TokenRequest) -> Resu
     if names != ["client_assertion", "client_assertion_type", "client_id", "grant_type"] {
         return Err(format!("form fields {names:?}"));
     }
-    let value = |name: &str| request.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let value = |name: &str| {
+        request
+            .form
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
     let identity = &state.options.identity;
     for (name, wanted) in [
         ("client_assertion_type", ASSERTION_TYPE),
@@ -142,7 +161,9 @@ fn verified(assertion: &str, key: &[u8]) -> Result<[String; 2], String> {
 fn check_header(state: &State, text: &str) -> Result<(), String> {
     let header: Value = serde_json::from_str(text).map_err(|_| "header is no JSON")?;
     let nonce = header["nonce"].as_str().unwrap_or_default().to_owned();
-    let kid = header.get("kid").map_or_else(String::new, |kid| format!("\"kid\":{kid},"));
+    let kid = header
+        .get("kid")
+        .map_or_else(String::new, |kid| format!("\"kid\":{kid},"));
     if text != format!("{{\"alg\":\"EdDSA\",{kid}\"nonce\":\"{nonce}\"}}") {
         return Err(format!("assertion header {text}"));
     }

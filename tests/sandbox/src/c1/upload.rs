@@ -131,14 +131,20 @@ fn begin(
         Some(out) if out.heartbeats == 0 => return Err("uploaded before the first heartbeat".to_owned()),
         Some(_) => {}
     }
-    let path = service.0.options.upload_dir.join(format!("{}-{}.c1z", metadata.task_id, super::ids::ksuid()));
+    let path = service
+        .0
+        .options
+        .upload_dir
+        .join(format!("{}-{}.c1z", metadata.task_id, super::ids::ksuid()));
     let file = File::create(&path).map_err(|error| error.to_string())?;
     receiving.file = Some((path, file));
     Ok(())
 }
 
 fn take(receiving: &mut Receiving, data: &[u8]) -> Result<(), String> {
-    let Some((_, file)) = &mut receiving.file else { return Err("data before metadata".to_owned()) };
+    let Some((_, file)) = &mut receiving.file else {
+        return Err("data before metadata".to_owned());
+    };
     validate::upload_data(data)?;
     if std::mem::replace(&mut receiving.last_was_short, data.len() < 512 * 1024) {
         return Err("a short chunk that is not the last".to_owned());
@@ -148,10 +154,7 @@ fn take(receiving: &mut Receiving, data: &[u8]) -> Result<(), String> {
     file.write_all(data).map_err(|error| error.to_string())
 }
 
-fn end(
-    receiving: &mut Receiving,
-    eof: &pb::baton_service_upload_asset_request::UploadEof,
-) -> Result<(), String> {
+fn end(receiving: &mut Receiving, eof: &pb::baton_service_upload_asset_request::UploadEof) -> Result<(), String> {
     if receiving.file.is_none() {
         return Err("the last message before metadata".to_owned());
     }

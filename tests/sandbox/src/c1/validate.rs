@@ -23,11 +23,19 @@ fn bytes(what: &str, text: &str, min: usize, max: usize) -> Checked {
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Checked {
-    if count <= max { Ok(()) } else { Err(format!("{what} has {count} items, allowed are {max}")) }
+    if count <= max {
+        Ok(())
+    } else {
+        Err(format!("{what} has {count} items, allowed are {max}"))
+    }
 }
 
 fn task_id(id: &str) -> Checked {
-    if is_ksuid(id) { Ok(()) } else { Err(format!("task_id \"{id}\" is not 27 letters and digits")) }
+    if is_ksuid(id) {
+        Ok(())
+    } else {
+        Err(format!("task_id \"{id}\" is not 27 letters and digits"))
+    }
 }
 
 pub(super) fn host_id(id: &str) -> Checked {
@@ -61,7 +69,12 @@ pub(super) fn hello(request: &pb::BatonServiceHelloRequest) -> Checked {
         length(what, text, 1, 256)?;
     }
     at_most("annotations", request.annotations.len(), 16)?;
-    metadata(request.connector_metadata.as_ref().ok_or("connector_metadata is required")?)
+    metadata(
+        request
+            .connector_metadata
+            .as_ref()
+            .ok_or("connector_metadata is required")?,
+    )
 }
 
 fn metadata(metadata: &cv2::ConnectorMetadata) -> Checked {
