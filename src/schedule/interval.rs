@@ -92,7 +92,7 @@ mod tests {
     use crate::runtime::liveness::Liveness;
     use crate::runtime::shutdown::Shutdown;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     async fn starts(job_takes: &[u64], for_hours: u32) -> Vec<u64> {
         let shutdown = Shutdown::new();
@@ -112,7 +112,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(takes))
         };
         let end = async {
-            tokio::time::sleep(HOUR * for_hours - Duration::from_secs(1)).await;
+            tokio::time::sleep((HOUR * for_hours).checked_sub(Duration::from_secs(1)).unwrap()).await;
             assert!(liveness.states().iter().all(|one| one.late_by.is_none()));
             term.end();
         };
@@ -137,7 +137,7 @@ mod tests {
         for (chance, wanted) in [(0.0, 3240), (0.5, 3600), (1.0, 3960)] {
             let mut interval = Interval::new(HOUR, now);
             interval.ran(now, now, chance);
-            assert_eq!((interval.next() - now).as_secs_f64().round(), f64::from(wanted));
+            assert_eq!((interval.next() - now).as_millis().div_ceil(1000), wanted);
         }
     }
 

@@ -52,31 +52,35 @@ impl SyncDesk {
 
     /// Makes a snapshot; it replaces the one before. A failed sync leaves that one.
     pub async fn refresh(&self, token: CancellationToken) -> Result<(), TaskError> {
-        let (started, mark) = (Instant::now(), self.writes.mark());
+        let (started, before) = (Instant::now(), self.writes.mark());
         let file = self.sync(SyncRequest::default(), token).await?;
         tracing::info!(sync_id = file.sync_id, size_bytes = file.size_bytes, "snapshot made");
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        *shelf = Some(Snapshot { file, started, mark });
+        let mut slot = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Snapshot {
+            file,
+            started,
+            mark: before,
+        });
         Ok(())
     }
 
     /// The snapshot, if it may answer. It leaves the shelf in any case where it never may again.
     fn take(&self, request: &SyncRequest) -> Option<SyncedFile> {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = shelf.as_ref()?;
+        let mut slot = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = slot.as_ref()?;
         let is_young = snapshot.started.elapsed() < self.config.max_age;
         if !is_young || !self.writes.quiet_since(snapshot.mark) {
             tracing::info!(
                 age_ms = snapshot.started.elapsed().as_millis(),
                 "snapshot dropped: too old or outdated"
             );
-            *shelf = None;
+            *slot = None;
             return None;
         }
         if !request.is_plain() {
             return None;
         }
-        shelf.take().map(|snapshot| snapshot.file)
+        slot.take().map(|snapshot| snapshot.file)
     }
 
     async fn sync(&self, request: SyncRequest, token: CancellationToken) -> Result<SyncedFile, TaskError> {
@@ -143,7 +147,7 @@ mod tests {
     impl SyncRunner for Numbered {
         fn run(&self, _: SyncRequest, _: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>> {
             Box::pin(async {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 let number = self.0.fetch_add(1, Ordering::SeqCst);
                 let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
                 Ok(SyncedFile::new(path, 0, number.to_string()))
@@ -154,7 +158,7 @@ mod tests {
     fn desk() -> (SyncDesk, WriteLog, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &[]).unwrap());
         let config = SnapshotConfig {
-            max_age: Duration::from_secs(300),
+            max_age: Duration::from_mins(5),
             storage_engine: StorageEngine::Unspecified,
         };
         let writes = WriteLog::new();

@@ -27,7 +27,7 @@ impl Inner {
         self.metrics.tasks_in_flight.inc();
         let outcome = match &task.kind {
             TaskKind::Hello => self.handle_hello(id.as_str()).await,
-            TaskKind::SyncFull(_) => self.handle_sync(task, token).await,
+            TaskKind::SyncFull(_) => Box::pin(self.handle_sync(task, token)).await,
             _ => {
                 let verdict = self.run(task, token).await;
                 self.report(id.as_str(), verdict).await

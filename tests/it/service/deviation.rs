@@ -53,7 +53,7 @@ async fn dev03_a_start_without_c1_goes_on_until_c1_is_there() {
     let mut rig = Rig::new(Setup::default()).await;
     rig.server.set_down(true);
     rig.start();
-    sleep(Duration::from_secs(3600)).await;
+    sleep(Duration::from_hours(1)).await;
     let unmet = rig.readiness.unmet();
     assert_eq!(unmet[0].0, "session");
     assert!(
@@ -193,13 +193,13 @@ async fn dev08_short_tasks_finish_at_a_signal_and_long_ones_are_cancelled_in_tim
         assert!(rig.server.count("GetTask") <= polls + 1, "no more polling");
         assert!(matches!(
             rig.server.finishes(&id)[0].final_state,
-            Some(FinalState::Success(_))
-                | Some(FinalState::Error(
-                    sandbox::c1::proto::baton::baton_service_finish_task_request::Error {
+            Some(
+                FinalState::Success(_)
+                    | FinalState::Error(sandbox::c1::proto::baton::baton_service_finish_task_request::Error {
                         non_retryable: false,
                         ..
-                    }
-                ))
+                    })
+            )
         ));
     }
 }
@@ -231,7 +231,7 @@ async fn dev09_finish_is_sent_again_with_the_same_content_until_it_is_answered()
     rig.server.wait_for("FinishTask", 5).await;
     let finishes = rig.server.finishes(&id);
     assert!(finishes.iter().all(|finish| *finish == finishes[0]));
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(rig.server.count("FinishTask"), 5);
     assert!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
     assert!(rig.metric("baton_ping_one_finish_failures_total 0"));
@@ -243,19 +243,19 @@ async fn dev09_finish_stops_at_any_other_code_and_after_30_seconds() {
     rig.server.plan(Rpc::FinishTask, [Step::Status(13)]);
     let id = rig.server.queue(grant());
     rig.server.finished(&id).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(rig.server.finishes(&id).len(), 1);
     rig.server.plan(Rpc::FinishTask, vec![Step::Status(14); 100]);
     let id = rig.server.queue(grant());
     rig.server.finished(&id).await;
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     let log = rig.server.log().into_iter();
     let times: Vec<_> = log
         .filter(|entry| matches!(&entry.received, Received::Finish(finish) if finish.task_id == id))
         .map(|entry| entry.at)
         .collect();
     assert!(
-        times.len() > 5 && *times.last().unwrap() - times[0] <= Duration::from_secs(30),
+        times.len() > 5 && (*times.last().unwrap()).checked_sub(times[0]).unwrap() <= Duration::from_secs(30),
         "{times:?}"
     );
     assert!(rig.metric("baton_ping_one_finish_failures_total 2"));
@@ -270,7 +270,7 @@ async fn dev11_a_failed_first_heartbeat_is_reported_and_a_cancelled_one_is_not()
     rig.server.plan(Rpc::Heartbeat, [Step::Cancelled]);
     let id = rig.server.queue(sync());
     rig.server.wait_for("Heartbeat", 2).await;
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     assert!(rig.server.finishes(&id).is_empty());
     assert!(rig.syncs.requests.lock().unwrap().is_empty(), "no work was done");
 }

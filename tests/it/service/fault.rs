@@ -33,7 +33,7 @@ async fn c1_down_for_an_hour_in_the_middle_of_a_sync() {
     let lost = rig.server.queue(sync());
     rig.server.wait_for("Heartbeat", 1).await;
     rig.server.set_down(true);
-    sleep(Duration::from_secs(3600)).await;
+    sleep(Duration::from_hours(1)).await;
     assert!(rig.metric("baton_ping_one_session_connected 0"));
     assert!(rig.server.finishes(&lost).is_empty());
     rig.syncs.plan(SyncPlan::File(Duration::from_secs(1), 1000));
@@ -57,7 +57,7 @@ async fn a_token_that_expires_during_sync_and_upload_is_renewed() {
         ..Setup::default()
     })
     .await;
-    rig.syncs.plan(SyncPlan::File(Duration::from_secs(300), 3_000_000));
+    rig.syncs.plan(SyncPlan::File(Duration::from_mins(5), 3_000_000));
     rig.server.plan(Rpc::Heartbeat, vec![Step::NextHeartbeat(7); 60]);
     rig.server.plan(Rpc::UploadAsset, [Step::StallAfter(1)]);
     let id = rig.server.queue(sync());
@@ -294,7 +294,7 @@ async fn a_token_endpoint_that_fails_in_the_middle_is_asked_again() {
     rig.server.wait_for("GetTask", 1).await;
     rig.server
         .plan_tokens([TokenStep::Status(500), TokenStep::Status(500), TokenStep::Status(401)]);
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     let id = rig.server.queue(grant());
     rig.server.finished(&id).await;
     assert_eq!(codes(&rig, &id), [0]);
@@ -305,7 +305,7 @@ async fn a_token_endpoint_that_fails_in_the_middle_is_asked_again() {
 async fn losing_the_lease_cancels_the_tasks_and_a_new_term_says_hello_again() {
     use baton_ping_one::runtime::shutdown::Shutdown;
     let rig = Rig::new(Setup::default()).await;
-    rig.writes.plan(WritePlan::Slow(Duration::from_secs(600)));
+    rig.writes.plan(WritePlan::Slow(Duration::from_mins(10)));
     let shutdown = Shutdown::new();
     for round in 1..=2 {
         let term = shutdown.term();

@@ -24,12 +24,12 @@ macro_rules! scripts {
         mod $name {
             #[tokio::test(start_paused = true)]
             async fn holds() {
-                super::bounded(super::script::$name(false)).await.unwrap();
+                super::bounded(super::plot::$name(false)).await.unwrap();
             }
 
             #[tokio::test(start_paused = true)]
             async fn catches_a_broken_variant() {
-                let outcome = super::bounded(super::script::$name(true)).await;
+                let outcome = super::bounded(super::plot::$name(true)).await;
                 assert!(outcome.is_err(), "the broken variant passed");
             }
         }
@@ -135,7 +135,7 @@ pub fn sync() -> TaskType {
     TaskType::SyncFull(kinds::SyncFullTask::default())
 }
 
-mod script {
+mod plot {
     use super::*;
 
     pub async fn s01_token_comes_first_with_a_valid_assertion(broken: bool) -> anyhow::Result<()> {
@@ -302,7 +302,7 @@ mod script {
             ..Setup::default()
         })
         .await;
-        rig.writes.plan(WritePlan::Slow(Duration::from_secs(60)));
+        rig.writes.plan(WritePlan::Slow(Duration::from_mins(1)));
         let ids: Vec<_> = (0..4).map(|_| rig.server.queue(grant())).collect();
         for id in &ids {
             only_finish(&rig, id).await?;
@@ -336,7 +336,7 @@ mod script {
         }
         let id = rig.server.queue(TaskType::Hello(kinds::HelloTask::default()));
         rig.server.wait_for("Hello", 2).await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let hellos = rig.server.log().into_iter().filter_map(|entry| match entry.received {
             Received::Hello(hello) => Some(hello.task_id),
             _ => None,
@@ -638,7 +638,7 @@ mod script {
         let id = rig.server.queue(sync());
         let finish = only_finish(&rig, &id).await?;
         ensure!(matches!(failure(&finish)?, (1, _, false)));
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         let beats = rig.server.times("Heartbeat");
         ensure!(close(&gaps(&beats), &[1., 1.]) && beats.len() == 3, "{beats:?}");
         ensure!(rig.server.uploads(&id).is_empty());
