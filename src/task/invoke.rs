@@ -107,9 +107,9 @@ impl ActionRegistry {
             inside.actions.insert(id.clone(), receiver.clone());
         }
         let shelf = Arc::clone(&self.shelf);
-        let mut handlers = lock(&self.tasks);
-        while handlers.try_join_next().is_some() {}
-        handlers.spawn(async move {
+        let mut running = lock(&self.tasks);
+        while running.try_join_next().is_some() {}
+        running.spawn(async move {
             let ended = timeout(RUN_LIMIT, AssertUnwindSafe(work).catch_unwind()).await;
             sender.send_modify(|one| settle(one, ended.unwrap_or_else(|_| Ok(Err(too_long())))));
             shelve(&mut lock(&shelf), id);

@@ -50,7 +50,7 @@ async fn start(validation: Result<(), &'static str>) -> Fixture {
         liveness,
         readiness,
         token,
-        tasks: tasks,
+        tasks,
     }
 }
 
