@@ -1,1 +1,3 @@
 //! Supervisor, shutdown phases, clock, back-off, jitter.
+
+pub mod spawn;
