@@ -1,3 +1,4 @@
 //! Supervisor, shutdown phases, clock, back-off, jitter.
 
+pub mod backoff;
 pub mod spawn;

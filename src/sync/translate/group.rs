@@ -146,3 +146,6 @@ fn profile(
     }
     profile
 }
+
+#[cfg(test)]
+mod tests;

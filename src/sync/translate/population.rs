@@ -53,3 +53,49 @@ pub(crate) fn population_entitlement(resource: &Resource) -> Entitlement {
         immutable: Some(Immutable::Population),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Value;
+
+    #[test]
+    fn a_population_keeps_what_pingone_says_and_nobody_provisions_it() {
+        let pingone: Population = serde_json::from_value(json!({
+            "id": "b1c9f6de-0f3a-4a5d-8c11-5d6a2a9be402",
+            "environment": {"id": "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"},
+            "name": "Employees", "description": "All staff", "userCount": 4182, "default": true,
+            "passwordPolicy": {"id": "2a0c4cf8-4b0a-4a22-b6fa-1f0e5a7d3c90"},
+            "preferredLanguage": "en", "alternativeIdentifiers": ["staff"],
+            "createdAt": "2024-05-06T08:02:00.000Z", "updatedAt": "2025-12-01T10:00:00.000Z",
+        }))
+        .unwrap();
+        let resource = population(&pingone);
+        let texts = [
+            ("id", "b1c9f6de-0f3a-4a5d-8c11-5d6a2a9be402"),
+            ("name", "Employees"),
+            ("description", "All staff"),
+            ("password_policy_id", "2a0c4cf8-4b0a-4a22-b6fa-1f0e5a7d3c90"),
+            ("preferred_language", "en"),
+            ("environment_id", "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"),
+            ("created_at", "2024-05-06T08:02:00Z"),
+            ("updated_at", "2025-12-01T10:00:00Z"),
+        ];
+        for (key, expected) in texts {
+            assert_eq!(resource.profile.get(key), Some(&Value::String(expected.to_owned())), "{key}");
+        }
+        assert_eq!(resource.profile.get("is_default"), Some(&Value::Bool(true)));
+        assert_eq!(resource.profile.get("user_count"), Some(&Value::Number(4182.0)));
+        assert_eq!(
+            resource.profile.get("alternative_identifiers"),
+            Some(&Value::List(vec![Value::String("staff".to_owned())]))
+        );
+        assert_eq!(resource.profile.0.len(), texts.len() + 3);
+        let entitlement = population_entitlement(&resource);
+        assert_eq!(entitlement.display_name, "Employees Population Member");
+        assert_eq!(entitlement.description, "User account held in the Employees population in PingOne");
+        assert_eq!((resource.immutable, entitlement.immutable), (Some(Immutable::Population), Some(Immutable::Population)));
+    }
+}

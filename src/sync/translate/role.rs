@@ -76,3 +76,6 @@ fn sorted_ids(references: &[uuid::Uuid]) -> Vec<String> {
     ids.sort_unstable();
     ids
 }
+
+#[cfg(test)]
+mod tests;
