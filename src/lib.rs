@@ -22,7 +22,7 @@ pub mod provision;
 pub mod runtime;
 pub mod schedule;
 pub mod session;
-//pub mod sync;
+pub mod sync;
 pub mod task;
 pub mod telemetry;
 pub mod wire;

@@ -4,8 +4,6 @@
 //! same directory gives the same file at any concurrency. Invariants: a failed read fails the sync and nothing is
 //! published; nothing but ids of users stays in memory; everything ends when the caller's token is cancelled.
 
-pub mod expand;
-
 mod error;
 mod gate;
 mod holders;

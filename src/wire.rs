@@ -4,6 +4,7 @@
 
 mod encode;
 mod grant;
+pub mod stored;
 
 pub use encode::{entitlement, resource, resource_type};
 pub use grant::{EncodedGrant, GrantEncoder, grant};

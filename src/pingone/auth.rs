@@ -32,8 +32,14 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client_id, client_secret: _ } = self;
-        f.debug_struct("Credentials").field("client_id", client_id).field("client_secret", &"…").finish()
+        let Self {
+            client_id,
+            client_secret: _,
+        } = self;
+        f.debug_struct("Credentials")
+            .field("client_id", client_id)
+            .field("client_secret", &"…")
+            .finish()
     }
 }
 
@@ -50,7 +56,9 @@ pub(crate) struct Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("serial", &self.serial).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("serial", &self.serial)
+            .finish_non_exhaustive()
     }
 }
 
@@ -159,7 +167,10 @@ impl TokenSource {
                 .form(&[("grant_type", "client_credentials")])
         };
         let begun = Instant::now();
-        let answer = request.send().await.map_err(|error| Refusal { error: network(&error), method: false })?;
+        let answer = request.send().await.map_err(|error| Refusal {
+            error: network(&error),
+            method: false,
+        })?;
         let status = answer.status().as_u16();
         let request_id = header(&answer, "correlation-id");
         let wait = header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
@@ -170,19 +181,27 @@ impl TokenSource {
             reason,
             retry_after: wait,
         };
-        let body = read_limited(answer).await.map_err(|reason| Refusal { error: failed(reason), method: false })?;
+        let body = read_limited(answer).await.map_err(|reason| Refusal {
+            error: failed(reason),
+            method: false,
+        })?;
         if status != 200 {
             return Err(refusal(status, &body, &failed));
         }
         let corrupt = || Refusal {
-            error: failed(Reason::Corrupt { what: "the token answer lacks a usable access_token".to_owned() }),
+            error: failed(Reason::Corrupt {
+                what: "the token answer lacks a usable access_token".to_owned(),
+            }),
             method: false,
         };
         let body: TokenBody = serde_json::from_slice(&body).map_err(|_| corrupt())?;
-        let mut header = HeaderValue::try_from(format!("Bearer {}", body.access_token.expose_secret()))
-            .map_err(|_| corrupt())?;
+        let mut header =
+            HeaderValue::try_from(format!("Bearer {}", body.access_token.expose_secret())).map_err(|_| corrupt())?;
         header.set_sensitive(true);
-        let life = body.expires_in.filter(|life| life.is_finite() && *life > 0.0).unwrap_or(0.0);
+        let life = body
+            .expires_in
+            .filter(|life| life.is_finite() && *life > 0.0)
+            .unwrap_or(0.0);
         Ok(Token {
             header,
             serial: self.serial.fetch_add(1, Ordering::Relaxed),
@@ -199,9 +218,15 @@ fn refusal(status: u16, body: &[u8], failed: &dyn Fn(Reason) -> PingOneError) ->
     let method = parsed.error.as_deref() == Some("invalid_client") && description.contains("method");
     let error = parsed.error.unwrap_or_else(|| "unknown".to_owned());
     if status == 404 {
-        return Refusal { error: failed(Reason::EnvironmentMissing), method: false };
+        return Refusal {
+            error: failed(Reason::EnvironmentMissing),
+            method: false,
+        };
     }
-    Refusal { error: failed(Reason::Token { status, error }), method }
+    Refusal {
+        error: failed(Reason::Token { status, error }),
+        method,
+    }
 }
 
 async fn read_limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
@@ -210,17 +235,27 @@ async fn read_limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> 
         match answer.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(_) => return Err(Reason::Network { what: "the token answer broke off" }),
+            Err(_) => {
+                return Err(Reason::Network {
+                    what: "the token answer broke off",
+                });
+            }
         }
         if body.len() > BODY_MAX {
-            return Err(Reason::Corrupt { what: "the token answer is too long".to_owned() });
+            return Err(Reason::Corrupt {
+                what: "the token answer is too long".to_owned(),
+            });
         }
     }
 }
 
 /// A header's text.
 pub(crate) fn header(answer: &reqwest::Response, name: &str) -> Option<String> {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    answer
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 fn network(error: &reqwest::Error) -> PingOneError {
@@ -244,8 +279,12 @@ pub(crate) fn transport_reason(error: &reqwest::Error) -> Reason {
             return Reason::Certificate;
         }
         // An I/O error may wrap the TLS error without naming it as its source.
-        let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(rustls::Error::InvalidCertificate(_)) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        let inner = current
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if let Some(rustls::Error::InvalidCertificate(_)) =
+            inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
             return Reason::Certificate;
         }
         cause = current.source();
@@ -253,8 +292,12 @@ pub(crate) fn transport_reason(error: &reqwest::Error) -> Reason {
     if error.is_connect() {
         Reason::Network { what: "no connection" }
     } else if error.is_body() || error.is_decode() {
-        Reason::Network { what: "the answer broke off" }
+        Reason::Network {
+            what: "the answer broke off",
+        }
     } else {
-        Reason::Network { what: "the connection was lost" }
+        Reason::Network {
+            what: "the connection was lost",
+        }
     }
 }

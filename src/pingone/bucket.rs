@@ -71,7 +71,8 @@ impl Bucket {
 
     /// How much longer a pause lasts that began after a place was taken.
     pub(crate) fn pause_left(&self, now: Instant) -> Duration {
-        self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        self.paused_until
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// A request that was sent at `sent` came back refused, with this wish.
@@ -110,14 +111,22 @@ impl Bucket {
     fn count(&mut self, now: Instant) {
         let (begun, count, previous) = self.window;
         let span = now.saturating_duration_since(begun).as_secs_f64();
-        self.window = if span >= 1.0 { (now, 1, f64::from(count) / span) } else { (begun, count + 1, previous) };
+        self.window = if span >= 1.0 {
+            (now, 1, f64::from(count) / span)
+        } else {
+            (begun, count + 1, previous)
+        };
     }
 
     /// Requests per second that really went out lately.
     fn measured(&self, now: Instant) -> f64 {
         let (begun, count, previous) = self.window;
         let span = now.saturating_duration_since(begun).as_secs_f64();
-        if span < 0.2 { previous.max(f64::from(count)) } else { (f64::from(count) / span).max(previous) }
+        if span < 0.2 {
+            previous.max(f64::from(count))
+        } else {
+            (f64::from(count) / span).max(previous)
+        }
     }
 }
 
@@ -147,7 +156,11 @@ mod tests {
 
     /// Sends `count` requests one after the other as the bucket allows; answers seconds and refusals.
     fn simulate(bucket: &mut Bucket, limit: f64, count: u32, start: Instant) -> (f64, u32) {
-        let mut server = Server { limit, tokens: limit, last: start };
+        let mut server = Server {
+            limit,
+            tokens: limit,
+            last: start,
+        };
         let (mut now, mut done, mut refusals) = (start, 0, 0);
         while done < count {
             now += bucket.reserve(now);

@@ -19,7 +19,9 @@ use super::limiter::Limiter;
 use super::operation::Operation;
 use super::page::{Pages, corrupt};
 use super::stats::{RequestObserver, Stats};
-use super::types::{Capabilities, Environment, Group, IdOnly, Membership, Named, Population, Role, RoleAssignment, User};
+use super::types::{
+    Capabilities, Environment, Group, IdOnly, Membership, Named, Population, Role, RoleAssignment, User,
+};
 use super::{retry_after, roles};
 use crate::error::ErrorClass;
 use crate::runtime::backoff::Backoff;
@@ -117,7 +119,9 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("environment", &self.inner.environment).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("environment", &self.inner.environment)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +168,10 @@ impl Client {
     /// The same client with another budget per call.
     #[must_use]
     pub fn with_budget(&self, budget: Budget) -> Self {
-        Self { inner: Arc::clone(&self.inner), budget }
+        Self {
+            inner: Arc::clone(&self.inner),
+            budget,
+        }
     }
 
     /// What was asked so far.
@@ -197,9 +204,10 @@ impl Client {
     pub async fn environment(&self) -> Result<Environment, PingOneError> {
         let url = self.url(&[]);
         match self.read(Operation::ReadEnvironment, self.environment_id(), url).await {
-            Err(error) if error.class() == ErrorClass::NotFound => {
-                Err(PingOneError { reason: Reason::EnvironmentMissing, ..error })
-            }
+            Err(error) if error.class() == ErrorClass::NotFound => Err(PingOneError {
+                reason: Reason::EnvironmentMissing,
+                ..error
+            }),
             other => other,
         }
     }
@@ -207,19 +215,30 @@ impl Client {
     /// Any environment.
     pub async fn environment_by_id(&self, id: Uuid) -> Result<Environment, PingOneError> {
         let id = id.to_string();
-        self.read(Operation::ReadEnvironment, &id, self.inner.hosts.url(&["environments", &id])).await
+        self.read(
+            Operation::ReadEnvironment,
+            &id,
+            self.inner.hosts.url(&["environments", &id]),
+        )
+        .await
     }
 
     /// An organization's name.
     pub async fn organization(&self, id: Uuid) -> Result<Named, PingOneError> {
         let id = id.to_string();
-        self.read(Operation::ReadOrganization, &id, self.inner.hosts.url(&["organizations", &id])).await
+        self.read(
+            Operation::ReadOrganization,
+            &id,
+            self.inner.hosts.url(&["organizations", &id]),
+        )
+        .await
     }
 
     /// An application's name.
     pub async fn application(&self, id: Uuid) -> Result<Named, PingOneError> {
         let id = id.to_string();
-        self.read(Operation::ReadApplication, &id, self.url(&["applications", &id])).await
+        self.read(Operation::ReadApplication, &id, self.url(&["applications", &id]))
+            .await
     }
 
     /// Where the rate is automatic, reads the licence's limits and keeps to our share of them. What cannot be read
@@ -229,19 +248,24 @@ impl Client {
             return Ok(());
         }
         let url = self.url(&["capabilities"]);
-        let found: Result<Capabilities, _> =
-            self.read(Operation::ReadCapabilities, self.environment_id(), url).await;
+        let found: Result<Capabilities, _> = self.read(Operation::ReadCapabilities, self.environment_id(), url).await;
         match found {
             Ok(capabilities) => {
                 if let Some(rate) = capabilities.directory_rate() {
                     self.inner.limiter.licence_rate(rate);
-                    tracing::info!(licence_requests_per_second = rate, "rate limit was read from the licence");
+                    tracing::info!(
+                        licence_requests_per_second = rate,
+                        "rate limit was read from the licence"
+                    );
                 }
                 Ok(())
             }
             Err(error) if error.class().is_retryable() || error.class() == ErrorClass::Auth => Err(error),
             Err(error) => {
-                tracing::info!(error_class = error.class().as_str(), "the licence's limits could not be read");
+                tracing::info!(
+                    error_class = error.class().as_str(),
+                    "the licence's limits could not be read"
+                );
                 Ok(())
             }
         }
@@ -265,7 +289,8 @@ impl Client {
     /// Ids of the users that a filter finds, or of all.
     pub async fn user_ids(&self, filter: Option<String>) -> Result<Vec<Uuid>, PingOneError> {
         let url = self.users_url(filter.as_deref());
-        self.ids(Operation::ListUsers, self.environment_id().to_owned(), "users", url).await
+        self.ids(Operation::ListUsers, self.environment_id().to_owned(), "users", url)
+            .await
     }
 
     /// Ids of a group's members.
@@ -278,7 +303,8 @@ impl Client {
     pub async fn nested_group_ids(&self, group: Uuid) -> Result<Vec<Uuid>, PingOneError> {
         let mut url = self.groups_url();
         append_filter(&mut url, &membership_filter(group, MemberKind::Direct));
-        self.ids(Operation::ListNestedGroups, group.to_string(), "groups", url).await
+        self.ids(Operation::ListNestedGroups, group.to_string(), "groups", url)
+            .await
     }
 
     async fn ids(
@@ -308,7 +334,13 @@ impl Client {
 
     /// The groups.
     pub fn groups(&self) -> Pages<Group> {
-        Pages::new(self.clone(), Operation::ListGroups, self.environment_id(), "groups", self.groups_url())
+        Pages::new(
+            self.clone(),
+            Operation::ListGroups,
+            self.environment_id(),
+            "groups",
+            self.groups_url(),
+        )
     }
 
     /// One group.
@@ -321,7 +353,9 @@ impl Client {
     pub async fn parents_of_group(&self, id: Uuid) -> Result<Vec<Membership>, PingOneError> {
         let id = id.to_string();
         let url = self.url(&["groups", &id, "memberOfGroups"]);
-        Pages::new(self.clone(), Operation::ListParents, id, "groupMemberships", url).all().await
+        Pages::new(self.clone(), Operation::ListParents, id, "groupMemberships", url)
+            .all()
+            .await
     }
 
     /// One membership.
@@ -335,13 +369,20 @@ impl Client {
     pub fn populations(&self) -> Pages<Population> {
         let mut url = self.url(&["populations"]);
         url.query_pairs_mut().append_pair("limit", "100");
-        Pages::new(self.clone(), Operation::ListPopulations, self.environment_id(), "populations", url)
+        Pages::new(
+            self.clone(),
+            Operation::ListPopulations,
+            self.environment_id(),
+            "populations",
+            url,
+        )
     }
 
     /// One population.
     pub async fn population(&self, id: Uuid) -> Result<Population, PingOneError> {
         let id = id.to_string();
-        self.read(Operation::ReadPopulation, &id, self.url(&["populations", &id])).await
+        self.read(Operation::ReadPopulation, &id, self.url(&["populations", &id]))
+            .await
     }
 
     /// The built-in roles of every environment.
@@ -370,7 +411,9 @@ impl Client {
         };
         let id = id.to_string();
         let url = self.url(&[kind, &id, "roleAssignments"]);
-        Pages::new(self.clone(), Operation::ListRoleAssignments, id, "roleAssignments", url).all().await
+        Pages::new(self.clone(), Operation::ListRoleAssignments, id, "roleAssignments", url)
+            .all()
+            .await
     }
 
     async fn read<T: for<'de> Deserialize<'de>>(
@@ -415,7 +458,13 @@ impl Client {
             if Instant::now() + wait >= deadline {
                 let status = error.status().unwrap_or(0);
                 return Err(if error.retry_after.is_some() {
-                    PingOneError { reason: Reason::BudgetSpent { retry_after: wait, status }, ..error }
+                    PingOneError {
+                        reason: Reason::BudgetSpent {
+                            retry_after: wait,
+                            status,
+                        },
+                        ..error
+                    }
                 } else {
                     error
                 });
@@ -446,9 +495,10 @@ impl Client {
         }
         let probe = Box::pin(self.once(Operation::ReadEnvironment, self.environment_id(), self.url(&[])));
         match probe.await {
-            Err(Failed { error: probe, .. }) if probe.class() == ErrorClass::NotFound => {
-                PingOneError { reason: Reason::EnvironmentMissing, ..error }
-            }
+            Err(Failed { error: probe, .. }) if probe.class() == ErrorClass::NotFound => PingOneError {
+                reason: Reason::EnvironmentMissing,
+                ..error
+            },
             _ => error,
         }
     }
@@ -467,15 +517,27 @@ impl Client {
         let place = inner.limiter.enter(group, &inner.stats).await;
         inner.stats.request(operation);
         let sent = Instant::now();
-        let request = inner.http.request(Method::GET, url).header(AUTHORIZATION, token.header.clone());
+        let request = inner
+            .http
+            .request(Method::GET, url)
+            .header(AUTHORIZATION, token.header.clone());
         let outcome = async {
-            let answer = request.send().await.map_err(|error| failed(transport_reason(&error), None, None))?;
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| failed(transport_reason(&error), None, None))?;
             let status = answer.status().as_u16();
             let request_id = header(&answer, "correlation-id");
-            let wish = header(&answer, "retry-after")
-                .and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
-            let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);
-            let body = read_body(answer).await.map_err(|reason| failed(reason, request_id.clone(), None))?;
+            let wish =
+                header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
+            let media_type = answer
+                .headers()
+                .get(CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .map(media_type);
+            let body = read_body(answer)
+                .await
+                .map_err(|reason| failed(reason, request_id.clone(), None))?;
             Ok::<_, PingOneError>((status, request_id, wish, media_type, body))
         }
         .await;
@@ -508,13 +570,19 @@ struct Failed {
 
 impl From<PingOneError> for Failed {
     fn from(error: PingOneError) -> Self {
-        Self { error, refused_token: None }
+        Self {
+            error,
+            refused_token: None,
+        }
     }
 }
 
 /// Reads a body into one buffer, so that it is never held twice.
 async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
-    let promised = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let promised = answer
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(0);
     let mut body = Vec::with_capacity(promised.min(BODY_MAX));
     loop {
         match answer.chunk().await {
@@ -523,13 +591,22 @@ async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
             Err(error) => return Err(transport_reason(&error)),
         }
         if body.len() > BODY_MAX {
-            return Err(Reason::Corrupt { what: format!("the body is longer than {BODY_MAX} bytes") });
+            return Err(Reason::Corrupt {
+                what: format!("the body is longer than {BODY_MAX} bytes"),
+            });
         }
     }
 }
 
 fn media_type(value: &str) -> String {
-    let text: String = value.split(';').next().unwrap_or_default().trim().chars().take(64).collect();
+    let text: String = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .take(64)
+        .collect();
     text.to_ascii_lowercase()
 }
 
@@ -538,14 +615,29 @@ fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> Reason {
     let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let Some(code) = parsed.code else {
         let media_type = media_type.unwrap_or_else(|| "none".to_owned());
-        return Reason::Foreign { status, media_type, length: body.len() };
+        return Reason::Foreign {
+            status,
+            media_type,
+            length: body.len(),
+        };
     };
-    let detail = parsed.details.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let detail = parsed
+        .details
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .unwrap_or_default();
     let mut message = parsed.message.unwrap_or_default();
     if let Some(text) = detail.message.filter(|text| !text.is_empty()) {
         message = format!("{} {text}", message.trim_end());
     }
-    Reason::Api { status, code, detail: detail.code, target: detail.target.or(parsed.target), message }
+    Reason::Api {
+        status,
+        code,
+        detail: detail.code,
+        target: detail.target.or(parsed.target),
+        message,
+    }
 }
 
 /// `memberOfGroups[…]` of pingone-api.md §6.6.
@@ -594,10 +686,19 @@ mod tests {
         let gateway = br#"{"message":"Missing Authentication Token"}"#;
         assert_eq!(
             refusal(403, Some("application/json".to_owned()), gateway),
-            Reason::Foreign { status: 403, media_type: "application/json".to_owned(), length: gateway.len() }
+            Reason::Foreign {
+                status: 403,
+                media_type: "application/json".to_owned(),
+                length: gateway.len()
+            }
         );
-        assert!(matches!(refusal(502, None, b"<html>"), Reason::Foreign { status: 502, .. }));
+        assert!(matches!(
+            refusal(502, None, b"<html>"),
+            Reason::Foreign { status: 502, .. }
+        ));
         let own = br#"{"id":"1","code":"INVALID_DATA","message":"m","details":[{"code":"UNIQUENESS_VIOLATION","target":"username"}]}"#;
-        assert!(matches!(refusal(400, None, own), Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION"));
+        assert!(
+            matches!(refusal(400, None, own), Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION")
+        );
     }
 }

@@ -153,7 +153,9 @@ impl PingOneError {
     pub fn class(&self) -> ErrorClass {
         let retry_after = self.retry_after;
         match &self.reason {
-            Reason::Api { status, code, detail, .. } => api_class(*status, code, detail.as_deref(), retry_after),
+            Reason::Api {
+                status, code, detail, ..
+            } => api_class(*status, code, detail.as_deref(), retry_after),
             Reason::Token { status, .. } => match status {
                 429 => ErrorClass::Throttled { retry_after },
                 500.. => ErrorClass::Transient { retry_after },
@@ -183,7 +185,9 @@ impl PingOneError {
                 GrpcCode::DeadlineExceeded
             }
             _ => match self.class() {
-                ErrorClass::Transient { .. } | ErrorClass::Throttled { .. } | ErrorClass::Local => GrpcCode::Unavailable,
+                ErrorClass::Transient { .. } | ErrorClass::Throttled { .. } | ErrorClass::Local => {
+                    GrpcCode::Unavailable
+                }
                 ErrorClass::Auth => GrpcCode::Unauthenticated,
                 ErrorClass::Forbidden => GrpcCode::PermissionDenied,
                 ErrorClass::Rejected => GrpcCode::InvalidArgument,
@@ -216,9 +220,12 @@ impl PingOneError {
     /// PingOne does not take an attribute or operator of our filter (pingone-api.md §3.4).
     pub fn is_filter_refused(&self) -> bool {
         match &self.reason {
-            Reason::Api { status: 400, code, detail, .. } => {
-                detail.as_deref() == Some("INVALID_FILTER") || code == "REQUEST_FAILED" || code == "INVALID_FILTER"
-            }
+            Reason::Api {
+                status: 400,
+                code,
+                detail,
+                ..
+            } => detail.as_deref() == Some("INVALID_FILTER") || code == "REQUEST_FAILED" || code == "INVALID_FILTER",
             _ => false,
         }
     }
@@ -261,7 +268,10 @@ impl PingOneError {
             }
             (Reason::LostAnswer, _) => "Whether it took effect is read back before anything is repeated.",
             (Reason::BudgetSpent { retry_after, .. }, _) => {
-                return Some(format!("Try again in {} s, or lower pingone-rate-limit.", retry_after.as_secs().max(1)));
+                return Some(format!(
+                    "Try again in {} s, or lower pingone-rate-limit.",
+                    retry_after.as_secs().max(1)
+                ));
             }
             (Reason::ForeignHost, _) => "Set pingone-base-url or pingone-region to the host that PingOne answers with.",
             (Reason::Endless, _) => "Nothing was synced; report this page to Ping Identity with the request id.",
@@ -276,14 +286,23 @@ impl PingOneError {
 
     fn said(&self) -> String {
         match &self.reason {
-            Reason::Api { status, code, message, .. } => {
+            Reason::Api {
+                status, code, message, ..
+            } => {
                 let message = one_line(message);
                 let message = message.trim_end_matches('.');
                 format!("{message} ({status} {code}{})", self.request())
             }
             Reason::Token { status, error } => format!("the token was refused ({status} {error}{})", self.request()),
-            Reason::Foreign { status, media_type, length } => {
-                format!("an answer of type {media_type} with {length} bytes ({status}{})", self.request())
+            Reason::Foreign {
+                status,
+                media_type,
+                length,
+            } => {
+                format!(
+                    "an answer of type {media_type} with {length} bytes ({status}{})",
+                    self.request()
+                )
             }
             Reason::Network { what } => (*what).to_owned(),
             Reason::Certificate => "the server's certificate is not trusted".to_owned(),
@@ -293,14 +312,20 @@ impl PingOneError {
             Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
             Reason::Endless => format!("the listing does not end: a page links to itself{}", self.request()),
             Reason::BudgetSpent { retry_after, status } => {
-                format!("no success in time (last status {status}, wait of {} s asked for)", retry_after.as_secs())
+                format!(
+                    "no success in time (last status {status}, wait of {} s asked for)",
+                    retry_after.as_secs()
+                )
             }
             Reason::EnvironmentMissing => format!("environment not found{}", self.request()),
         }
     }
 
     fn request(&self) -> String {
-        self.request_id.as_ref().map(|id| format!(", request {}", one_line(id))).unwrap_or_default()
+        self.request_id
+            .as_ref()
+            .map(|id| format!(", request {}", one_line(id)))
+            .unwrap_or_default()
     }
 }
 
@@ -319,7 +344,9 @@ impl fmt::Display for PingOneError {
 
 /// The first bytes of a text, at a character boundary.
 fn head(text: &str, max_bytes: usize) -> String {
-    text.get(..text.floor_char_boundary(max_bytes)).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(max_bytes))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Control characters would let an answer forge log lines.

@@ -134,8 +134,8 @@ impl Hosts {
     /// nor the region's: following it would hand the token to a stranger.
     pub(crate) fn follow(&self, href: &str) -> Option<Url> {
         let mut url = self.api.join(href).ok()?;
-        let same = url.host_str() == self.api.host_str()
-            && url.port_or_known_default() == self.api.port_or_known_default();
+        let same =
+            url.host_str() == self.api.host_str() && url.port_or_known_default() == self.api.port_or_known_default();
         if !same && url.host_str() != Some(self.public.as_str()) {
             return None;
         }
@@ -208,7 +208,10 @@ mod tests {
         for region in Region::ALL {
             let hosts = Hosts::new(region, None, None, "env", false).unwrap();
             assert_eq!(hosts.api.as_str(), format!("https://api.pingone.{}/", region.tld()));
-            assert_eq!(hosts.token.as_str(), format!("https://auth.pingone.{}/env/as/token", region.tld()));
+            assert_eq!(
+                hosts.token.as_str(),
+                format!("https://auth.pingone.{}/env/as/token", region.tld())
+            );
             assert_eq!(region.tld().to_uppercase().parse(), Ok(region));
             assert_eq!(region.code().to_lowercase().parse(), Ok(region));
         }
@@ -239,9 +242,18 @@ mod tests {
     #[test]
     fn the_auth_url_may_be_an_origin_or_the_whole_token_url() {
         for (url, expected) in [
-            ("https://auth.example.com", Some("https://auth.example.com/env/as/token")),
-            ("https://login.example.com/as", Some("https://login.example.com/as/token")),
-            ("https://login.example.com/as/token/", Some("https://login.example.com/as/token")),
+            (
+                "https://auth.example.com",
+                Some("https://auth.example.com/env/as/token"),
+            ),
+            (
+                "https://login.example.com/as",
+                Some("https://login.example.com/as/token"),
+            ),
+            (
+                "https://login.example.com/as/token/",
+                Some("https://login.example.com/as/token"),
+            ),
             ("https://login.example.com/other", None),
         ] {
             let found = hosts(None, Some(url), false).ok().map(|hosts| hosts.token.to_string());
@@ -254,15 +266,25 @@ mod tests {
         let hosts = hosts(Some("http://127.0.0.1:9000"), None, false).unwrap();
         let target = "http://127.0.0.1:9000/v1/environments/e/users?limit=200&cursor=a%2Bb";
         for (href, expected) in [
-            ("https://api.pingone.eu/v1/environments/e/users?limit=200&cursor=a%2Bb", Some(target)),
-            ("http://127.0.0.1:9000/v1/environments/e/users?limit=200&cursor=a%2Bb", Some(target)),
+            (
+                "https://api.pingone.eu/v1/environments/e/users?limit=200&cursor=a%2Bb",
+                Some(target),
+            ),
+            (
+                "http://127.0.0.1:9000/v1/environments/e/users?limit=200&cursor=a%2Bb",
+                Some(target),
+            ),
             ("/v1/environments/e/users?limit=200&cursor=a%2Bb", Some(target)),
             ("https://api.pingone.com/v1/environments/e/users", None),
             ("http://127.0.0.1:9001/v1/environments/e/users", None),
             ("https://evil.example.com/", None),
             ("//evil.example.com/x", None),
         ] {
-            assert_eq!(hosts.follow(href).map(|url| url.to_string()).as_deref(), expected, "{href}");
+            assert_eq!(
+                hosts.follow(href).map(|url| url.to_string()).as_deref(),
+                expected,
+                "{href}"
+            );
         }
     }
 }

@@ -51,20 +51,33 @@ impl InFlight {
             size: AtomicUsize::new(size),
             surplus: AtomicUsize::new(0),
             most,
-            trial: Mutex::new(Trial { begun: now, done: 0, waited: 0, best: 0.0, grown_from: None, rest: 0 }),
+            trial: Mutex::new(Trial {
+                begun: now,
+                done: 0,
+                waited: 0,
+                best: 0.0,
+                grown_from: None,
+                rest: 0,
+            }),
         }
     }
 
     /// Waits for a place.
     pub(crate) async fn enter(&self) -> Place<'_> {
         if let Ok(permit) = self.semaphore.try_acquire() {
-            return Place { owner: self, permit: Some(permit) };
+            return Place {
+                owner: self,
+                permit: Some(permit),
+            };
         }
         if let Ok(mut trial) = self.trial.lock() {
             trial.waited += 1;
         }
         // The semaphore is never closed.
-        Place { owner: self, permit: self.semaphore.acquire().await.ok() }
+        Place {
+            owner: self,
+            permit: self.semaphore.acquire().await.ok(),
+        }
     }
 
     /// How many may be under way now.
@@ -93,9 +106,11 @@ impl InFlight {
 
     fn resize(&self, from: usize, to: usize) {
         if to > from {
-            let taken_back = self.surplus.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| {
-                Some(surplus.saturating_sub(to - from))
-            });
+            let taken_back = self
+                .surplus
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| {
+                    Some(surplus.saturating_sub(to - from))
+                });
             let kept = taken_back.unwrap_or(0).min(to - from);
             self.semaphore.add_permits(to - from - kept);
         } else if from > to {
@@ -133,7 +148,9 @@ impl Trial {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let surplus = &self.owner.surplus;
-        let took = surplus.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| surplus.checked_sub(1)).is_ok();
+        let took = surplus
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| surplus.checked_sub(1))
+            .is_ok();
         if let Some(permit) = self.permit.take()
             && took
         {

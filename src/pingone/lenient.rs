@@ -182,9 +182,12 @@ fn parse_time(text: &str) -> Option<jiff::Timestamp> {
 pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let value = Option::<serde_json::Value>::deserialize(deserializer)?;
     Ok(match value {
-        Some(serde_json::Value::Array(items)) => {
-            Some(items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
-        }
+        Some(serde_json::Value::Array(items)) => Some(
+            items
+                .into_iter()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+        ),
         _ => None,
     })
 }
@@ -255,7 +258,11 @@ mod tests {
     fn times_with_and_without_fraction_and_offset() {
         let expected = parse_time("2026-03-02T09:14:05Z");
         assert!(expected.is_some());
-        for text in ["2026-03-02T09:14:05.000Z", "2026-03-02T09:14:05", "2026-03-02T10:14:05+01:00"] {
+        for text in [
+            "2026-03-02T09:14:05.000Z",
+            "2026-03-02T09:14:05",
+            "2026-03-02T10:14:05+01:00",
+        ] {
             assert_eq!(parse_time(text), expected, "{text}");
         }
         assert_eq!(parse_time("yesterday"), None);

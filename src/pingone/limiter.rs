@@ -40,7 +40,10 @@ impl Limiter {
         let automatic = rate == 0;
         let ceiling = if automatic { DEFAULT_CEILING } else { f64::from(rate) };
         Self {
-            groups: RateGroup::ALL.iter().map(|group| Mutex::new(Bucket::new(of_group(*group, ceiling), now))).collect(),
+            groups: RateGroup::ALL
+                .iter()
+                .map(|group| Mutex::new(Bucket::new(of_group(*group, ceiling), now)))
+                .collect(),
             reads: Mutex::new(Bucket::new(ceiling, now)),
             reads_in_flight: InFlight::new(most_in_flight, now),
             writes_in_flight: InFlight::new(WRITES_IN_FLIGHT.min(most_in_flight), now),
@@ -91,17 +94,29 @@ impl Limiter {
     }
 
     fn in_flight(&self, group: RateGroup) -> &InFlight {
-        if group.is_read() { &self.reads_in_flight } else { &self.writes_in_flight }
+        if group.is_read() {
+            &self.reads_in_flight
+        } else {
+            &self.writes_in_flight
+        }
     }
 
     fn reserve(&self, group: RateGroup, now: Instant) -> Duration {
-        let own = self.bucket(group).and_then(|bucket| bucket.lock().ok().map(|mut bucket| bucket.reserve(now)));
-        let total = if group.is_read() { self.reads.lock().ok().map(|mut reads| reads.reserve(now)) } else { None };
+        let own = self
+            .bucket(group)
+            .and_then(|bucket| bucket.lock().ok().map(|mut bucket| bucket.reserve(now)));
+        let total = if group.is_read() {
+            self.reads.lock().ok().map(|mut reads| reads.reserve(now))
+        } else {
+            None
+        };
         own.unwrap_or_default().max(total.unwrap_or_default())
     }
 
     fn pause_left(&self, group: RateGroup, now: Instant) -> Duration {
-        let bucket = self.bucket(group).and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.pause_left(now)));
+        let bucket = self
+            .bucket(group)
+            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.pause_left(now)));
         bucket.unwrap_or_default()
     }
 
@@ -123,12 +138,18 @@ impl Limiter {
 
     /// The rate at which a group's requests may start now.
     pub(crate) fn rate(&self, group: RateGroup) -> f64 {
-        self.bucket(group).and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.rate())).unwrap_or_default()
+        self.bucket(group)
+            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.rate()))
+            .unwrap_or_default()
     }
 }
 
 fn of_group(group: RateGroup, ceiling: f64) -> f64 {
-    if group == RateGroup::Audit { ceiling.min(AUDIT_CEILING) } else { ceiling }
+    if group == RateGroup::Audit {
+        ceiling.min(AUDIT_CEILING)
+    } else {
+        ceiling
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +162,11 @@ mod tests {
         let stats = Stats::default();
         let begun = Instant::now();
         for n in 0..400 {
-            let group = if n % 2 == 0 { RateGroup::DirectoryReads } else { RateGroup::RoleAssignments };
+            let group = if n % 2 == 0 {
+                RateGroup::DirectoryReads
+            } else {
+                RateGroup::RoleAssignments
+            };
             drop(limiter.enter(group, &stats).await);
         }
         let seconds = begun.elapsed().as_secs_f64();

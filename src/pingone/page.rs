@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 
 use reqwest::Url;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::client::Client;
 use super::error::{PingOneError, Reason};
@@ -75,7 +75,10 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
                 self.seen.clear();
                 self.next = Some(self.first.clone());
                 let restarted = Box::pin(self.next_with(each)).await?;
-                return Ok(restarted.map(|page| PageInfo { restarted: true, ..page }));
+                return Ok(restarted.map(|page| PageInfo {
+                    restarted: true,
+                    ..page
+                }));
             }
             Err(error) => return Err(error),
         };
@@ -84,9 +87,15 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             items += 1;
             each(item);
         };
-        let seed = PageSeed { key: self.key, each: &mut count, item: PhantomData::<T> };
+        let seed = PageSeed {
+            key: self.key,
+            each: &mut count,
+            item: PhantomData::<T>,
+        };
         let mut parser = serde_json::Deserializer::from_slice(&answer.body);
-        let parsed = seed.deserialize(&mut parser).and_then(|next| parser.end().map(|()| next));
+        let parsed = seed
+            .deserialize(&mut parser)
+            .and_then(|next| parser.end().map(|()| next));
         let next = parsed.map_err(|error| self.failed(corrupt(&error), answer.request_id.clone()))?;
         self.next = match next {
             Some(href) => match self.client.hosts().follow(&href) {
@@ -95,7 +104,10 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             },
             None => None,
         };
-        Ok(Some(PageInfo { items, restarted: false }))
+        Ok(Some(PageInfo {
+            items,
+            restarted: false,
+        }))
     }
 
     /// Every item of every page.
@@ -166,8 +178,17 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
         let mut next = None;
         while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             match member.as_ref() {
-                "_links" => next = map.next_value::<Option<Links>>()?.and_then(|links| links.next).map(|link| link.href),
-                "_embedded" => map.next_value_seed(Embedded { key: self.key, each: &mut *self.each, item: PhantomData })?,
+                "_links" => {
+                    next = map
+                        .next_value::<Option<Links>>()?
+                        .and_then(|links| links.next)
+                        .map(|link| link.href)
+                }
+                "_embedded" => map.next_value_seed(Embedded {
+                    key: self.key,
+                    each: &mut *self.each,
+                    item: PhantomData,
+                })?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -205,7 +226,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Embedded<'_, T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if member == self.key {
-                map.next_value_seed(Items { each: &mut *self.each, item: PhantomData })?;
+                map.next_value_seed(Items {
+                    each: &mut *self.each,
+                    item: PhantomData,
+                })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -249,7 +273,11 @@ mod tests {
     fn parse(body: &str) -> Result<(Option<String>, Vec<u64>), serde_json::Error> {
         let mut items = Vec::new();
         let mut each = |item: u64| items.push(item);
-        let seed = PageSeed { key: "users", each: &mut each, item: PhantomData };
+        let seed = PageSeed {
+            key: "users",
+            each: &mut each,
+            item: PhantomData,
+        };
         let mut parser = serde_json::Deserializer::from_str(body);
         let next = seed.deserialize(&mut parser)?;
         parser.end()?;
@@ -260,9 +288,21 @@ mod tests {
     fn a_page_may_come_in_any_shape_that_the_contract_allows() {
         let next = Some("https://x/2".to_owned());
         let cases = [
-            (r#"{"_links":{"self":{"href":"https://x/1"},"next":{"href":"https://x/2"}},"_embedded":{"users":[1,2]},"size":2}"#, next.clone(), vec![1, 2]),
-            (r#"{"_embedded":{"other":[9],"users":[1]},"count":700,"_links":{"next":{"href":"https://x/2","more":[]}}}"#, next.clone(), vec![1]),
-            (r#"{"_embedded":{"users":[]},"_links":{"next":{"href":"https://x/2"}}}"#, next.clone(), vec![]),
+            (
+                r#"{"_links":{"self":{"href":"https://x/1"},"next":{"href":"https://x/2"}},"_embedded":{"users":[1,2]},"size":2}"#,
+                next.clone(),
+                vec![1, 2],
+            ),
+            (
+                r#"{"_embedded":{"other":[9],"users":[1]},"count":700,"_links":{"next":{"href":"https://x/2","more":[]}}}"#,
+                next.clone(),
+                vec![1],
+            ),
+            (
+                r#"{"_embedded":{"users":[]},"_links":{"next":{"href":"https://x/2"}}}"#,
+                next.clone(),
+                vec![],
+            ),
             (r#"{"_embedded":{},"_links":{}}"#, None, vec![]),
             (r#"{"_embedded":null,"_links":null}"#, None, vec![]),
             (r#"{"count":3}"#, None, vec![]),
@@ -274,7 +314,15 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_page_is_an_error_and_never_an_empty_one() {
-        for body in ["", "<html>", "[]", "null", r#"{"_embedded":{"users":[1,"#, r#"{"_embedded":{"users":{}}}"#, "{} {}"] {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            r#"{"_embedded":{"users":[1,"#,
+            r#"{"_embedded":{"users":{}}}"#,
+            "{} {}",
+        ] {
             assert!(parse(body).is_err(), "{body}");
         }
     }

@@ -53,7 +53,8 @@ impl Stats {
     }
 
     pub(crate) fn received(&self, bytes: usize) {
-        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+        self.bytes
+            .fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
     }
 
     pub(crate) fn wait(&self, group: RateGroup, time: Duration) {
@@ -64,7 +65,10 @@ impl Stats {
 
     /// All requests, repeated ones included.
     pub fn requests(&self) -> u64 {
-        self.requests.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+        self.requests
+            .iter()
+            .map(|counter| counter.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Requests by operation; operations that did not occur are left out.
@@ -94,7 +98,12 @@ impl Stats {
 
     /// Time that requests waited for the rate limit, summed over all requests.
     pub fn waited(&self) -> Duration {
-        Duration::from_nanos(self.waited_nanos.iter().map(|counter| counter.load(Ordering::Relaxed)).sum())
+        Duration::from_nanos(
+            self.waited_nanos
+                .iter()
+                .map(|counter| counter.load(Ordering::Relaxed))
+                .sum(),
+        )
     }
 
     /// The same by rate group.

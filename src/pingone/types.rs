@@ -219,7 +219,9 @@ pub struct Membership {
 impl Membership {
     /// It comes from nesting or a filter. An absent type is direct.
     pub fn is_indirect(&self) -> bool {
-        self.membership_type.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("INDIRECT"))
+        self.membership_type
+            .as_ref()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("INDIRECT"))
     }
 }
 
@@ -329,9 +331,18 @@ mod tests {
     #[test]
     fn the_smallest_directory_rate_counts_and_minutes_are_divided() {
         let cases = [
-            (json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 300}, "rlgDirBulkRps": {"limit": 100}}}), Some(100.0)),
-            (json!({"licenseQuantities": {"rlgDirFixedRpm": {"limit": 600}, "rlgAuditRps": {"limit": 1}}}), Some(10.0)),
-            (json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 0}, "rlgDirBulkRps": 7}}), None),
+            (
+                json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 300}, "rlgDirBulkRps": {"limit": 100}}}),
+                Some(100.0),
+            ),
+            (
+                json!({"licenseQuantities": {"rlgDirFixedRpm": {"limit": 600}, "rlgAuditRps": {"limit": 1}}}),
+                Some(10.0),
+            ),
+            (
+                json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 0}, "rlgDirBulkRps": 7}}),
+                None,
+            ),
             (json!({"licenseQuantities": []}), None),
             (json!({"canAssignUsersRoles": true}), None),
         ];

@@ -13,7 +13,10 @@ pub struct Task<T>(JoinHandle<T>);
 
 /// Starts `work` on the runtime. Must be called inside one.
 pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Task<T> {
-    #[expect(clippy::disallowed_methods, reason = "this is the place the ban points to; the handle aborts on drop")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place the ban points to; the handle aborts on drop"
+    )]
     Task(tokio::spawn(work))
 }
 

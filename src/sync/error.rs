@@ -49,6 +49,9 @@ pub enum SyncError {
     /// Somebody ended the sync.
     #[error("the sync was cancelled; nothing was published")]
     Cancelled,
+    /// A read that several groups needed failed.
+    #[error(transparent)]
+    Shared(std::sync::Arc<SyncError>),
     /// The machine gave no thread.
     #[error("no thread could be started for the file")]
     Thread(#[source] std::io::Error),
@@ -59,6 +62,7 @@ impl SyncError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::PingOne(error) => error.class(),
+            Self::Shared(error) => error.class(),
             Self::File(error) => error.class(),
             Self::EnvironmentDeleting { .. } | Self::Shrunk(_) => ErrorClass::Precondition,
             Self::TooManyWarnings { .. } => ErrorClass::Transient { retry_after: None },

@@ -24,7 +24,9 @@ pub struct Shrunk {
 impl ShrinkGate {
     /// Refuses counts that lost more than the limit. Silent without history, with limit 0, and when accepted.
     pub(crate) fn check(&self, now: Counts) -> Result<(), Shrunk> {
-        let Some(before) = self.previous.filter(|_| self.max_percent > 0 && !self.accept) else { return Ok(()) };
+        let Some(before) = self.previous.filter(|_| self.max_percent > 0 && !self.accept) else {
+            return Ok(());
+        };
         let pairs = [
             ("users", now.users, before.users),
             ("groups", now.groups, before.groups),
@@ -33,7 +35,12 @@ impl ShrinkGate {
         for (what, now, before) in pairs {
             let kept = u128::from(before) * u128::from(100_u8.saturating_sub(self.max_percent));
             if u128::from(now) * 100 < kept {
-                return Err(Shrunk { what, now, before, max_percent: self.max_percent });
+                return Err(Shrunk {
+                    what,
+                    now,
+                    before,
+                    max_percent: self.max_percent,
+                });
             }
         }
         Ok(())
@@ -46,7 +53,11 @@ mod tests {
 
     #[test]
     fn refuses_only_a_loss_beyond_the_limit() {
-        let before = Counts { users: 1000, groups: 10, role_grants: 0 };
+        let before = Counts {
+            users: 1000,
+            groups: 10,
+            role_grants: 0,
+        };
         let cases = [
             (50, 500, 10, true),
             (50, 499, 10, false),
@@ -57,8 +68,16 @@ mod tests {
             (1, 989, 10, false),
         ];
         for (max_percent, users, groups, passes) in cases {
-            let now = Counts { users, groups, role_grants: 0 };
-            let gate = ShrinkGate { previous: Some(before), max_percent, accept: false };
+            let now = Counts {
+                users,
+                groups,
+                role_grants: 0,
+            };
+            let gate = ShrinkGate {
+                previous: Some(before),
+                max_percent,
+                accept: false,
+            };
             assert_eq!(gate.check(now).is_ok(), passes, "{max_percent} % {users} {groups}");
             assert!(ShrinkGate { accept: true, ..gate }.check(now).is_ok());
             assert!(ShrinkGate { previous: None, ..gate }.check(now).is_ok());

@@ -31,11 +31,7 @@ pub(crate) enum Candidates {
 
 impl Candidates {
     /// Works out who is scanned; a filter costs its own listing.
-    pub(crate) async fn of(
-        scan: &RoleScan,
-        populations: &[PopulationPlan],
-        reads: &Reads,
-    ) -> Result<Self, SyncError> {
+    pub(crate) async fn of(scan: &RoleScan, populations: &[PopulationPlan], reads: &Reads) -> Result<Self, SyncError> {
         let names = match scan {
             RoleScan::All => return Ok(Self::Everybody),
             RoleScan::GroupsAndWorkers => return Ok(Self::Nobody),
@@ -51,7 +47,11 @@ impl Candidates {
             .into_iter()
             .filter_map(|wanted| populations.iter().position(|population| population.id == wanted.id))
             .collect();
-        Ok(if names.is_empty() { Self::Nobody } else { Self::Populations(positions) })
+        Ok(if names.is_empty() {
+            Self::Nobody
+        } else {
+            Self::Populations(positions)
+        })
     }
 
     pub(crate) fn includes(&self, user: UserId, population: Option<usize>) -> bool {
@@ -81,7 +81,11 @@ impl GroupHoldings {
         let mut answers = stream::iter(groups)
             .map(|id| {
                 let reads = Arc::clone(reads);
-                async move { spawn(async move { reads.group_assignments(id).await }).await.map(|found| (id, found)) }
+                async move {
+                    spawn(async move { reads.group_assignments(id).await })
+                        .await
+                        .map(|found| (id, found))
+                }
             })
             .buffered(concurrency.max(1));
         while let Some(answer) = answers.next().await {
@@ -91,7 +95,10 @@ impl GroupHoldings {
                 (_, Some(found)) if found.is_empty() => {}
                 (id, Some(found)) => {
                     // One that the group itself only inherits belongs to the outer group.
-                    let own: Vec<_> = found.into_iter().filter(|item| item.group.is_none_or(|of| of == id)).collect();
+                    let own: Vec<_> = found
+                        .into_iter()
+                        .filter(|item| item.group.is_none_or(|of| of == id))
+                        .collect();
                     this.assignments.extend(own.iter().map(|item| item.id));
                     this.found.push((id, own));
                 }
@@ -117,20 +124,35 @@ pub(crate) async fn scan_users(
     group_assignments: HashSet<Uuid>,
     mut holdings: Holdings,
 ) -> Result<Holdings, SyncError> {
-    let users = stream::unfold(inbox, |mut inbox| async move { inbox.recv().await.map(|batch| (batch, inbox)) })
-        .flat_map(stream::iter);
-    let mut answers = users
-        .map(|user| {
-            let reads = Arc::clone(&reads);
-            async move { spawn(async move { reads.user_assignments(user.0).await }).await.map(|found| (user, found)) }
-        })
-        .buffer_unordered(concurrency.max(1));
+    let users = stream::unfold(inbox, |mut inbox| async move {
+        inbox.recv().await.map(|batch| (batch, inbox))
+    })
+    .flat_map(stream::iter);
+    let mut answers = Box::pin(
+        users
+            .map(|user| {
+                let reads = Arc::clone(&reads);
+                async move {
+                    spawn(async move { reads.user_assignments(user.0).await })
+                        .await
+                        .map(|found| (user, found))
+                }
+            })
+            .buffer_unordered(concurrency.max(1)),
+    );
     while let Some(answer) = answers.next().await {
         add(&reads.progress.principals_scanned, 1);
         match answer? {
             (_, Some(found)) if found.is_empty() => {}
             (user, Some(found)) => {
-                take(&reads, &mut holdings, ResourceType::User, user.0, found, &group_assignments);
+                take(
+                    &reads,
+                    &mut holdings,
+                    ResourceType::User,
+                    user.0,
+                    found,
+                    &group_assignments,
+                );
             }
             (_, None) => {}
         }

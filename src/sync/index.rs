@@ -28,17 +28,27 @@ impl UserIndex {
         let Self { ids, table, hasher, .. } = self;
         let known = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| ids.get(slot)) == Some(&id);
         let rehash = |slot: &u32| {
-            hasher.hash_one(usize::try_from(*slot).ok().and_then(|slot| ids.get(slot)).copied().unwrap_or_default())
+            hasher.hash_one(
+                usize::try_from(*slot)
+                    .ok()
+                    .and_then(|slot| ids.get(slot))
+                    .copied()
+                    .unwrap_or_default(),
+            )
         };
         match table.entry(hasher.hash_one(id), known, rehash) {
             Entry::Occupied(_) => return false,
             Entry::Vacant(vacant) => {
-                let Ok(slot) = u32::try_from(ids.len()) else { return false };
+                let Ok(slot) = u32::try_from(ids.len()) else {
+                    return false;
+                };
                 vacant.insert(slot);
             }
         }
         self.ids.push(id);
-        let population = population.and_then(|position| u16::try_from(position).ok()).unwrap_or(NO_POPULATION);
+        let population = population
+            .and_then(|position| u16::try_from(position).ok())
+            .unwrap_or(NO_POPULATION);
         self.populations.push(population);
         true
     }
@@ -76,15 +86,27 @@ impl UserIndex {
     /// The users by population, then id: what population grants are written from. Drops the hash table first, so
     /// that the order costs no more memory than the table did; `contains` answers no from here on.
     pub(crate) fn into_population_order(self) -> PopulationOrder {
-        let Self { ids, populations, table, .. } = self;
+        let Self {
+            ids,
+            populations,
+            table,
+            ..
+        } = self;
         drop(table);
         let mut order: Vec<u32> = (0..u32::try_from(ids.len()).unwrap_or(u32::MAX)).collect();
         let key = |slot: &u32| {
             let slot = usize::try_from(*slot).unwrap_or(usize::MAX);
-            (populations.get(slot).copied().unwrap_or(NO_POPULATION), ids.get(slot).copied().unwrap_or_default())
+            (
+                populations.get(slot).copied().unwrap_or(NO_POPULATION),
+                ids.get(slot).copied().unwrap_or_default(),
+            )
         };
         order.sort_unstable_by_key(key);
-        PopulationOrder { ids, populations, order }
+        PopulationOrder {
+            ids,
+            populations,
+            order,
+        }
     }
 }
 

@@ -87,7 +87,11 @@ impl MemberReads {
         concurrency: usize,
     ) -> impl Stream<Item = Result<GroupMembers, SyncError>> + Send {
         let budget = Arc::new(Semaphore::new(usize::try_from(WINDOW_MEMBERS).unwrap_or(usize::MAX)));
-        let window = if concurrency <= 1 { 1 } else { WINDOW_GROUPS.min(concurrency.saturating_mul(4)) };
+        let window = if concurrency <= 1 {
+            1
+        } else {
+            WINDOW_GROUPS.min(concurrency.saturating_mul(4))
+        };
         let count = self.groups.len();
         stream::iter(0..count)
             .map(move |position| {
@@ -95,7 +99,10 @@ impl MemberReads {
                 async move {
                     // Permits are asked for in plan order, so the group that is written next never waits for a later one.
                     let weight = this.weight(position);
-                    let permit = budget.acquire_many_owned(weight).await.map_err(|_| SyncError::Cancelled)?;
+                    let permit = budget
+                        .acquire_many_owned(weight)
+                        .await
+                        .map_err(|_| SyncError::Cancelled)?;
                     let members = spawn(async move { this.read(position).await }).await?;
                     drop(permit);
                     Ok(members)
@@ -105,20 +112,38 @@ impl MemberReads {
     }
 
     fn weight(&self, position: usize) -> u32 {
-        let expected = self.groups.get(position).and_then(|group| group.direct_users).unwrap_or(1_000);
-        u32::try_from(expected.max(64)).unwrap_or(WINDOW_MEMBERS).min(WINDOW_MEMBERS)
+        let expected = self
+            .groups
+            .get(position)
+            .and_then(|group| group.direct_users)
+            .unwrap_or(1_000);
+        u32::try_from(expected.max(64))
+            .unwrap_or(WINDOW_MEMBERS)
+            .min(WINDOW_MEMBERS)
     }
 
     async fn read(self: Arc<Self>, position: usize) -> Result<GroupMembers, SyncError> {
         let Some(group) = self.groups.get(position) else {
-            return Ok(GroupMembers { position, users: Vec::new(), gone: false });
+            return Ok(GroupMembers {
+                position,
+                users: Vec::new(),
+                gone: false,
+            });
         };
         let raw = self.raw_of(group.id).await?;
         if raw.gone {
-            return Ok(GroupMembers { position, users: Vec::new(), gone: true });
+            return Ok(GroupMembers {
+                position,
+                users: Vec::new(),
+                gone: true,
+            });
         }
         let users = self.classify(group, &raw).await?;
-        Ok(GroupMembers { position, users, gone: false })
+        Ok(GroupMembers {
+            position,
+            users,
+            gone: false,
+        })
     }
 
     /// The lists of a group; those that several groups need are read once.
@@ -130,7 +155,9 @@ impl MemberReads {
             let mut shared = self.shared.lock().map_err(|_| SyncError::Cancelled)?;
             let entry = shared.entry(id).or_insert_with(|| {
                 let this = Arc::clone(self);
-                async move { this.fetch(id).await.map(Arc::new).map_err(Arc::new) }.boxed().shared()
+                async move { this.fetch(id).await.map(Arc::new).map_err(Arc::new) }
+                    .boxed()
+                    .shared()
             });
             entry.clone()
         };
@@ -140,7 +167,11 @@ impl MemberReads {
     async fn fetch(&self, id: Uuid) -> Result<Raw, SyncError> {
         let Some(group) = self.positions.get(&id).and_then(|position| self.groups.get(*position)) else {
             // Nested, but not in the list of groups: everybody in it, which is all that its parent needs.
-            return Ok(Raw { direct: None, all: Some(self.reads.all_members(id).await?.unwrap_or_default()), gone: false });
+            return Ok(Raw {
+                direct: None,
+                all: Some(self.reads.all_members(id).await?.unwrap_or_default()),
+                gone: false,
+            });
         };
         let by_source = group.kind != GroupKind::Static;
         let nested = self.children.get(&id).is_some_and(|children| !children.is_empty());
@@ -172,13 +203,30 @@ impl MemberReads {
     }
 
     async fn classify(self: &Arc<Self>, group: &GroupPlan, raw: &Raw) -> Result<Vec<Member>, SyncError> {
-        let Some(direct) = &raw.direct else { return self.classify_by_counts(group, raw).await };
-        let direct_set: HashSet<Uuid> = if raw.all.is_some() { direct.iter().copied().collect() } else { HashSet::new() };
-        let mut users: Vec<Member> = direct.iter().map(|user| Member { user: *user, indirect: false }).collect();
+        let Some(direct) = &raw.direct else {
+            return self.classify_by_counts(group, raw).await;
+        };
+        let direct_set: HashSet<Uuid> = if raw.all.is_some() {
+            direct.iter().copied().collect()
+        } else {
+            HashSet::new()
+        };
+        let mut users: Vec<Member> = direct
+            .iter()
+            .map(|user| Member {
+                user: *user,
+                indirect: false,
+            })
+            .collect();
         if let Some(all) = &raw.all {
             let nested = self.members_below(group.id).await?;
-            let others = all.iter().filter(|user| !direct_set.contains(*user) && !nested.contains(*user));
-            users.extend(others.map(|user| Member { user: *user, indirect: true }));
+            let others = all
+                .iter()
+                .filter(|user| !direct_set.contains(*user) && !nested.contains(*user));
+            users.extend(others.map(|user| Member {
+                user: *user,
+                indirect: true,
+            }));
         }
         if group.kind == GroupKind::External {
             users.iter_mut().for_each(|member| member.indirect = true);
@@ -190,12 +238,18 @@ impl MemberReads {
     async fn classify_by_counts(self: &Arc<Self>, group: &GroupPlan, raw: &Raw) -> Result<Vec<Member>, SyncError> {
         let all = raw.all.as_deref().unwrap_or_default();
         let nested = self.members_below(group.id).await?;
-        let has_children = self.children.get(&group.id).is_some_and(|children| !children.is_empty());
+        let has_children = self
+            .children
+            .get(&group.id)
+            .is_some_and(|children| !children.is_empty());
         let count = group.direct_users.and_then(|count| usize::try_from(count).ok());
         let dynamic = matches!(group.kind, GroupKind::Dynamic { .. });
         let every = |indirect| sorted(all.iter().map(|user| Member { user: *user, indirect }).collect());
         if group.kind == GroupKind::External {
-            return Ok(every(true).into_iter().filter(|member| !nested.contains(&member.user)).collect());
+            return Ok(every(true)
+                .into_iter()
+                .filter(|member| !nested.contains(&member.user))
+                .collect());
         }
         if count == Some(all.len()) || (!dynamic && !has_children) {
             return Ok(every(false));
@@ -204,11 +258,20 @@ impl MemberReads {
         if count == Some(0) {
             // Nobody is direct: those outside came through the filter, the rest through the nested groups.
             return Ok(sorted(
-                outside.into_iter().filter(|_| dynamic).map(|user| Member { user, indirect: true }).collect(),
+                outside
+                    .into_iter()
+                    .filter(|_| dynamic)
+                    .map(|user| Member { user, indirect: true })
+                    .collect(),
             ));
         }
         if !dynamic && count == Some(outside.len()) {
-            return Ok(sorted(outside.into_iter().map(|user| Member { user, indirect: false }).collect()));
+            return Ok(sorted(
+                outside
+                    .into_iter()
+                    .map(|user| Member { user, indirect: false })
+                    .collect(),
+            ));
         }
         self.ask_each(group, all, &nested).await
     }
@@ -223,12 +286,20 @@ impl MemberReads {
         let dynamic = matches!(group.kind, GroupKind::Dynamic { .. });
         let (undecided, decided): (Vec<Uuid>, Vec<Uuid>) =
             all.iter().copied().partition(|user| dynamic || nested.contains(user));
-        let mut users: Vec<Member> = decided.into_iter().map(|user| Member { user, indirect: false }).collect();
+        let mut users: Vec<Member> = decided
+            .into_iter()
+            .map(|user| Member { user, indirect: false })
+            .collect();
         let group_id = group.id;
         let mut answers = stream::iter(undecided)
             .map(|user| {
                 let reads = Arc::clone(&self.reads);
-                async move { reads.is_direct_member(user, group_id).await.map(|direct| (user, direct)) }
+                async move {
+                    reads
+                        .is_direct_member(user, group_id)
+                        .await
+                        .map(|direct| (user, direct))
+                }
             })
             .buffered(16);
         while let Some(answer) = answers.next().await {
@@ -289,18 +360,21 @@ impl Nesting {
 
     /// Reads the nesting graph: the groups nested in each parent, or, where PingOne refuses that filter or gives no
     /// counts, each group's parents.
-    pub(crate) async fn read(
-        reads: &Arc<Reads>,
-        groups: &[GroupPlan],
-        concurrency: usize,
-    ) -> Result<Self, SyncError> {
+    pub(crate) async fn read(reads: &Arc<Reads>, groups: &[GroupPlan], concurrency: usize) -> Result<Self, SyncError> {
         let mut nesting = Self::default();
-        let asked: Vec<Uuid> =
-            groups.iter().filter(|group| group.direct_groups != Some(0)).map(|group| group.id).collect();
+        let asked: Vec<Uuid> = groups
+            .iter()
+            .filter(|group| group.direct_groups != Some(0))
+            .map(|group| group.id)
+            .collect();
         let mut answers = stream::iter(asked)
             .map(|id| {
                 let reads = Arc::clone(reads);
-                async move { spawn(async move { reads.nested_groups(id).await }).await.map(|found| (id, found)) }
+                async move {
+                    spawn(async move { reads.nested_groups(id).await })
+                        .await
+                        .map(|found| (id, found))
+                }
             })
             .buffered(concurrency.max(1));
         while let Some(answer) = answers.next().await {
@@ -335,7 +409,11 @@ impl Nesting {
         let mut answers = stream::iter(ids)
             .map(|id| {
                 let reads = Arc::clone(reads);
-                async move { spawn(async move { reads.direct_parents(id).await }).await.map(|found| (id, found)) }
+                async move {
+                    spawn(async move { reads.direct_parents(id).await })
+                        .await
+                        .map(|found| (id, found))
+                }
             })
             .buffered(concurrency.max(1));
         while let Some(answer) = answers.next().await {

@@ -53,25 +53,34 @@ pub(crate) struct Reads {
 
 impl Reads {
     pub(crate) fn new(client: Client, progress: Arc<Progress>) -> Self {
-        Self { client, progress, warnings: Warnings::default() }
+        Self {
+            client,
+            progress,
+            warnings: Warnings::default(),
+        }
     }
 
     /// The environment; one that is being deleted is refused (pingone-api.md §6.1).
     pub(crate) async fn home(&self) -> Result<Home, SyncError> {
         let environment = self.client.environment().await?;
         if environment.status.as_deref() == Some("DELETE_PENDING") {
-            return Err(SyncError::EnvironmentDeleting { environment: environment.id.to_string() });
+            return Err(SyncError::EnvironmentDeleting {
+                environment: environment.id.to_string(),
+            });
         }
         self.client.learn_limits().await?;
         Ok(Home {
             environment: EnvironmentId(environment.id),
             environment_name: environment.name.unwrap_or_else(|| environment.id.to_string()),
-            organization: environment.organization.map(|organization| OrganizationId(organization.id)),
+            organization: environment
+                .organization
+                .map(|organization| OrganizationId(organization.id)),
         })
     }
 
     pub(crate) async fn populations(&self) -> Result<Vec<Population>, SyncError> {
-        self.collect(self.client.populations(), |population: &Population| population.id).await
+        self.collect(self.client.populations(), |population: &Population| population.id)
+            .await
     }
 
     pub(crate) async fn groups(&self) -> Result<Vec<Group>, SyncError> {
@@ -106,15 +115,18 @@ impl Reads {
     async fn collect<T: for<'de> serde::Deserialize<'de> + Send + 'static>(
         &self,
         mut pages: Pages<T>,
-        id: impl Fn(&T) -> Uuid,
+        id: impl Fn(&T) -> Uuid + Sync,
     ) -> Result<Vec<T>, SyncError> {
         let mut items: Vec<T> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        while let Some(page) = pages.next_with(|item| {
-            if seen.insert(id(&item)) {
-                items.push(item);
-            }
-        }).await? {
+        while let Some(page) = pages
+            .next_with(|item| {
+                if seen.insert(id(&item)) {
+                    items.push(item);
+                }
+            })
+            .await?
+        {
             if page.restarted {
                 self.warnings.add(Warning::ListingRestarted, &"listing");
             }
@@ -130,7 +142,10 @@ impl Reads {
     }
 
     pub(crate) fn users(&self, filter: Option<String>) -> Pages<User> {
-        self.client.users(UsersQuery { filter, ..UsersQuery::default() })
+        self.client.users(UsersQuery {
+            filter,
+            ..UsersQuery::default()
+        })
     }
 
     /// Reads one page of users, translating each while the body is parsed. `false` after the last page.
@@ -153,7 +168,10 @@ impl Reads {
                     id: UserId(user.id),
                     population: position,
                     population_unknown: position.is_none(),
-                    resource: EncodedResource { data: crate::wire::resource(&resource), id: resource.id },
+                    resource: EncodedResource {
+                        data: crate::wire::resource(&resource),
+                        id: resource.id,
+                    },
                 });
             })
             .await?;
@@ -200,7 +218,10 @@ impl Reads {
     /// Groups that a group is nested in directly.
     pub(crate) async fn direct_parents(&self, group: Uuid) -> Result<Vec<Uuid>, SyncError> {
         let parents = absent(self.client.parents_of_group(group).await)?.unwrap_or_default();
-        let direct = parents.into_iter().filter(|parent| !parent.is_indirect()).map(|parent| parent.id);
+        let direct = parents
+            .into_iter()
+            .filter(|parent| !parent.is_indirect())
+            .map(|parent| parent.id);
         let mut direct: Vec<Uuid> = direct.collect();
         direct.sort_unstable();
         Ok(direct)

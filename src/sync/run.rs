@@ -67,10 +67,29 @@ async fn run_to_end(
     let reads = Arc::new(Reads::new(client, Arc::clone(&progress)));
     progress.enter(Phase::Plan);
     let home = reads.home().await?;
-    let sink = Sink::start(options.temp_dir.clone(), start, writer_options(&cancel), Arc::clone(&progress))?;
-    let mut run = Run { options, reads, sink, home };
-    let outcome = if run.options.targets.is_empty() { run.full().await } else { run.targeted().await };
-    let Run { options, reads, sink, home } = run;
+    let sink = Sink::start(
+        options.temp_dir.clone(),
+        start,
+        writer_options(&cancel),
+        Arc::clone(&progress),
+    )?;
+    let mut run = Run {
+        options,
+        reads,
+        sink,
+        home,
+    };
+    let outcome = if run.options.targets.is_empty() {
+        run.full().await
+    } else {
+        run.targeted().await
+    };
+    let Run {
+        options,
+        reads,
+        sink,
+        home,
+    } = run;
     let outcome = match outcome {
         Ok(outcome) => outcome,
         // The thread knows why it ended; without it the reads' own failure stands.
@@ -85,7 +104,8 @@ async fn run_to_end(
         options.shrink.check(outcome.counts)?;
     }
     let writer = sink.close().await?;
-    let (file, grants_expanded) = blocking("c1z-seal", move || seal(writer, sync_type, &options, outcome.dropped)).await?;
+    let (file, grants_expanded) =
+        blocking("c1z-seal", move || seal(writer, sync_type, &options, outcome.dropped)).await?;
     Ok(SyncReport {
         sync_id,
         file,
@@ -105,7 +125,11 @@ fn seal(
 ) -> Result<(crate::c1z::FileReport, u64), SyncError> {
     let expand = sync_type == SyncType::Full && options.expand_grants;
     let expanded = if expand { writer.expand()?.created } else { 0 };
-    let end = SyncEnd { ended_at: jiff::Timestamp::now(), expanded: expand, grants_dropped };
+    let end = SyncEnd {
+        ended_at: jiff::Timestamp::now(),
+        expanded: expand,
+        grants_dropped,
+    };
     Ok((writer.finish(end, &options.file)?, expanded))
 }
 
@@ -188,15 +212,11 @@ impl Run {
     }
 
     fn scans_roles(&self) -> bool {
-        self.options.has(ResourceType::Role)
-            && !self.options.skip_grants
-            && !self.options.skip_entitlements_and_grants
+        self.options.has(ResourceType::Role) && !self.options.skip_grants && !self.options.skip_entitlements_and_grants
     }
 
     fn wants_members(&self) -> bool {
-        self.options.has(ResourceType::Group)
-            && !self.options.skip_grants
-            && !self.options.skip_entitlements_and_grants
+        self.options.has(ResourceType::Group) && !self.options.skip_grants && !self.options.skip_entitlements_and_grants
     }
 
     /// Reads the lists: populations, groups with their nesting and role assignments, roles.
@@ -205,8 +225,20 @@ impl Run {
         let with_roles = self.options.has(ResourceType::Role);
         let (mut populations, mut groups, roles) = futures_util::try_join!(
             self.reads.populations(),
-            async { if with_groups { self.reads.groups().await } else { Ok(Vec::new()) } },
-            async { if with_roles { self.reads.roles().await } else { Ok(Vec::new()) } },
+            async {
+                if with_groups {
+                    self.reads.groups().await
+                } else {
+                    Ok(Vec::new())
+                }
+            },
+            async {
+                if with_roles {
+                    self.reads.roles().await
+                } else {
+                    Ok(Vec::new())
+                }
+            },
         )?;
         populations.sort_unstable_by_key(|population| population.id);
         groups.sort_unstable_by_key(|group| group.id);
@@ -215,8 +247,15 @@ impl Run {
         }
         let group_plans: Vec<GroupPlan> = groups.iter().map(GroupPlan::of).collect();
         let concurrency = self.options.concurrency;
-        let holders = group_plans.iter().filter(|group| group.kind == GroupKind::Static).map(|group| group.id);
-        let holders: Vec<Uuid> = if self.scans_roles() { holders.collect() } else { Vec::new() };
+        let holders = group_plans
+            .iter()
+            .filter(|group| group.kind == GroupKind::Static)
+            .map(|group| group.id);
+        let holders: Vec<Uuid> = if self.scans_roles() {
+            holders.collect()
+        } else {
+            Vec::new()
+        };
         let (nesting, group_holdings) = futures_util::try_join!(
             async {
                 if self.wants_members() {
@@ -251,7 +290,9 @@ impl Run {
 
     /// Writes resource types, groups, populations and roles, and the entitlements of the first two.
     async fn write_lists(&mut self, plan: &mut Plan) -> Result<(), Ended> {
-        let types = ResourceType::ALL.into_iter().filter(|resource_type| self.options.has(*resource_type));
+        let types = ResourceType::ALL
+            .into_iter()
+            .filter(|resource_type| self.options.has(*resource_type));
         self.sink.put(Rows::ResourceTypes(types.collect())).await?;
         self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
         self.drop_gone_groups(plan);
@@ -286,7 +327,9 @@ impl Run {
             return;
         }
         for group in &gone {
-            self.reads.warnings.vanished(ResourceId::new(ResourceType::Group, group));
+            self.reads
+                .warnings
+                .vanished(ResourceId::new(ResourceType::Group, group));
         }
         self.reads.warnings.take_vanished();
         plan.groups.retain(|group| !gone.contains(&group.id));
@@ -330,10 +373,19 @@ impl Run {
         } else {
             Candidates::Nobody
         };
-        tracing::info!(role_scan = self.options.role_scan.as_str(), "role assignments are read for these users");
+        tracing::info!(
+            role_scan = self.options.role_scan.as_str(),
+            "role assignments are read for these users"
+        );
         let (sender, inbox) = mpsc::channel(SCAN_QUEUE);
         let inherited = std::mem::take(&mut plan.group_holdings.assignments);
-        let scan = scan_users(Arc::clone(&self.reads), inbox, self.options.concurrency, inherited, holdings);
+        let scan = scan_users(
+            Arc::clone(&self.reads),
+            inbox,
+            self.options.concurrency,
+            inherited,
+            holdings,
+        );
         let listing = self.list_users(plan, &candidates, sender);
         let (mut users, holdings) = futures_util::try_join!(listing, async { scan.await.map_err(Ended::from) })?;
         let gone = self.reads.warnings.take_vanished();
@@ -402,10 +454,16 @@ impl Run {
             let found = found?;
             add(&self.reads.progress.groups_read, 1);
             self.reads.warnings.step();
-            let Some(group) = plan.group_plans.get(found.position) else { continue };
+            let Some(group) = plan.group_plans.get(found.position) else {
+                continue;
+            };
             if found.gone {
-                self.reads.warnings.vanished(ResourceId::new(ResourceType::Group, group.id));
-                self.sink.put(Rows::Vanished(self.reads.warnings.take_vanished())).await?;
+                self.reads
+                    .warnings
+                    .vanished(ResourceId::new(ResourceType::Group, group.id));
+                self.sink
+                    .put(Rows::Vanished(self.reads.warnings.take_vanished()))
+                    .await?;
                 continue;
             }
             let nested = nested_grants(group, &plan.nesting, &synced, &self.reads, outcome);
@@ -424,7 +482,13 @@ impl Run {
             if !members.is_empty() {
                 let entitlement = EntitlementId::member(ResourceType::Group, group.id);
                 self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
-                self.sink.put(Rows::Members { entitlement, members, via: reason(&group.kind) }).await?;
+                self.sink
+                    .put(Rows::Members {
+                        entitlement,
+                        members,
+                        via: reason(&group.kind),
+                    })
+                    .await?;
             }
         }
         Ok(())
@@ -435,11 +499,16 @@ impl Run {
         if !self.options.has(ResourceType::Population) || !self.options.has(ResourceType::User) {
             return Ok(());
         }
-        let via = Some(Arc::new(GrantImmutable { source_id: "population", user_filter: None }));
+        let via = Some(Arc::new(GrantImmutable {
+            source_id: "population",
+            user_filter: None,
+        }));
         let order = users.into_population_order();
         let mut rows: (Option<usize>, Vec<Member>) = (None, Vec::new());
         let flush = |position: Option<usize>, members: Vec<Member>| {
-            let id = position.and_then(|position| plan.populations.get(position)).map(|population| population.id);
+            let id = position
+                .and_then(|position| plan.populations.get(position))
+                .map(|population| population.id);
             id.filter(|_| !members.is_empty()).map(|id| Rows::Members {
                 entitlement: EntitlementId::member(ResourceType::Population, id),
                 members,
@@ -453,7 +522,10 @@ impl Run {
                 }
                 rows.0 = position;
             }
-            rows.1.push(Member { user: user.0, indirect: true });
+            rows.1.push(Member {
+                user: user.0,
+                indirect: true,
+            });
         }
         if let Some(batch) = flush(rows.0, rows.1) {
             self.sink.put(batch).await?;
@@ -476,7 +548,11 @@ impl Run {
         let dropped = self.drop_unsynced_holders(plan, users, &mut holdings);
         outcome.dropped += u64::try_from(dropped).unwrap_or(u64::MAX);
         let known: HashSet<_> = plan.roles.iter().map(|role| role.id).collect();
-        let missing: Vec<_> = holdings.roles().into_iter().filter(|role| !known.contains(role)).collect();
+        let missing: Vec<_> = holdings
+            .roles()
+            .into_iter()
+            .filter(|role| !known.contains(role))
+            .collect();
         if !missing.is_empty() {
             let mut late = Vec::new();
             for role in missing {
@@ -528,14 +604,22 @@ impl Run {
                 .iter()
                 .map(|population| (Scope::new("population", population.id), population.name.clone()))
                 .collect::<BTreeMap<_, _>>(),
-            populations: plan.populations.iter().map(|population| population.id).collect::<BTreeSet<_>>(),
+            populations: plan
+                .populations
+                .iter()
+                .map(|population| population.id)
+                .collect::<BTreeSet<_>>(),
             policy: self.options.role_population_entitlements,
         };
         let offered = plan.roles.iter().any(|role| {
-            role.applicable_to.iter().any(|kind| kind.eq_ignore_ascii_case("ORGANIZATION"))
+            role.applicable_to
+                .iter()
+                .any(|kind| kind.eq_ignore_ascii_case("ORGANIZATION"))
         });
-        let organization =
-            around.organization.filter(|_| offered).map(|id| Scope { kind: "organization".to_owned(), id: id.0 });
+        let organization = around.organization.filter(|_| offered).map(|id| Scope {
+            kind: "organization".to_owned(),
+            id: id.0,
+        });
         let unnamed = around.unnamed(holdings.scopes().chain(organization.as_ref()));
         for scope in unnamed {
             if let Some(name) = self.reads.scope_name(&scope.kind, scope.id).await? {
@@ -548,7 +632,10 @@ impl Run {
 
 /// A resource as a row.
 pub(super) fn encode(resource: &Resource) -> EncodedResource {
-    EncodedResource { id: resource.id.clone(), data: wire::resource(resource) }
+    EncodedResource {
+        id: resource.id.clone(),
+        data: wire::resource(resource),
+    }
 }
 
 /// Why members that are not direct belong to a group.
@@ -585,8 +672,13 @@ pub(super) fn nested_grant(parent: Uuid, child: Uuid) -> Grant {
     Grant {
         entitlement: EntitlementId::member(ResourceType::Group, parent),
         principal: ResourceId::new(ResourceType::Group, child),
-        immutable: Some(GrantImmutable { source_id: "nested-group", user_filter: None }),
-        expandable: Some(Expandable { entitlement_ids: vec![EntitlementId::member(ResourceType::Group, child)] }),
+        immutable: Some(GrantImmutable {
+            source_id: "nested-group",
+            user_filter: None,
+        }),
+        expandable: Some(Expandable {
+            entitlement_ids: vec![EntitlementId::member(ResourceType::Group, child)],
+        }),
         metadata: None,
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Scope {
 impl Scope {
     /// A scope as PingOne writes it; the type's case is not significant.
     pub(crate) fn new(kind: &str, id: Uuid) -> Self {
-        Self { kind: kind.to_lowercase(), id }
+        Self {
+            kind: kind.to_lowercase(),
+            id,
+        }
     }
 }
 
@@ -58,7 +61,9 @@ impl Holdings {
         let scope = Scope::new(verbatim, id);
         if let Some(position) = self.positions.get(&scope).copied() {
             // Of several spellings the smallest stays, so that the file does not depend on the order of answers.
-            let stored = usize::try_from(position).ok().and_then(|position| self.scopes.get_mut(position));
+            let stored = usize::try_from(position)
+                .ok()
+                .and_then(|position| self.scopes.get_mut(position));
             if let Some((_, spelling)) = stored
                 && verbatim < spelling.as_str()
             {
@@ -128,7 +133,9 @@ pub(crate) struct RoleInfo {
 
 impl RoleInfo {
     fn applies_to(&self, kind: &str) -> bool {
-        self.applicable_to.iter().any(|candidate| candidate.eq_ignore_ascii_case(kind))
+        self.applicable_to
+            .iter()
+            .any(|candidate| candidate.eq_ignore_ascii_case(kind))
     }
 }
 
@@ -163,7 +170,10 @@ impl Surroundings {
 
     /// Scopes whose name must still be read: neither the environment nor one of those whose names are known.
     pub(crate) fn unnamed<'a>(&'a self, scopes: impl Iterator<Item = &'a Scope> + 'a) -> BTreeSet<Scope> {
-        scopes.filter(|scope| !self.is_home(scope) && !self.names.contains_key(scope)).cloned().collect()
+        scopes
+            .filter(|scope| !self.is_home(scope) && !self.names.contains_key(scope))
+            .cloned()
+            .collect()
     }
 
     fn name_of(&self, scope: &Scope) -> String {
@@ -177,22 +187,37 @@ impl Surroundings {
         let slug = if self.is_home(scope) {
             Slug::Assigned
         } else {
-            Slug::AssignedScope { scope_type: scope.kind.clone(), scope_id: scope.id.to_string() }
+            Slug::AssignedScope {
+                scope_type: scope.kind.clone(),
+                scope_id: scope.id.to_string(),
+            }
         };
-        EntitlementId { resource: ResourceId::new(ResourceType::Role, role), slug }
+        EntitlementId {
+            resource: ResourceId::new(ResourceType::Role, role),
+            slug,
+        }
     }
 
     /// The scopes of a role by what it applies to, without those that only occur in assignments.
     fn offered(&self, role: &RoleInfo) -> BTreeSet<Scope> {
         let mut scopes = BTreeSet::new();
         if role.applies_to("ENVIRONMENT") {
-            scopes.insert(Scope { kind: "environment".to_owned(), id: self.environment.0 });
+            scopes.insert(Scope {
+                kind: "environment".to_owned(),
+                id: self.environment.0,
+            });
         }
         if let Some(organization) = self.organization.filter(|_| role.applies_to("ORGANIZATION")) {
-            scopes.insert(Scope { kind: "organization".to_owned(), id: organization.0 });
+            scopes.insert(Scope {
+                kind: "organization".to_owned(),
+                id: organization.0,
+            });
         }
         if self.policy == RolePopulationEntitlements::All && role.applies_to("POPULATION") {
-            scopes.extend(self.populations.iter().map(|id| Scope { kind: "population".to_owned(), id: *id }));
+            scopes.extend(self.populations.iter().map(|id| Scope {
+                kind: "population".to_owned(),
+                id: *id,
+            }));
         }
         scopes
     }
@@ -200,7 +225,10 @@ impl Surroundings {
     fn entitlement(&self, role: &RoleInfo, scope: &Scope) -> Entitlement {
         let name = self.name_of(scope);
         let (display_name, description) = if self.is_home(scope) {
-            (format!("{} Role", role.name), format!("Holds {} in environment {name}", role.name))
+            (
+                format!("{} Role", role.name),
+                format!("Holds {} in environment {name}", role.name),
+            )
         } else {
             (
                 format!("{} Role on {name}", role.name),
@@ -246,20 +274,29 @@ pub(crate) fn grants(mut holdings: Holdings, around: &Surroundings) -> Vec<Grant
     let merged = holdings.merged().to_vec();
     let mut keyed: Vec<_> = merged
         .iter()
-        .filter_map(|holding| holdings.scope_of(holding).map(|(scope, verbatim)| (scope, verbatim, holding)))
+        .filter_map(|holding| {
+            holdings
+                .scope_of(holding)
+                .map(|(scope, verbatim)| (scope, verbatim, holding))
+        })
         .collect();
     keyed.sort_by(|(a, _, x), (b, _, y)| {
         (x.role, *a, x.principal_type, x.principal).cmp(&(y.role, *b, y.principal_type, y.principal))
     });
-    keyed.into_iter().map(|(scope, verbatim, holding)| role_grant(scope, verbatim, holding, around)).collect()
+    keyed
+        .into_iter()
+        .map(|(scope, verbatim, holding)| role_grant(scope, verbatim, holding, around))
+        .collect()
 }
 
 fn role_grant(scope: &Scope, verbatim: &str, holding: &Holding, around: &Surroundings) -> Grant {
     let expandable = (holding.principal_type == ResourceType::Group).then(|| Expandable {
         entitlement_ids: vec![EntitlementId::member(ResourceType::Group, holding.principal)],
     });
-    let immutable =
-        holding.read_only.then_some(GrantImmutable { source_id: "read-only-assignment", user_filter: None });
+    let immutable = holding.read_only.then_some(GrantImmutable {
+        source_id: "read-only-assignment",
+        user_filter: None,
+    });
     Grant {
         entitlement: around.entitlement_id(holding.role, scope),
         principal: ResourceId::new(holding.principal_type, holding.principal),

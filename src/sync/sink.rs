@@ -35,7 +35,11 @@ pub(crate) enum Rows {
     Entitlements(Vec<Entitlement>),
     Grants(Vec<Grant>),
     /// Grants of one entitlement to users, sorted by id.
-    Members { entitlement: EntitlementId, members: Vec<Member>, via: Option<Arc<GrantImmutable>> },
+    Members {
+        entitlement: EntitlementId,
+        members: Vec<Member>,
+        via: Option<Arc<GrantImmutable>>,
+    },
     /// Resources that vanished after their rows were written.
     Vanished(Vec<ResourceId>),
     /// From here on rows were fetched at this time or later.
@@ -89,7 +93,10 @@ impl Sink {
     pub(crate) async fn close(self) -> Result<Writer, SyncError> {
         let Self { rows, thread } = self;
         drop(rows);
-        blocking("c1z-join", move || thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).await
+        blocking("c1z-join", move || {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+        .await
     }
 }
 
@@ -118,7 +125,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// A token that ends the writer's long steps when the sync is cancelled.
 pub(crate) fn writer_options(cancel: &CancellationToken) -> WriterOptions {
-    WriterOptions { cancel: cancel.clone(), ..WriterOptions::default() }
+    WriterOptions {
+        cancel: cancel.clone(),
+        ..WriterOptions::default()
+    }
 }
 
 fn write(writer: &mut Writer, rows: Rows, progress: &Progress) -> Result<(), SyncError> {
@@ -126,7 +136,10 @@ fn write(writer: &mut Writer, rows: Rows, progress: &Progress) -> Result<(), Syn
         Rows::ResourceTypes(types) => {
             for resource_type in types {
                 let data = wire::resource_type(resource_type);
-                writer.put_resource_type(&ResourceTypeRow { id: resource_type.id(), data: &data })?;
+                writer.put_resource_type(&ResourceTypeRow {
+                    id: resource_type.id(),
+                    data: &data,
+                })?;
             }
         }
         Rows::Resources(resources) => put_resources(writer, &resources)?,
@@ -141,7 +154,11 @@ fn write(writer: &mut Writer, rows: Rows, progress: &Progress) -> Result<(), Syn
             put_grants(writer, &grants)?;
             add(&progress.grants, grants.len());
         }
-        Rows::Members { entitlement, members, via } => {
+        Rows::Members {
+            entitlement,
+            members,
+            via,
+        } => {
             put_members(writer, &entitlement, &members, via.as_deref())?;
             add(&progress.grants, members.len());
         }
@@ -226,4 +243,3 @@ fn put_members(
     }
     Ok(())
 }
-

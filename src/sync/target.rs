@@ -28,11 +28,18 @@ struct Shared {
 impl Run {
     /// Reads and writes the targets. Duplicates collapse; targets outside the type filter are ignored.
     pub(super) async fn targeted(&mut self) -> Result<Outcome, Ended> {
-        let types = ResourceType::ALL.into_iter().filter(|resource_type| self.options.has(*resource_type));
+        let types = ResourceType::ALL
+            .into_iter()
+            .filter(|resource_type| self.options.has(*resource_type));
         self.sink.put(Rows::ResourceTypes(types.collect())).await?;
         self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
-        let targets: BTreeSet<ResourceId> =
-            self.options.targets.iter().filter(|target| self.options.has(target.resource_type)).cloned().collect();
+        let targets: BTreeSet<ResourceId> = self
+            .options
+            .targets
+            .iter()
+            .filter(|target| self.options.has(target.resource_type))
+            .cloned()
+            .collect();
         let shared = self.shared().await?;
         let mut roles = BTreeSet::new();
         for target in targets {
@@ -74,7 +81,11 @@ impl Run {
             })
             .collect();
         let names = PopulationNames::new(&populations);
-        Ok(Shared { populations, population_resources, names })
+        Ok(Shared {
+            populations,
+            population_resources,
+            names,
+        })
     }
 
     fn with_entitlements(&self) -> bool {
@@ -86,40 +97,60 @@ impl Run {
     }
 
     async fn target_user(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
-        let Some(user) = self.reads.user(id).await? else { return Ok(false) };
+        let Some(user) = self.reads.user(id).await? else {
+            return Ok(false);
+        };
         let rules = UserRules::new(
             &self.options.custom_attributes,
             &self.options.employee_id_attributes,
             &self.options.service_account_types,
         );
         let population = user.population_id().and_then(|id| shared.names.name(id));
-        self.put_resources(&[translate::user(&user, population, &rules)]).await?;
+        self.put_resources(&[translate::user(&user, population, &rules)])
+            .await?;
         Ok(true)
     }
 
     async fn target_population(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
         let id_text = id.to_string();
-        let Some(resource) = shared.population_resources.iter().find(|resource| resource.id.id == id_text) else {
+        let Some(resource) = shared
+            .population_resources
+            .iter()
+            .find(|resource| resource.id.id == id_text)
+        else {
             return Ok(false);
         };
         self.put_resources(std::slice::from_ref(resource)).await?;
         if self.with_entitlements() {
-            self.sink.put(Rows::Entitlements(vec![translate::population_entitlement(resource)])).await?;
+            self.sink
+                .put(Rows::Entitlements(vec![translate::population_entitlement(resource)]))
+                .await?;
         }
         if self.with_grants() && self.options.has(ResourceType::User) {
             let mut users = self.reads.user_ids(&format!("population.id eq \"{id}\"")).await?;
             users.sort_unstable();
             users.dedup();
             let members = users.into_iter().map(|user| Member { user, indirect: true }).collect();
-            let via = Some(Arc::new(GrantImmutable { source_id: "population", user_filter: None }));
+            let via = Some(Arc::new(GrantImmutable {
+                source_id: "population",
+                user_filter: None,
+            }));
             let entitlement = EntitlementId::member(ResourceType::Population, id);
-            self.sink.put(Rows::Members { entitlement, members, via }).await?;
+            self.sink
+                .put(Rows::Members {
+                    entitlement,
+                    members,
+                    via,
+                })
+                .await?;
         }
         Ok(true)
     }
 
     async fn target_group(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
-        let Some(group) = self.reads.group(id).await? else { return Ok(false) };
+        let Some(group) = self.reads.group(id).await? else {
+            return Ok(false);
+        };
         let plan = GroupPlan::of(&group);
         let population = group.population_id().and_then(|id| shared.names.name(id));
         let custom = !self.options.custom_attributes.is_empty();
@@ -134,7 +165,13 @@ impl Run {
         }
         let plans = Arc::new(vec![plan]);
         let nesting = Nesting::read(&self.reads, &plans, 1).await?;
-        let nested = nesting.children.get(&id).into_iter().flatten().map(|child| nested_grant(id, *child)).collect();
+        let nested = nesting
+            .children
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .map(|child| nested_grant(id, *child))
+            .collect();
         self.sink.put(Rows::Grants(nested)).await?;
         if self.options.has(ResourceType::User) {
             let reads = MemberReads::new(Arc::clone(&self.reads), Arc::clone(&plans), &nesting);
@@ -143,7 +180,13 @@ impl Run {
                 let found = found?;
                 let via = plans.first().and_then(|plan| reason(&plan.kind));
                 let entitlement = EntitlementId::member(ResourceType::Group, id);
-                self.sink.put(Rows::Members { entitlement, members: found.users, via }).await?;
+                self.sink
+                    .put(Rows::Members {
+                        entitlement,
+                        members: found.users,
+                        via,
+                    })
+                    .await?;
             }
         }
         Ok(true)
@@ -152,7 +195,11 @@ impl Run {
     /// Roles have no list of holders: every principal is asked, as in a full sync.
     async fn target_roles(&self, ids: &BTreeSet<Uuid>, shared: &Shared) -> Result<(), Ended> {
         let listed = self.reads.roles().await?;
-        let wanted: Vec<_> = listed.iter().filter(|role| ids.contains(&role.id)).map(translate::role).collect();
+        let wanted: Vec<_> = listed
+            .iter()
+            .filter(|role| ids.contains(&role.id))
+            .map(translate::role)
+            .collect();
         let (resources, infos): (Vec<Resource>, Vec<_>) = wanted.into_iter().unzip();
         let known: HashSet<Uuid> = infos.iter().map(|info| info.id.0).collect();
         for missing in ids.iter().filter(|id| !known.contains(id)) {
@@ -162,8 +209,11 @@ impl Run {
         if !self.with_entitlements() {
             return Ok(());
         }
-        let mut holdings =
-            if self.with_grants() { self.every_holding(shared).await? } else { Holdings::default() };
+        let mut holdings = if self.with_grants() {
+            self.every_holding(shared).await?
+        } else {
+            Holdings::default()
+        };
         holdings.retain(|holding| known.contains(&holding.role.0) && self.options.has(holding.principal_type));
         let mut around = Surroundings {
             environment: self.home.environment,
@@ -182,14 +232,19 @@ impl Run {
                 around.names.insert(scope, name);
             }
         }
-        self.sink.put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings))).await?;
+        self.sink
+            .put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings)))
+            .await?;
         self.sink.put(Rows::Grants(scope::grants(holdings, &around))).await?;
         Ok(())
     }
 
     async fn every_holding(&self, shared: &Shared) -> Result<Holdings, Ended> {
         let groups = self.reads.groups().await?;
-        let holders = groups.iter().map(GroupPlan::of).filter(|plan| plan.kind == GroupKind::Static);
+        let holders = groups
+            .iter()
+            .map(GroupPlan::of)
+            .filter(|plan| plan.kind == GroupKind::Static);
         let holders: Vec<Uuid> = holders.map(|plan| plan.id).collect();
         let mut of_groups = GroupHoldings::read(&self.reads, holders, self.options.concurrency).await?;
         let mut holdings = Holdings::default();
@@ -200,8 +255,14 @@ impl Run {
             Candidates::Everybody => self.reads.user_ids("").await?.into_iter().map(UserId).collect(),
             Candidates::Populations(positions) => {
                 let mut users = Vec::new();
-                for population in positions.into_iter().filter_map(|position| shared.populations.get(position)) {
-                    let found = self.reads.user_ids(&format!("population.id eq \"{}\"", population.id)).await?;
+                for population in positions
+                    .into_iter()
+                    .filter_map(|position| shared.populations.get(position))
+                {
+                    let found = self
+                        .reads
+                        .user_ids(&format!("population.id eq \"{}\"", population.id))
+                        .await?;
                     users.extend(found.into_iter().map(UserId));
                 }
                 users

@@ -15,8 +15,18 @@ use crate::model::{DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Value, cut};
 
 /// The first text that is not blank, cut to the longest display name.
 fn display_name<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> String {
-    let text = candidates.into_iter().flatten().map(str::trim).find(|text| !text.is_empty()).unwrap_or_default();
+    let text = candidates
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .find(|text| !text.is_empty())
+        .unwrap_or_default();
     cut(text, DISPLAY_NAME_MAX_BYTES).into_owned()
+}
+
+/// Whether a user's address made it into its trait.
+pub(crate) fn has_email(resource: &crate::model::Resource) -> bool {
+    matches!(&resource.resource_trait, crate::model::ResourceTrait::User(user) if user.email.is_some())
 }
 
 fn description(text: Option<&str>) -> String {
@@ -31,8 +41,11 @@ fn json_value(value: &serde_json::Value) -> Value {
         serde_json::Value::Number(value) => Value::Number(value.as_f64().unwrap_or_default()),
         serde_json::Value::String(value) => Value::String(value.clone()),
         serde_json::Value::Array(values) => Value::List(values.iter().map(json_value).collect()),
-        serde_json::Value::Object(object) => {
-            Value::Object(object.iter().map(|(key, value)| (key.clone(), json_value(value))).collect())
-        }
+        serde_json::Value::Object(object) => Value::Object(
+            object
+                .iter()
+                .map(|(key, value)| (key.clone(), json_value(value)))
+                .collect(),
+        ),
     }
 }

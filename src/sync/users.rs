@@ -51,7 +51,11 @@ pub(crate) struct PopulationNames {
 impl PopulationNames {
     pub(crate) fn new(populations: &[PopulationPlan]) -> Self {
         Self {
-            positions: populations.iter().enumerate().map(|(n, population)| (population.id, n)).collect(),
+            positions: populations
+                .iter()
+                .enumerate()
+                .map(|(n, population)| (population.id, n))
+                .collect(),
             names: populations.iter().map(|population| population.name.clone()).collect(),
         }
     }
@@ -66,8 +70,15 @@ impl PopulationNames {
 }
 
 /// The filters of each lane, in order. An absent filter is the whole listing.
-pub(crate) fn lanes(populations: &[PopulationPlan], options: &SyncOptions) -> Result<Vec<Vec<Option<String>>>, SyncError> {
-    let extra = options.user_filter.as_deref().map(str::trim).filter(|filter| !filter.is_empty());
+pub(crate) fn lanes(
+    populations: &[PopulationPlan],
+    options: &SyncOptions,
+) -> Result<Vec<Vec<Option<String>>>, SyncError> {
+    let extra = options
+        .user_filter
+        .as_deref()
+        .map(str::trim)
+        .filter(|filter| !filter.is_empty());
     let chosen = chosen(populations, &options.population_filter, "population-filter")?;
     if options.population_filter.is_empty() && !worth_it(populations, options) {
         return Ok(vec![vec![extra.map(str::to_owned)]]);
@@ -105,7 +116,10 @@ pub(crate) fn chosen<'a>(
         let found = populations
             .iter()
             .find(|population| population.id.to_string().eq_ignore_ascii_case(name) || population.name == *name)
-            .ok_or_else(|| SyncError::UnknownPopulation { setting, value: name.clone() })?;
+            .ok_or_else(|| SyncError::UnknownPopulation {
+                setting,
+                value: name.clone(),
+            })?;
         if !chosen.contains(&found) {
             chosen.push(found);
         }
@@ -116,7 +130,9 @@ pub(crate) fn chosen<'a>(
 /// Several lanes cost up to one more request per population: worth it where that is at most a hundredth of all.
 fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
     let users: Option<u64> = populations.iter().map(|population| population.user_count).sum();
-    let Some(users) = users.filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1) else { return false };
+    let Some(users) = users.filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1) else {
+        return false;
+    };
     let pages = users / 200;
     let scans_everybody = options.has(crate::model::ResourceType::Role)
         && !options.skip_grants
@@ -155,7 +171,11 @@ impl UserBlocks {
                 }
             }));
         }
-        Self { lanes: receivers, next: 0, _tasks: tasks }
+        Self {
+            lanes: receivers,
+            next: 0,
+            _tasks: tasks,
+        }
     }
 
     /// The next block, `None` after the last.
@@ -163,7 +183,9 @@ impl UserBlocks {
         for _ in 0..self.lanes.len() {
             let position = self.next;
             self.next = (self.next + 1) % self.lanes.len();
-            let Some(lane) = self.lanes.get_mut(position) else { continue };
+            let Some(lane) = self.lanes.get_mut(position) else {
+                continue;
+            };
             if let Some(receiver) = lane {
                 match receiver.recv().await {
                     Some(block) => return Some(block),
@@ -206,7 +228,11 @@ mod tests {
     use super::*;
 
     fn population(n: u128, users: u64) -> PopulationPlan {
-        PopulationPlan { id: Uuid::from_u128(n), name: format!("p{n}"), user_count: Some(users) }
+        PopulationPlan {
+            id: Uuid::from_u128(n),
+            name: format!("p{n}"),
+            user_count: Some(users),
+        }
     }
 
     fn options() -> SyncOptions {
@@ -231,13 +257,17 @@ mod tests {
 
     #[test]
     fn every_population_is_in_exactly_one_lane() {
-        let populations: Vec<_> = (0..40).map(|n| population(n, 25_000 - u64::try_from(n).unwrap())).collect();
+        let populations: Vec<_> = (0..40)
+            .map(|n| population(n, 25_000 - u64::try_from(n).unwrap()))
+            .collect();
         let lanes = lanes(&populations, &options()).unwrap();
         assert_eq!(lanes.len(), LANES);
         let mut filters: Vec<_> = lanes.into_iter().flatten().flatten().collect();
         filters.sort();
-        let mut expected: Vec<_> =
-            populations.iter().map(|population| format!("population.id eq \"{}\"", population.id)).collect();
+        let mut expected: Vec<_> = populations
+            .iter()
+            .map(|population| format!("population.id eq \"{}\"", population.id))
+            .collect();
         expected.sort();
         assert_eq!(filters, expected);
     }
@@ -247,11 +277,17 @@ mod tests {
         let populations = vec![population(1, 5), population(2, 5)];
         let mut options = options();
         options.user_filter = Some("type eq \"Employee\"".to_owned());
-        assert_eq!(lanes(&populations, &options).unwrap(), [[Some("type eq \"Employee\"".to_owned())]]);
+        assert_eq!(
+            lanes(&populations, &options).unwrap(),
+            [[Some("type eq \"Employee\"".to_owned())]]
+        );
         options.population_filter = vec!["p2".to_owned()];
         let filter = format!("population.id eq \"{}\" and (type eq \"Employee\")", Uuid::from_u128(2));
         assert_eq!(lanes(&populations, &options).unwrap(), [[Some(filter)]]);
         options.population_filter = vec!["p3".to_owned()];
-        assert!(matches!(lanes(&populations, &options), Err(SyncError::UnknownPopulation { .. })));
+        assert!(matches!(
+            lanes(&populations, &options),
+            Err(SyncError::UnknownPopulation { .. })
+        ));
     }
 }

@@ -81,7 +81,10 @@ impl Warnings {
 
     /// What vanished since the last call.
     pub(crate) fn take_vanished(&self) -> Vec<crate::model::ResourceId> {
-        self.vanished.lock().map(|mut vanished| std::mem::take(&mut *vanished)).unwrap_or_default()
+        self.vanished
+            .lock()
+            .map(|mut vanished| std::mem::take(&mut *vanished))
+            .unwrap_or_default()
     }
 
     /// A step was done: one listing, one group, one principal.
@@ -102,7 +105,10 @@ impl Warnings {
     }
 
     fn counter(&self, warning: Warning) -> &AtomicU64 {
-        let position = Warning::ALL.iter().position(|candidate| *candidate == warning).unwrap_or_default();
+        let position = Warning::ALL
+            .iter()
+            .position(|candidate| *candidate == warning)
+            .unwrap_or_default();
         self.counts.get(position).unwrap_or(&self.steps)
     }
 }

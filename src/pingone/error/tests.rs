@@ -17,8 +17,15 @@ fn api(status: u16, code: &str, detail: Option<&str>) -> PingOneError {
 }
 
 fn foreign(status: u16) -> PingOneError {
-    let reason = Reason::Foreign { status, media_type: "text/html".to_owned(), length: 12 };
-    PingOneError { reason, ..api(status, "", None) }
+    let reason = Reason::Foreign {
+        status,
+        media_type: "text/html".to_owned(),
+        length: 12,
+    };
+    PingOneError {
+        reason,
+        ..api(status, "", None)
+    }
 }
 
 #[test]
@@ -30,15 +37,35 @@ fn every_row_of_the_table_has_its_code_and_says_whether_to_retry() {
     let cases = [
         (api(400, "INVALID_DATA", Some("INVALID_VALUE")), InvalidArgument, false),
         (api(400, "INVALID_DATA", Some("REQUIRED_VALUE")), InvalidArgument, false),
-        (api(400, "INVALID_DATA", Some("UNIQUENESS_VIOLATION")), AlreadyExists, false),
-        (api(409, "INVALID_DATA", Some("UNIQUENESS_VIOLATION")), AlreadyExists, false),
+        (
+            api(400, "INVALID_DATA", Some("UNIQUENESS_VIOLATION")),
+            AlreadyExists,
+            false,
+        ),
+        (
+            api(409, "INVALID_DATA", Some("UNIQUENESS_VIOLATION")),
+            AlreadyExists,
+            false,
+        ),
         (api(400, "INVALID_REQUEST", None), InvalidArgument, false),
         (api(401, "ACCESS_FAILED", Some("INVALID_TOKEN")), Unauthenticated, false),
         (api(401, "INVALID_TOKEN", None), Unauthenticated, false),
-        (api(401, "ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")), PermissionDenied, false),
-        (api(403, "ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")), PermissionDenied, false),
+        (
+            api(401, "ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")),
+            PermissionDenied,
+            false,
+        ),
+        (
+            api(403, "ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")),
+            PermissionDenied,
+            false,
+        ),
         (api(403, "ACCESS_FAILED", None), PermissionDenied, false),
-        (api(403, "ACCESS_FAILED", Some("LICENSE_EXCEEDED")), ResourceExhausted, false),
+        (
+            api(403, "ACCESS_FAILED", Some("LICENSE_EXCEEDED")),
+            ResourceExhausted,
+            false,
+        ),
         (api(404, "NOT_FOUND", None), NotFound, false),
         (api(400, "NOT_FOUND", None), NotFound, false),
         (api(408, "REQUEST_TIMEOUT", None), DeadlineExceeded, true),
@@ -55,12 +82,46 @@ fn every_row_of_the_table_has_its_code_and_says_whether_to_retry() {
         (foreign(403), PermissionDenied, false),
         (foreign(418), InvalidArgument, false),
         (foreign(200), Internal, false),
-        (PingOneError { reason: Reason::Network { what: "reset" }, ..foreign(0) }, Unavailable, true),
-        (PingOneError { reason: Reason::Certificate, ..foreign(0) }, Unavailable, false),
-        (PingOneError { reason: Reason::Corrupt { what: "x".to_owned() }, ..foreign(0) }, Internal, false),
-        (PingOneError { reason: Reason::EnvironmentMissing, ..foreign(0) }, PermissionDenied, false),
         (
-            PingOneError { reason: Reason::Token { status: 401, error: "invalid_client".to_owned() }, ..foreign(0) },
+            PingOneError {
+                reason: Reason::Network { what: "reset" },
+                ..foreign(0)
+            },
+            Unavailable,
+            true,
+        ),
+        (
+            PingOneError {
+                reason: Reason::Certificate,
+                ..foreign(0)
+            },
+            Unavailable,
+            false,
+        ),
+        (
+            PingOneError {
+                reason: Reason::Corrupt { what: "x".to_owned() },
+                ..foreign(0)
+            },
+            Internal,
+            false,
+        ),
+        (
+            PingOneError {
+                reason: Reason::EnvironmentMissing,
+                ..foreign(0)
+            },
+            PermissionDenied,
+            false,
+        ),
+        (
+            PingOneError {
+                reason: Reason::Token {
+                    status: 401,
+                    error: "invalid_client".to_owned(),
+                },
+                ..foreign(0)
+            },
             Unauthenticated,
             false,
         ),
@@ -84,12 +145,19 @@ fn a_text_is_one_line_of_at_most_a_kilobyte_with_request_id_and_remedy() {
         *message = "line\nbreak ".repeat(300);
     }
     let text = error.to_string();
-    assert!(text.len() <= 1024 && !text.contains('\n') && text.ends_with("of type Worker."), "{text}");
+    assert!(
+        text.len() <= 1024 && !text.contains('\n') && text.ends_with("of type Worker."),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_gateway_answer_blames_the_path_before_the_role() {
-    assert!(foreign(403).to_string().contains("check pingone-base-url and pingone-region; otherwise"));
+    assert!(
+        foreign(403)
+            .to_string()
+            .contains("check pingone-base-url and pingone-region; otherwise")
+    );
 }
 
 #[test]

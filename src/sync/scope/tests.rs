@@ -41,7 +41,10 @@ fn hold(holdings: &mut Holdings, scope: (&str, Uuid), principal: u128, assignmen
 }
 
 fn slugs(entitlements: &[Entitlement]) -> Vec<String> {
-    entitlements.iter().map(|entitlement| entitlement.id.slug.to_string()).collect()
+    entitlements
+        .iter()
+        .map(|entitlement| entitlement.id.slug.to_string())
+        .collect()
 }
 
 #[test]
@@ -61,8 +64,11 @@ fn a_role_offers_what_it_applies_to_in_order_of_scope_type_and_id() {
         (&[], vec![]),
     ];
     for (applicable_to, expected) in cases {
-        let found =
-            entitlements(&[role(applicable_to)], &around(RolePopulationEntitlements::All), &Holdings::default());
+        let found = entitlements(
+            &[role(applicable_to)],
+            &around(RolePopulationEntitlements::All),
+            &Holdings::default(),
+        );
         assert_eq!(slugs(&found), expected, "{applicable_to:?}");
     }
 }
@@ -71,7 +77,11 @@ fn a_role_offers_what_it_applies_to_in_order_of_scope_type_and_id() {
 fn only_assigned_populations_when_asked_for() {
     let mut holdings = Holdings::default();
     hold(&mut holdings, ("POPULATION", POPULATION_B), 7, 1, false);
-    let found = entitlements(&[role(&["POPULATION"])], &around(RolePopulationEntitlements::Assigned), &holdings);
+    let found = entitlements(
+        &[role(&["POPULATION"])],
+        &around(RolePopulationEntitlements::Assigned),
+        &holdings,
+    );
     assert_eq!(slugs(&found), [format!("assigned-population-{POPULATION_B}")]);
 }
 
@@ -99,7 +109,10 @@ fn the_configured_environment_is_always_assigned_whatever_its_case() {
     let found = entitlements(&[role(&[])], &around, &holdings);
     assert_eq!(slugs(&found), ["assigned"]);
     assert_eq!(found[0].display_name, "Identity Data Admin Role");
-    assert_eq!(found[0].description, "Holds Identity Data Admin in environment Workforce");
+    assert_eq!(
+        found[0].description,
+        "Holds Identity Data Admin in environment Workforce"
+    );
     assert_eq!(found[0].immutable, None);
     assert!(around.unnamed(holdings.scopes()).is_empty());
     let grants = grants(holdings, &around);

@@ -107,10 +107,16 @@ fn group_trait(group: &Group, kind: &GroupKind) -> GroupTrait {
         GroupKind::Dynamic { .. } => ("dynamic", "DYNAMIC".to_owned()),
         GroupKind::External => (
             "directory_synced",
-            group.source_type.as_ref().map_or_else(|| "EXTERNAL".to_owned(), |kind| format!("EXTERNAL:{kind}")),
+            group
+                .source_type
+                .as_ref()
+                .map_or_else(|| "EXTERNAL".to_owned(), |kind| format!("EXTERNAL:{kind}")),
         ),
     };
-    GroupTrait { source_type, raw_source_type }
+    GroupTrait {
+        source_type,
+        raw_source_type,
+    }
 }
 
 fn profile(
@@ -128,16 +134,29 @@ fn profile(
     profile.text("external_id", group.external_id.clone());
     profile.text("population_id", population.map(|id| id.to_string()));
     profile.text("population_name", population_name);
-    profile.text("scope", Some(if population.is_some() { "POPULATION" } else { "ENVIRONMENT" }));
+    profile.text(
+        "scope",
+        Some(if population.is_some() {
+            "POPULATION"
+        } else {
+            "ENVIRONMENT"
+        }),
+    );
     profile.text("user_filter", group.user_filter.clone());
     profile.flag("is_dynamic", Some(matches!(plan.kind, GroupKind::Dynamic { .. })));
     profile.flag("is_external", Some(plan.kind == GroupKind::External));
     profile.text("source_type", group.source_type.clone());
     profile.text("source_id", group.source_id.clone());
     profile.count("direct_user_count", plan.direct_users);
-    profile.count("total_user_count", group.total_member_counts.as_ref().and_then(|counts| counts.users));
+    profile.count(
+        "total_user_count",
+        group.total_member_counts.as_ref().and_then(|counts| counts.users),
+    );
     if !parents.is_empty() {
-        profile.list("parent_group_ids", Some(parents.iter().map(ToString::to_string).collect()));
+        profile.list(
+            "parent_group_ids",
+            Some(parents.iter().map(ToString::to_string).collect()),
+        );
     }
     if let Some(custom) = group.custom_data.as_ref().filter(|_| with_custom_data)
         && let Value::Object(object) = json_value(custom)

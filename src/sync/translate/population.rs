@@ -84,7 +84,11 @@ mod tests {
             ("updated_at", "2025-12-01T10:00:00Z"),
         ];
         for (key, expected) in texts {
-            assert_eq!(resource.profile.get(key), Some(&Value::String(expected.to_owned())), "{key}");
+            assert_eq!(
+                resource.profile.get(key),
+                Some(&Value::String(expected.to_owned())),
+                "{key}"
+            );
         }
         assert_eq!(resource.profile.get("is_default"), Some(&Value::Bool(true)));
         assert_eq!(resource.profile.get("user_count"), Some(&Value::Number(4182.0)));
@@ -95,7 +99,13 @@ mod tests {
         assert_eq!(resource.profile.0.len(), texts.len() + 3);
         let entitlement = population_entitlement(&resource);
         assert_eq!(entitlement.display_name, "Employees Population Member");
-        assert_eq!(entitlement.description, "User account held in the Employees population in PingOne");
-        assert_eq!((resource.immutable, entitlement.immutable), (Some(Immutable::Population), Some(Immutable::Population)));
+        assert_eq!(
+            entitlement.description,
+            "User account held in the Employees population in PingOne"
+        );
+        assert_eq!(
+            (resource.immutable, entitlement.immutable),
+            (Some(Immutable::Population), Some(Immutable::Population))
+        );
     }
 }

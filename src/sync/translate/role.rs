@@ -10,7 +10,9 @@ const PERMISSIONS_MAX: usize = 500;
 
 /// Whether a role came from the organization-wide list or the environment's.
 fn role_type(role: &Role) -> String {
-    role.role_type.clone().unwrap_or_else(|| if role.from_environment { "CUSTOM" } else { "PLATFORM" }.to_owned())
+    role.role_type
+        .clone()
+        .unwrap_or_else(|| if role.from_environment { "CUSTOM" } else { "PLATFORM" }.to_owned())
 }
 
 /// A role as a resource, and what its entitlements need.
@@ -33,8 +35,15 @@ pub(crate) fn role(role: &Role) -> (Resource, RoleInfo) {
     profile.list("can_assign", Some(sorted_ids(&role.can_assign)));
     profile.list("can_be_assigned_by", Some(sorted_ids(&role.can_be_assigned_by)));
     let name = display_name([role.name.as_deref(), Some(id.as_str())]);
-    let info = RoleInfo { id: RoleId(role.id), name: name.clone(), applicable_to: role.applicable_to.clone() };
-    (resource(RoleId(role.id), name, description(role.description.as_deref()), profile), info)
+    let info = RoleInfo {
+        id: RoleId(role.id),
+        name: name.clone(),
+        applicable_to: role.applicable_to.clone(),
+    };
+    (
+        resource(RoleId(role.id), name, description(role.description.as_deref()), profile),
+        info,
+    )
 }
 
 /// A role that occurs in an assignment but in no list: the access stays visible under its id.
@@ -43,7 +52,11 @@ pub(crate) fn placeholder_role(id: RoleId) -> (Resource, RoleInfo) {
     profile.text("id", Some(id.to_string()));
     profile.text("role_type", Some("UNKNOWN"));
     profile.set("applicable_to", Value::List(Vec::new()));
-    let info = RoleInfo { id, name: id.to_string(), applicable_to: Vec::new() };
+    let info = RoleInfo {
+        id,
+        name: id.to_string(),
+        applicable_to: Vec::new(),
+    };
     (resource(id, id.to_string(), String::new(), profile), info)
 }
 

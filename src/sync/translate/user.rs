@@ -43,7 +43,10 @@ impl UserRules {
 
 /// A name without case and underscores.
 fn fold(name: &str) -> String {
-    name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| *c != '_')
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// A user as a resource. `population_name` is the name of the user's population, where the list has it.
@@ -64,7 +67,11 @@ pub(crate) fn user(user: &User, population_name: Option<&str>, rules: &UserRules
 fn user_display_name(user: &User) -> String {
     let name = user.name.as_ref();
     let joined = name.map(|name| {
-        [name.given.as_deref(), name.family.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        [name.given.as_deref(), name.family.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     let id = user.id.to_string();
     display_name([
@@ -91,21 +98,34 @@ fn status(user: &User) -> Status {
             (StatusKind::Enabled, account.or(lifecycle).unwrap_or("ACTIVE"))
         }
     };
-    Status { kind, details: crate::model::cut(details, 1024).into_owned() }
+    Status {
+        kind,
+        details: crate::model::cut(details, 1024).into_owned(),
+    }
 }
 
 fn user_trait(user: &User, rules: &UserRules) -> UserTrait {
-    let service = user.user_type.as_ref().is_some_and(|kind| rules.service_account_types.contains(&kind.to_lowercase()));
+    let service = user
+        .user_type
+        .as_ref()
+        .is_some_and(|kind| rules.service_account_types.contains(&kind.to_lowercase()));
     UserTrait {
         email: user.email.clone().filter(|email| is_bare_address(email)),
         login: user.username.clone(),
         login_aliases: login_aliases(user),
         structured_name: user.name.as_ref().and_then(structured_name),
         employee_ids: employee_ids(user, rules),
-        account_type: if service { AccountType::Service } else { AccountType::Human },
+        account_type: if service {
+            AccountType::Service
+        } else {
+            AccountType::Human
+        },
         last_login: user.last_sign_on_at(),
         mfa_enabled: user.mfa_enabled,
-        sso_enabled: user.identity_provider_type().filter(|kind| *kind != "PING_ONE").map(|_| true),
+        sso_enabled: user
+            .identity_provider_type()
+            .filter(|kind| *kind != "PING_ONE")
+            .map(|_| true),
     }
 }
 
@@ -137,8 +157,13 @@ fn structured_name(name: &Name) -> Option<StructuredName> {
 }
 
 fn employee_ids(user: &User, rules: &UserRules) -> Vec<String> {
-    let named = [("externalId", user.external_id.as_ref()), ("accountId", user.account_id.as_ref())];
-    let named = named.into_iter().filter_map(|(name, value)| value.map(|value| (name, value.clone())));
+    let named = [
+        ("externalId", user.external_id.as_ref()),
+        ("accountId", user.account_id.as_ref()),
+    ];
+    let named = named
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value.clone())));
     let custom = user.custom.iter().filter_map(|(name, value)| match value {
         serde_json::Value::String(text) => Some((name.as_str(), text.clone())),
         serde_json::Value::Number(number) => Some((name.as_str(), number.to_string())),
@@ -172,11 +197,17 @@ fn profile(user: &User, population_name: Option<&str>, rules: &UserRules) -> Pro
     p.text("population_name", population_name);
     p.flag("enabled", user.enabled);
     p.text("account_status", user.account_status());
-    p.flag("account_can_authenticate", user.account.as_ref().and_then(|account| account.can_authenticate));
+    p.flag(
+        "account_can_authenticate",
+        user.account.as_ref().and_then(|account| account.can_authenticate),
+    );
     p.text("lifecycle_status", user.lifecycle_status());
     p.text("verify_status", user.verify_status.clone());
     p.flag("mfa_enabled", user.mfa_enabled);
-    p.text("identity_provider_id", user.identity_provider.as_ref().and_then(|provider| provider.id.clone()));
+    p.text(
+        "identity_provider_id",
+        user.identity_provider.as_ref().and_then(|provider| provider.id.clone()),
+    );
     p.text("identity_provider_type", user.identity_provider_type());
     p.text("last_sign_on_at", user.last_sign_on_at().map(|at| at.to_string()));
     p.text("created_at", user.created_at.map(|at| at.to_string()));
@@ -219,7 +250,9 @@ fn names_and_contact(user: &User, p: &mut Profile) {
 /// One bare RFC 5322 address within the limits that C1's side checks (connector-model.md §3.2): at most 254 bytes,
 /// local part at most 64, domain at most 253, labels of 1 to 63 letters, digits and inner hyphens.
 pub(crate) fn is_bare_address(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
     if text.len() > 254 || local.is_empty() || local.len() > 64 || domain.len() > 253 {
         return false;
     }

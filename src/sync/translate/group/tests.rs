@@ -22,19 +22,49 @@ fn translate(extra: &Json, population: Option<&str>) -> (Resource, Entitlement) 
 fn the_kind_decides_source_types_and_immutability() {
     let cases = [
         (json!({}), "native", "STATIC", false),
-        (json!({"userFilter": "type eq \"Employee\""}), "dynamic", "DYNAMIC", false),
+        (
+            json!({"userFilter": "type eq \"Employee\""}),
+            "dynamic",
+            "DYNAMIC",
+            false,
+        ),
         (json!({"userFilter": " "}), "native", "STATIC", false),
-        (json!({"sourceType": "GATEWAY", "sourceId": "s"}), "directory_synced", "EXTERNAL:GATEWAY", true),
-        (json!({"sourceType": "NEW_KIND"}), "directory_synced", "EXTERNAL:NEW_KIND", true),
+        (
+            json!({"sourceType": "GATEWAY", "sourceId": "s"}),
+            "directory_synced",
+            "EXTERNAL:GATEWAY",
+            true,
+        ),
+        (
+            json!({"sourceType": "NEW_KIND"}),
+            "directory_synced",
+            "EXTERNAL:NEW_KIND",
+            true,
+        ),
         (json!({"sourceId": "s"}), "directory_synced", "EXTERNAL", true),
-        (json!({"sourceType": "IDP", "userFilter": "x eq 1"}), "directory_synced", "EXTERNAL:IDP", true),
+        (
+            json!({"sourceType": "IDP", "userFilter": "x eq 1"}),
+            "directory_synced",
+            "EXTERNAL:IDP",
+            true,
+        ),
     ];
     for (extra, source, raw, immutable) in cases {
         let (resource, entitlement) = translate(&extra, None);
-        let ResourceTrait::Group(group) = &resource.resource_trait else { panic!() };
-        assert_eq!((group.source_type, group.raw_source_type.as_str()), (source, raw), "{extra}");
+        let ResourceTrait::Group(group) = &resource.resource_trait else {
+            panic!()
+        };
+        assert_eq!(
+            (group.source_type, group.raw_source_type.as_str()),
+            (source, raw),
+            "{extra}"
+        );
         let expected = immutable.then_some(Immutable::ExternalGroup);
-        assert_eq!((resource.immutable, entitlement.immutable), (expected, expected), "{extra}");
+        assert_eq!(
+            (resource.immutable, entitlement.immutable),
+            (expected, expected),
+            "{extra}"
+        );
     }
 }
 
@@ -69,7 +99,13 @@ fn every_profile_key_has_its_source() {
         ("parent_group_ids", Value::List(vec![Value::String(parent.to_string())])),
         (
             "custom_data",
-            Value::Object([("owner".to_owned(), Value::Object([("level".to_owned(), Value::Number(2.0))].into()))].into()),
+            Value::Object(
+                [(
+                    "owner".to_owned(),
+                    Value::Object([("level".to_owned(), Value::Number(2.0))].into()),
+                )]
+                .into(),
+            ),
         ),
     ]
     .into_iter()
@@ -79,7 +115,10 @@ fn every_profile_key_has_its_source() {
     assert_eq!(resource.created_at.unwrap().to_string(), "2024-06-01T09:00:00Z");
     assert_eq!(entitlement.id.to_string(), format!("group:{ID}:member"));
     assert_eq!(entitlement.display_name, "Finance Group Member");
-    assert_eq!(entitlement.description, "Member of the Finance group in PingOne (population Employees)");
+    assert_eq!(
+        entitlement.description,
+        "Member of the Finance group in PingOne (population Employees)"
+    );
     assert_eq!(entitlement.grantable_to, [ResourceType::User]);
 }
 
@@ -87,7 +126,10 @@ fn every_profile_key_has_its_source() {
 fn an_environment_level_group_names_no_population_and_hides_custom_data_unless_asked() {
     let pingone = with(&json!({"customData": {"owner": "x"}}));
     let (resource, entitlement) = group(&pingone, &GroupPlan::of(&pingone), None, &[], false);
-    assert_eq!(resource.profile.get("scope"), Some(&Value::String("ENVIRONMENT".to_owned())));
+    assert_eq!(
+        resource.profile.get("scope"),
+        Some(&Value::String("ENVIRONMENT".to_owned()))
+    );
     assert_eq!(resource.profile.get("custom_data"), None);
     assert_eq!(entitlement.description, "Member of the Finance group in PingOne");
 }

@@ -35,9 +35,17 @@ fn text(resource: &Resource, key: &str) -> Option<String> {
 fn status_follows_enabled_and_details_follow_the_rest() {
     use StatusKind::{Disabled, Enabled, Unspecified};
     let cases = [
-        (json!({"enabled": true, "account": {"status": "OK"}, "lifecycle": {"status": "ACCOUNT_OK"}}), Enabled, "ACTIVE"),
+        (
+            json!({"enabled": true, "account": {"status": "OK"}, "lifecycle": {"status": "ACCOUNT_OK"}}),
+            Enabled,
+            "ACTIVE",
+        ),
         (json!({"enabled": true}), Enabled, "ACTIVE"),
-        (json!({"enabled": true, "account": {"status": "LOCKED"}}), Enabled, "LOCKED"),
+        (
+            json!({"enabled": true, "account": {"status": "LOCKED"}}),
+            Enabled,
+            "LOCKED",
+        ),
         (
             json!({"enabled": true, "account": {"status": "LOCKED"}, "lifecycle": {"status": "VERIFICATION_REQUIRED"}}),
             Enabled,
@@ -48,11 +56,31 @@ fn status_follows_enabled_and_details_follow_the_rest() {
             Enabled,
             "VERIFICATION_REQUIRED",
         ),
-        (json!({"enabled": true, "lifecycle": {"status": "SOMETHING_NEW"}}), Enabled, "SOMETHING_NEW"),
-        (json!({"enabled": true, "account": {"status": "FROZEN"}}), Enabled, "FROZEN"),
-        (json!({"enabled": false, "account": {"status": "OK"}}), Disabled, "DISABLED"),
-        (json!({"enabled": false, "account": {"status": "LOCKED"}}), Disabled, "DISABLED, LOCKED"),
-        (json!({"enabled": false, "lifecycle": {"status": "VERIFICATION_REQUIRED"}}), Disabled, "DISABLED"),
+        (
+            json!({"enabled": true, "lifecycle": {"status": "SOMETHING_NEW"}}),
+            Enabled,
+            "SOMETHING_NEW",
+        ),
+        (
+            json!({"enabled": true, "account": {"status": "FROZEN"}}),
+            Enabled,
+            "FROZEN",
+        ),
+        (
+            json!({"enabled": false, "account": {"status": "OK"}}),
+            Disabled,
+            "DISABLED",
+        ),
+        (
+            json!({"enabled": false, "account": {"status": "LOCKED"}}),
+            Disabled,
+            "DISABLED, LOCKED",
+        ),
+        (
+            json!({"enabled": false, "lifecycle": {"status": "VERIFICATION_REQUIRED"}}),
+            Disabled,
+            "DISABLED",
+        ),
         (json!({"account": {"status": "OK"}}), Unspecified, "UNKNOWN"),
         (json!({}), Unspecified, "UNKNOWN"),
     ];
@@ -65,12 +93,21 @@ fn status_follows_enabled_and_details_follow_the_rest() {
 #[test]
 fn the_display_name_is_the_first_that_is_not_blank() {
     let cases = [
-        (json!({"name": {"formatted": "Mara Lindqvist", "given": "M", "family": "L"}, "nickname": "n"}), "Mara Lindqvist"),
-        (json!({"name": {"formatted": "  ", "given": "Mara", "family": "Lindqvist"}}), "Mara Lindqvist"),
+        (
+            json!({"name": {"formatted": "Mara Lindqvist", "given": "M", "family": "L"}, "nickname": "n"}),
+            "Mara Lindqvist",
+        ),
+        (
+            json!({"name": {"formatted": "  ", "given": "Mara", "family": "Lindqvist"}}),
+            "Mara Lindqvist",
+        ),
         (json!({"name": {"given": "Mara"}, "nickname": "n"}), "Mara"),
         (json!({"name": {"family": "Lindqvist"}}), "Lindqvist"),
         (json!({"name": {}, "nickname": "Mara", "username": "u"}), "Mara"),
-        (json!({"username": "mara.lindqvist", "email": "m@example.com"}), "mara.lindqvist"),
+        (
+            json!({"username": "mara.lindqvist", "email": "m@example.com"}),
+            "mara.lindqvist",
+        ),
         (json!({"username": " ", "email": "m@example.com"}), "m@example.com"),
         (json!({}), ID),
     ];
@@ -121,8 +158,14 @@ fn login_aliases_have_no_duplicates() {
     let cases = [
         (json!({"username": "mara"}), vec![]),
         (json!({"username": "mara@example.com"}), vec!["mara"]),
-        (json!({"username": "mara@example.com", "email": "mara@example.com"}), vec!["mara"]),
-        (json!({"username": "mara@example.com", "email": "m@example.org"}), vec!["mara", "m@example.org"]),
+        (
+            json!({"username": "mara@example.com", "email": "mara@example.com"}),
+            vec!["mara"],
+        ),
+        (
+            json!({"username": "mara@example.com", "email": "m@example.org"}),
+            vec!["mara", "m@example.org"],
+        ),
         (json!({"username": "mara@x.com", "email": "mara"}), vec!["mara"]),
         (json!({"username": "a@b@c"}), vec![]),
         (json!({"username": "@c"}), vec![]),
@@ -154,9 +197,14 @@ fn employee_ids_come_from_the_named_attributes_without_case_and_underscores() {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         UserRules::new(&[], &names, &[])
     };
-    let cases = [(rules(&[]), vec!["100", "7"]), (rules(&["Badge", "external_id"]), vec!["x", "b"])];
+    let cases = [
+        (rules(&[]), vec!["100", "7"]),
+        (rules(&["Badge", "external_id"]), vec!["x", "b"]),
+    ];
     for (rules, expected) in cases {
-        let ResourceTrait::User(user) = user(&with(&extra), None, &rules).resource_trait else { panic!() };
+        let ResourceTrait::User(user) = user(&with(&extra), None, &rules).resource_trait else {
+            panic!()
+        };
         assert_eq!(user.employee_ids, expected);
     }
 }
@@ -169,7 +217,9 @@ fn the_account_type_is_human_unless_the_type_is_listed() {
         (json!({"type": "Services"}), AccountType::Human),
         (json!({}), AccountType::Human),
     ] {
-        let ResourceTrait::User(user) = user(&with(&extra), None, &rules).resource_trait else { panic!() };
+        let ResourceTrait::User(user) = user(&with(&extra), None, &rules).resource_trait else {
+            panic!()
+        };
         assert_eq!(user.account_type, expected, "{extra}");
     }
 }
@@ -178,8 +228,16 @@ fn the_account_type_is_human_unless_the_type_is_listed() {
 fn mfa_and_sso_are_set_only_where_pingone_says_something() {
     for (extra, mfa, sso) in [
         (json!({}), None, None),
-        (json!({"mfaEnabled": false, "identityProvider": {"type": "PING_ONE"}}), Some(false), None),
-        (json!({"mfaEnabled": true, "identityProvider": {"id": "i", "type": "SAML"}}), Some(true), Some(true)),
+        (
+            json!({"mfaEnabled": false, "identityProvider": {"type": "PING_ONE"}}),
+            Some(false),
+            None,
+        ),
+        (
+            json!({"mfaEnabled": true, "identityProvider": {"id": "i", "type": "SAML"}}),
+            Some(true),
+            Some(true),
+        ),
         (json!({"identityProvider": {"type": "BRAND_NEW"}}), None, Some(true)),
     ] {
         let user = trait_of(&extra);
@@ -314,7 +372,11 @@ fn the_trait_copies_equal_the_resource() {
         assert_eq!(message.profile, copy.profile);
         assert_eq!(message.created_at, copy.created_at);
         let (status, copied) = (message.status.unwrap(), copy.status.unwrap());
-        assert_eq!((status.status, status.details), (copied.status, copied.details), "{extra}");
+        assert_eq!(
+            (status.status, status.details),
+            (copied.status, copied.details),
+            "{extra}"
+        );
         assert!(message.annotations[1].type_url.ends_with("RawId"));
     }
 }
