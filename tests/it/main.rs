@@ -1,1 +1,3 @@
-//! Test entry.
+//! The integration binary: one module per scenario.
+
+mod proto_table;
