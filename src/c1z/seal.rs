@@ -47,7 +47,7 @@ impl Writer {
     /// Finishes the sync and publishes the file as `target`.
     pub fn finish(self, end: SyncEnd, target: &Path) -> Result<FileReport, C1zError> {
         self.db.execute_batch("COMMIT")?;
-        for index in schema::INDEXES {
+        for index in schema::LATE_INDEXES {
             self.db.execute(index, [])?;
         }
         let full = self.start.sync_type == SyncType::Full;
