@@ -75,6 +75,7 @@ for values in "$chart"/ci/*-values.yaml; do
 done
 same_twice() { cmp <(render "$chart" --values "$chart/ci/scheduling-values.yaml") <(render "$chart" --values "$chart/ci/scheduling-values.yaml"); }
 check "two renderings are the same bytes" same_twice
+finds "a template that does not parse" "unexpected EOF|parse error" helm lint --strict --quiet "$(mutant templates/service.yaml '$d')"
 if [[ -n ${HELM3:-} ]]; then
 	helm3_same() { diff <("$HELM3" template baton-ping-one "$chart" --namespace baton) <(render "$chart"); }
 	check "helm 3 renders the same" helm3_same
@@ -154,6 +155,16 @@ finds "a query that does not parse" "could not parse" promtool check rules <(sed
 
 # --- manifests and other YAML ---------------------------------------------------
 check "manifests are what the chart renders" scripts/manifests.sh --check
+drifted() { # drifted FILE SED: manifests.sh --check in a copy of the tree with one change
+	rm -rf "$work/tree"
+	mkdir "$work/tree"
+	cp -r charts manifests scripts "$work/tree"
+	sed -i -E "$2" "$work/tree/$1"
+	"$work/tree/scripts/manifests.sh" --check
+}
+finds "a base changed by hand" "has drifted" drifted manifests/base/deployment.yaml 's/replicas: 1/replicas: 5/'
+finds "an overlay left behind by the chart" "standalone does not build" drifted manifests/overlays/standalone/config.yaml 's/sync-interval: 1h/sync-interval: 2h/'
+finds "a quickstart with another image" "names another image" drifted manifests/quickstart/deployment.yaml 's/(image: .*):.*/\1:latest/'
 check "yamllint" yamllint --strict --config-file scripts/tools/yamllint.yaml "$chart"/{Chart,values}.yaml "$chart"/ci "$chart"/tests manifests
 printf 'a: 1\na: 2\n' >"$work/twice.yaml"
 finds "a key given twice" duplication yamllint --strict --config-file scripts/tools/yamllint.yaml "$work/twice.yaml"
