@@ -111,7 +111,7 @@ def main(args):
     if not check:
         target.write_text(text)
     elif not target.exists() or target.read_text() != text:
-        sys.exit(f"chart_readme: {target} is not what values.yaml says; run scripts/chart_readme.sh")
+        sys.exit(f"chart_readme: {target} is not what values.yaml says; run scripts/chart-test.sh --update")
 
 
 if __name__ == "__main__":

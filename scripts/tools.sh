@@ -4,7 +4,8 @@
 #   scripts/tools.sh            install what is missing of both groups below
 #   scripts/tools.sh chart      helm, kubectl, helm-unittest, promtool, yamllint,
 #                               hadolint, kubernetes-validate, checkov
-#   scripts/tools.sh image      an image builder, unless docker, podman or buildah works
+#   scripts/tools.sh image      an image builder, unless docker, podman or buildah works;
+#                               prints which one there is
 #   scripts/tools.sh path       print the folder that holds the programs
 #
 # Everything but the image builder goes into one folder outside the tree
@@ -101,18 +102,33 @@ chart() {
 	helm_unittest
 }
 
+# Docker counts when its daemon answers and it has buildx: only that knows --build-context.
+builder() {
+	if docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; then
+		echo docker
+	elif command -v podman >/dev/null; then
+		echo podman
+	elif command -v buildah >/dev/null; then
+		echo buildah
+	else
+		return 1
+	fi
+}
+
 image() {
-	if docker info --format '{{.ServerVersion}}' >/dev/null 2>&1; then return; fi
-	if command -v podman >/dev/null || command -v buildah >/dev/null; then return; fi
+	builder && return
 	command -v apt-get >/dev/null || die "no image builder: install docker, podman or buildah"
 	[[ $(id -u) == 0 ]] || die "no image builder: install docker, podman or buildah (as root this script installs buildah)"
 	say "installing Debian's buildah"
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null 2>&1 ||
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; }
+	{
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null 2>&1 ||
+			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; }
+	}
+	builder
 }
 
 case ${1:-all} in
-all) chart && image ;;
+all) chart && image >/dev/null ;;
 chart) chart ;;
 image) image ;;
 path) echo "$bin" ;;
