@@ -34,11 +34,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* A tag such as 20260102 may come as a number. */}}
 {{- define "baton-ping-one.image" -}}
+{{- $tag := .Values.image.tag -}}
+{{- if not (kindIs "string" $tag) }}{{ $tag = int64 $tag | toString }}{{ end -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- printf "%s:%s" .Values.image.repository ($tag | default .Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
 
