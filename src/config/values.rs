@@ -182,6 +182,13 @@ impl Values {
     /// Ends the start where a feature is asked for that is not built.
     pub(crate) fn refuse_unsupported(&self) -> Result<(), ConfigError> {
         for field in FIELDS.iter().filter(|field| field.unsupported) {
+            if field.kind == Kind::Bool {
+                // Its default is false, in each of the spellings.
+                if self.flag(field.name)? {
+                    return Err(ConfigError::Unsupported(field.name.to_owned()));
+                }
+                continue;
+            }
             let default = from_text(field, field.default);
             if self
                 .raw(field.name)
