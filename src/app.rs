@@ -62,7 +62,12 @@ fn complain(error: &anyhow::Error) {
 
 fn run(invocation: Invocation) -> anyhow::Result<u8> {
     let config = invocation.config;
-    let print = |text: &str| io::stdout().lock().write_all(text.as_bytes()).context("print the result");
+    let print = |text: &str| {
+        io::stdout()
+            .lock()
+            .write_all(text.as_bytes())
+            .context("print the result")
+    };
     match invocation.command {
         Command::Config => print(&manifest::config_document())?,
         Command::Capabilities => print(&manifest::capabilities_document()?)?,
@@ -80,7 +85,10 @@ fn run(invocation: Invocation) -> anyhow::Result<u8> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")
 }
 
 fn log_config(settings: &LogSettings) -> LogConfig {

@@ -21,7 +21,9 @@ pub fn config_document() -> String {
         "isDirectory": true
     });
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    text.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
 }
 
 fn field_json(field: &Field) -> Value {
@@ -34,7 +36,11 @@ fn field_json(field: &Field) -> Value {
         set("displayName", json!(field.display_name));
     }
     set("description", json!(field.help));
-    for (key, yes) in [("isRequired", field.required), ("isOps", field.ops), ("isSecret", field.secret)] {
+    for (key, yes) in [
+        ("isRequired", field.required),
+        ("isOps", field.ops),
+        ("isSecret", field.secret),
+    ] {
         if yes {
             set(key, json!(true));
         }
@@ -97,8 +103,10 @@ mod tests {
     /// write them anew.
     #[test]
     fn the_committed_documents_are_what_is_printed() {
-        let pairs =
-            [("config_schema.json", config_document()), ("baton_capabilities.json", capabilities_document().unwrap())];
+        let pairs = [
+            ("config_schema.json", config_document()),
+            ("baton_capabilities.json", capabilities_document().unwrap()),
+        ];
         for (file, document) in pairs {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
@@ -117,7 +125,10 @@ mod tests {
         let mut parser = serde_json::Deserializer::from_str(&document);
         let message = DynamicMessage::deserialize(descriptor, &mut parser).unwrap();
         let again = serde_json::to_string_pretty(&message).unwrap();
-        let again = again.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+        let again = again
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026");
         assert_eq!(again, document);
         let typed = Configuration::decode(message.encode_to_vec().as_slice()).unwrap();
         assert!(typed.is_directory && typed.fields[0].name == "log-level");
@@ -132,7 +143,10 @@ mod tests {
             found.as_object_mut().unwrap().remove("description");
             found
         };
-        assert_eq!(find("log-level"), json!({"name": "log-level", "isOps": true, "stringField": {"defaultValue": "info"}}));
+        assert_eq!(
+            find("log-level"),
+            json!({"name": "log-level", "isOps": true, "stringField": {"defaultValue": "info"}})
+        );
         assert_eq!(
             find("health-check-port"),
             json!({"name": "health-check-port", "isOps": true, "intField": {"defaultValue": "8081"}})

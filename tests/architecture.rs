@@ -19,7 +19,10 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("provision", &["pingone", "model", "runtime"]),
     ("runtime", &[]),
     ("schedule", &["runtime", "task"]),
-    ("session", &["proto", "wire", "task", "credentials", "runtime", "telemetry", "model"]),
+    (
+        "session",
+        &["proto", "wire", "task", "credentials", "runtime", "telemetry", "model"],
+    ),
     ("sync", &["pingone", "model", "wire", "c1z", "runtime"]),
     ("task", &["sync", "provision", "model", "runtime", "telemetry"]),
     ("wire", &["model", "proto"]),
@@ -60,9 +63,17 @@ fn imports(text: &str) -> Vec<String> {
         let rest = &code[at + "crate::".len()..];
         if let Some(list) = rest.strip_prefix('{') {
             let list = &list[..list.find("};").unwrap_or(list.len())];
-            found.extend(list.split(',').map(|item| item.trim().split("::").next().unwrap().trim().to_owned()));
+            found.extend(
+                list.split(',')
+                    .map(|item| item.trim().split("::").next().unwrap().trim().to_owned()),
+            );
         } else {
-            found.push(rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned());
+            found.push(
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .next()
+                    .unwrap()
+                    .to_owned(),
+            );
         }
     }
     found
@@ -89,7 +100,12 @@ fn modules_import_only_what_the_layout_allows() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(forbidden(&module, &text), None, "{} imports what it may not", path.display());
+        assert_eq!(
+            forbidden(&module, &text),
+            None,
+            "{} imports what it may not",
+            path.display()
+        );
     }
 }
 
@@ -98,9 +114,15 @@ fn every_module_has_a_row_and_a_description() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     for line in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")) {
         let module = line.trim_end_matches(';');
-        assert!(FREE.contains(&module) || ALLOWED.iter().any(|(name, _)| *name == module), "{module} has no row");
+        assert!(
+            FREE.contains(&module) || ALLOWED.iter().any(|(name, _)| *name == module),
+            "{module} has no row"
+        );
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/{module}.rs"));
-        assert!(fs::read_to_string(file).unwrap().starts_with("//!"), "{module} does not say what it does");
+        assert!(
+            fs::read_to_string(file).unwrap().starts_with("//!"),
+            "{module} does not say what it does"
+        );
     }
 }
 
@@ -112,7 +134,11 @@ fn the_rule_catches_each_kind_of_forbidden_import() {
         ("c1z", "use crate::{model::Grant, pingone::Client};", Some("pingone")),
         ("sync", "use crate::proto::c1;", Some("proto")),
         ("session", "use crate::pingone::Client;", Some("pingone")),
-        ("wire", "use crate::proto::c1;\nuse crate::model::Grant;\nuse crate::error::ErrorClass;", None),
+        (
+            "wire",
+            "use crate::proto::c1;\nuse crate::model::Grant;\nuse crate::error::ErrorClass;",
+            None,
+        ),
         ("model", "// crate::wire\n#[cfg(test)]\nuse crate::wire;", None),
         ("app", "use crate::proto;", None),
     ];
@@ -123,7 +149,9 @@ fn the_rule_catches_each_kind_of_forbidden_import() {
 
 /// Whether a text of the sandbox leans on the program.
 fn leans_on_program(text: &str) -> bool {
-    let includes = text.match_indices("include").any(|(at, _)| text[at..].lines().next().unwrap().contains("../../src"));
+    let includes = text
+        .match_indices("include")
+        .any(|(at, _)| text[at..].lines().next().unwrap().contains("../../src"));
     text.contains("baton_ping_one::") || text.contains("#[path = \"../") || includes
 }
 
@@ -139,10 +167,17 @@ fn the_sandbox_stands_alone() {
     for path in sources(&root) {
         let text = fs::read_to_string(&path).unwrap();
         assert!(!leans_on_program(&text), "{} leans on the program", path.display());
-        assert!(text.lines().count() < 10 || !ours.contains(&text), "{} is a copy", path.display());
+        assert!(
+            text.lines().count() < 10 || !ours.contains(&text),
+            "{} is a copy",
+            path.display()
+        );
     }
     let build = fs::read_to_string(root.join("build.rs")).unwrap();
-    assert!(build.contains("../../proto"), "the sandbox compiles the shared .proto files");
+    assert!(
+        build.contains("../../proto"),
+        "the sandbox compiles the shared .proto files"
+    );
 }
 
 #[test]

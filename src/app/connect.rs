@@ -12,8 +12,14 @@ use crate::pingone::{Client, ClientConfig, Credentials};
 /// A client whose credentials never change.
 pub(super) fn pingone(settings: &PingOneSettings) -> anyhow::Result<(Client, Uuid)> {
     let environment = settings.environment_id.context("pingone-environment-id is missing")?;
-    let secret = settings.client_secret.clone().context("pingone-client-secret is missing")?;
-    let credentials = Credentials { client_id: settings.client_id.clone(), client_secret: secret };
+    let secret = settings
+        .client_secret
+        .clone()
+        .context("pingone-client-secret is missing")?;
+    let credentials = Credentials {
+        client_id: settings.client_id.clone(),
+        client_secret: secret,
+    };
     // The sender may go: the receiver keeps the last value.
     let (_, receiver) = watch::channel(Arc::new(credentials));
     let config = ClientConfig {

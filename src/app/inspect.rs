@@ -29,7 +29,9 @@ pub(super) fn show(inspect: &Inspect, temp_dir: &Path) -> anyhow::Result<()> {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
 }
 
@@ -51,16 +53,25 @@ fn stats(reader: &Reader, inspect: &Inspect, out: &mut impl Write) -> anyhow::Re
                 .iter()
                 .map(|(kind, resources)| {
                     let of = |map: &std::collections::BTreeMap<String, u64>| map.get(kind).copied().unwrap_or(0);
-                    let (entitlements, grants) =
-                        (of(&stats.entitlements_by_resource_type), of(&stats.grants_by_resource_type));
-                    vec![kind.clone(), resources.to_string(), entitlements.to_string(), grants.to_string()]
+                    let (entitlements, grants) = (
+                        of(&stats.entitlements_by_resource_type),
+                        of(&stats.grants_by_resource_type),
+                    );
+                    vec![
+                        kind.clone(),
+                        resources.to_string(),
+                        entitlements.to_string(),
+                        grants.to_string(),
+                    ]
                 })
                 .collect();
             if format == InspectFormat::Csv {
                 let lines = std::iter::once(header.map(str::to_owned).to_vec()).chain(rows);
                 lines.map(|cells| csv_line(&cells)).collect()
             } else {
-                let file_size = std::fs::metadata(&inspect.file).map(|meta| size(meta.len())).unwrap_or_default();
+                let file_size = std::fs::metadata(&inspect.file)
+                    .map(|meta| size(meta.len()))
+                    .unwrap_or_default();
                 let head = format!(
                     "sync       {}\ntype       {}\nstarted    {} UTC\nended      {} UTC\nfile size  {file_size}\n\n",
                     run.sync_id, run.sync_type, run.started_at, run.ended_at
@@ -76,7 +87,11 @@ fn stats(reader: &Reader, inspect: &Inspect, out: &mut impl Write) -> anyhow::Re
 type Cells = Vec<(&'static str, Value)>;
 
 fn rows(reader: &Reader, inspect: &Inspect, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut printer = Printer { format: inspect.format, rows: 0, out };
+    let mut printer = Printer {
+        format: inspect.format,
+        rows: 0,
+        out,
+    };
     let mut failure = None;
     let mut print = |cells: Cells| {
         printer.row(&cells).map_err(|error| {
@@ -139,8 +154,10 @@ impl<W: Write> Printer<'_, W> {
         self.rows += 1;
         match self.format {
             InspectFormat::Json => {
-                let object: Map<String, Value> =
-                    cells.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+                let object: Map<String, Value> = cells
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect();
                 self.out.write_all(if first { b"[\n" } else { b",\n" })?;
                 serde_json::to_writer(&mut *self.out, &object)?;
                 Ok(())
@@ -188,16 +205,32 @@ fn text(value: &Value) -> String {
 
 /// Cells behind one another, two blanks between; control characters would garble a terminal.
 fn table_line(cells: &[String]) -> String {
-    let clean = |cell: &String| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    let line = cells.iter().map(|cell| format!("{:<20}", clean(cell))).collect::<Vec<_>>().join("  ");
+    let clean = |cell: &String| {
+        cell.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect::<String>()
+    };
+    let line = cells
+        .iter()
+        .map(|cell| format!("{:<20}", clean(cell)))
+        .collect::<Vec<_>>()
+        .join("  ");
     format!("{}\n", line.trim_end())
 }
 
 /// RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front.
 fn csv_line(cells: &[String]) -> String {
     let cell = |text: &String| {
-        let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.clone() };
-        if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+        let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{text}")
+        } else {
+            text.clone()
+        };
+        if text.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
     };
     format!("{}\r\n", cells.iter().map(cell).collect::<Vec<_>>().join(","))
 }
@@ -209,13 +242,22 @@ mod tests {
     #[test]
     fn csv_cells_are_quoted_and_never_formulas() {
         let cells = ["plain", "a,b", "say \"x\"", "two\nlines", "=1+1", "@x"].map(str::to_owned);
-        assert_eq!(csv_line(&cells), "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",'=1+1,'@x\r\n");
+        assert_eq!(
+            csv_line(&cells),
+            "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",'=1+1,'@x\r\n"
+        );
     }
 
     #[test]
     fn an_empty_view_is_an_empty_list() {
         let mut out = Vec::new();
-        Printer { format: InspectFormat::Json, rows: 0, out: &mut out }.end().unwrap();
+        Printer {
+            format: InspectFormat::Json,
+            rows: 0,
+            out: &mut out,
+        }
+        .end()
+        .unwrap();
         assert_eq!(out, b"[]\n");
     }
 }

@@ -15,9 +15,7 @@ use crate::config::{Config, Output, StorageEngine, SyncSettings};
 use crate::model::{ResourceId, ResourceType};
 use crate::pingone::Stats;
 use crate::runtime::spawn::spawn;
-use crate::sync::{
-    Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions, SyncReport, run,
-};
+use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions, SyncReport, run};
 
 /// Syncs the environment into `--file` and prints what was done.
 pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
@@ -37,7 +35,12 @@ pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::R
     let progress = Arc::new(Progress::default());
     let done = CancellationToken::new();
     let on_terminal = io::stderr().is_terminal() && config.output == Output::Table;
-    let line = spawn(terminal::show(Arc::clone(&progress), client.clone(), on_terminal, done.clone()));
+    let line = spawn(terminal::show(
+        Arc::clone(&progress),
+        client.clone(),
+        on_terminal,
+        done.clone(),
+    ));
     let result = run(client.clone(), options, progress, cancel).await;
     done.cancel();
     line.await;
@@ -50,7 +53,10 @@ pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::R
         Output::Json => format!("{}\n", closing.json()),
         Output::Table => closing.table(),
     };
-    io::stdout().lock().write_all(text.as_bytes()).context("print the report")?;
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("print the report")?;
     Ok(0)
 }
 
@@ -58,7 +64,9 @@ pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::R
 pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> SyncOptions {
     let mut options = SyncOptions::full(temp_dir.to_owned(), file.to_owned());
     let wanted = |id: &str| settings.resource_types.is_empty() || settings.resource_types.iter().any(|t| t == id);
-    options.resource_types.retain(|resource_type| wanted(resource_type.id()));
+    options
+        .resource_types
+        .retain(|resource_type| wanted(resource_type.id()));
     options.skip_entitlements_and_grants = settings.skip_entitlements_and_grants;
     options.skip_grants = settings.skip_grants;
     options.targets = settings
@@ -79,8 +87,12 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
     options.user_filter.clone_from(&settings.user_filter);
     options.skip_external_groups = settings.skip_external_groups;
     options.custom_attributes.clone_from(&settings.custom_attributes);
-    options.employee_id_attributes.clone_from(&settings.employee_id_attributes);
-    options.service_account_types.clone_from(&settings.service_account_types);
+    options
+        .employee_id_attributes
+        .clone_from(&settings.employee_id_attributes);
+    options
+        .service_account_types
+        .clone_from(&settings.service_account_types);
     options.shrink = ShrinkGate {
         previous: None,
         max_percent: settings.max_shrink_percent,

@@ -34,7 +34,10 @@ pub(super) fn previous(
         return match std::fs::read(&path) {
             Ok(bytes) => {
                 let state: State = serde_json::from_slice(&bytes).with_context(|| {
-                    format!("{} does not read: remove it to accept the next sync's size", path.display())
+                    format!(
+                        "{} does not read: remove it to accept the next sync's size",
+                        path.display()
+                    )
                 })?;
                 Ok(Some(state.counts))
             }
@@ -62,13 +65,20 @@ fn counts_of(reader: &Reader) -> Result<Counts, C1zError> {
     let of = |kind: &str| stats.resources_by_resource_type.get(kind).copied().unwrap_or(0);
     // Expansion adds grants to roles: only raw ones are compared.
     let role_grants = reader.raw_grants("role")?;
-    Ok(Counts { users: of("user"), groups: of("group"), role_grants })
+    Ok(Counts {
+        users: of("user"),
+        groups: of("group"),
+        role_grants,
+    })
 }
 
 /// Remembers the counts, replaced atomically, readable by the owner only.
 pub(super) fn remember(dir: &Path, environment: Uuid, counts: Counts) -> anyhow::Result<()> {
     let path = state_path(dir, environment);
-    let state = State { counts, role_model: "entitlements".to_owned() };
+    let state = State {
+        counts,
+        role_model: "entitlements".to_owned(),
+    };
     let write = || -> std::io::Result<()> {
         let mut temp = tempfile::Builder::new().prefix(".state-").tempfile_in(dir)?;
         temp.write_all(&serde_json::to_vec(&state)?)?;

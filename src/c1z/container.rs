@@ -49,7 +49,10 @@ impl Default for Limits {
 impl Limits {
     /// The limits with what the environment allows (c1z.md §2.2).
     pub fn from_environment() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the two variables are readers' own, not settings")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the two variables are readers' own, not settings"
+        )]
         let megabytes = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         let mut limits = Self::default();
         if let Some(size) = megabytes("BATON_DECODER_MAX_DECODED_SIZE_MB") {

@@ -1,12 +1,18 @@
 //! `docs/configuration.md` from the table of settings.
 
+use std::fmt::Write as _;
+
 use super::fields::{FIELDS, Field, Kind};
 
 fn kind(field: &Field) -> String {
     match field.kind {
         Kind::Text => "text".to_owned(),
         Kind::Choice(choices) => {
-            let named: Vec<String> = choices.iter().filter(|c| !c.is_empty()).map(|c| format!("`{c}`")).collect();
+            let named: Vec<String> = choices
+                .iter()
+                .filter(|c| !c.is_empty())
+                .map(|c| format!("`{c}`"))
+                .collect();
             named.join(", ")
         }
         Kind::Int(least, i64::MAX) => format!("whole number from {least}"),
@@ -26,19 +32,28 @@ pub fn document() -> String {
          environment | value | default | meaning |\n| --- | --- | --- | --- | --- |\n",
     );
     for field in FIELDS.iter().filter(|field| !field.unsupported) {
-        let default = if field.default.is_empty() { String::new() } else { format!("`{}`", field.default) };
+        let default = if field.default.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", field.default)
+        };
         let required = if field.required { " Required." } else { "" };
         let secret = if field.secret { " Secret." } else { "" };
-        text.push_str(&format!(
-            "| `{}` | `{}` | {} | {default} | {}.{required}{secret} |\n",
+        writeln!(
+            text,
+            "| `{}` | `{}` | {} | {default} | {}.{required}{secret} |",
             field.name,
             field.env(),
             kind(field),
             field.help.replace('|', "\\|"),
-        ));
+        )
+        .ok();
     }
-    let refused: Vec<String> =
-        FIELDS.iter().filter(|field| field.unsupported).map(|field| format!("`{}`", field.name)).collect();
+    let refused: Vec<String> = FIELDS
+        .iter()
+        .filter(|field| field.unsupported)
+        .map(|field| format!("`{}`", field.name))
+        .collect();
     text.push_str("\nKnown, but not supported; anything but the default ends the start: ");
     text.push_str(&refused.join(", "));
     text.push_str(

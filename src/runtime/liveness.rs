@@ -132,7 +132,10 @@ mod tests {
         let pulse = liveness.register("poll", Duration::ZERO);
         let other = liveness.register("lease", Duration::ZERO);
         drop(pulse);
-        assert_eq!(liveness.states().iter().map(|state| state.name).collect::<Vec<_>>(), ["lease"]);
+        assert_eq!(
+            liveness.states().iter().map(|state| state.name).collect::<Vec<_>>(),
+            ["lease"]
+        );
         drop(other);
     }
 }

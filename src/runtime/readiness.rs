@@ -57,7 +57,8 @@ impl Readiness {
 
     /// The condition holds.
     pub fn meet(&self, condition: Condition) {
-        self.0.send_if_modified(|state| state.unmet.remove(&condition).is_some());
+        self.0
+            .send_if_modified(|state| state.unmet.remove(&condition).is_some());
     }
 
     /// The condition does not hold. The reason is one sentence for an operator and never a secret.
@@ -71,7 +72,8 @@ impl Readiness {
 
     /// The process is on its way out; never taken back.
     pub fn drain(&self) {
-        self.0.send_if_modified(|state| !std::mem::replace(&mut state.draining, true));
+        self.0
+            .send_if_modified(|state| !std::mem::replace(&mut state.draining, true));
     }
 
     /// Empty when ready, else each reason with its name.

@@ -150,7 +150,9 @@ impl Supervisor {
     async fn drain(&mut self) -> Option<&'static str> {
         let mut failed = None;
         while self.roster.values().any(|entry| entry.stage == Stage::Work) {
-            let Some(ended) = self.tasks.join_next_with_id().await else { break };
+            let Some(ended) = self.tasks.join_next_with_id().await else {
+                break;
+            };
             failed = failed.or(self.judge(ended, true));
         }
         self.shutdown.process().cancel();
@@ -177,7 +179,11 @@ impl Supervisor {
                 true
             }
             Ok(Err(error)) => {
-                tracing::error!(task = entry.name, error = &*error as &dyn std::error::Error, "task failed");
+                tracing::error!(
+                    task = entry.name,
+                    error = &*error as &dyn std::error::Error,
+                    "task failed"
+                );
                 entry.policy == Policy::MustRun
             }
             Ok(Ok(())) if draining || entry.policy == Policy::MayFinish => {
@@ -208,7 +214,11 @@ mod tests {
     fn supervisor() -> (Supervisor, Shutdown, Readiness) {
         let shutdown = Shutdown::new();
         let readiness = Readiness::new();
-        (Supervisor::new(shutdown.clone(), readiness.clone()), shutdown, readiness)
+        (
+            Supervisor::new(shutdown.clone(), readiness.clone()),
+            shutdown,
+            readiness,
+        )
     }
 
     fn forever(supervisor: &mut Supervisor, shutdown: &Shutdown) {
@@ -274,7 +284,11 @@ mod tests {
         let process = shutdown.process().clone();
         supervisor.start("lease", Stage::Service, Policy::MustRun, async move {
             process.cancelled().await;
-            if worked.load(Ordering::SeqCst) { Ok(()) } else { Err("released too early".into()) }
+            if worked.load(Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err("released too early".into())
+            }
         });
         let (signal, signals) = mpsc::channel(1);
         signal.send(Signal::Interrupt).await.unwrap();
@@ -293,7 +307,10 @@ mod tests {
             }
             let started = Instant::now();
             assert_eq!(supervisor.run(signals, GRACE).await, ending);
-            assert_eq!(started.elapsed(), if signals_sent == 2 { Duration::ZERO } else { GRACE });
+            assert_eq!(
+                started.elapsed(),
+                if signals_sent == 2 { Duration::ZERO } else { GRACE }
+            );
             assert_eq!(ending.exit_code(), 143);
         }
     }

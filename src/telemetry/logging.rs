@@ -162,7 +162,10 @@ impl LogConfig {
         let control = LogControl(Arc::new(move |level| {
             handle.reload(level.targets()).map_err(|_| LogError::Gone)
         }));
-        Ok((Registry::default().with(self.layer(self.writer()?).with_filter(filter)), control))
+        Ok((
+            Registry::default().with(self.layer(self.writer()?).with_filter(filter)),
+            control,
+        ))
     }
 
     fn layer<S>(&self, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
@@ -190,7 +193,10 @@ impl LogConfig {
                         .create(true)
                         .append(true)
                         .open(path)
-                        .map_err(|source| LogError::Open { path: path.clone(), source })?,
+                        .map_err(|source| LogError::Open {
+                            path: path.clone(),
+                            source,
+                        })?,
                 ),
             });
         }
@@ -310,7 +316,9 @@ mod tests {
             format: LogFormat::Json,
             paths: vec!["/nowhere/at/all.log".into()],
         };
-        let Err(error) = config.subscriber().map(|_| ()) else { panic!("opened") };
+        let Err(error) = config.subscriber().map(|_| ()) else {
+            panic!("opened")
+        };
         assert!(error.to_string().contains("/nowhere/at/all.log") && error.to_string().contains("--log-path"));
     }
 }

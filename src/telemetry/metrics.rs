@@ -419,11 +419,23 @@ mod tests {
         let families = filled().registry.gather();
         let found: BTreeSet<_> = families
             .iter()
-            .map(|family| (family.name().to_owned(), format!("{:?}", family.get_field_type()).to_lowercase(), family.help().to_owned()))
+            .map(|family| {
+                (
+                    family.name().to_owned(),
+                    format!("{:?}", family.get_field_type()).to_lowercase(),
+                    family.help().to_owned(),
+                )
+            })
             .collect();
         let wanted: BTreeSet<_> = SPECS
             .iter()
-            .map(|spec| (spec.name.to_owned(), spec.kind.as_str().to_owned(), spec.help.to_owned()))
+            .map(|spec| {
+                (
+                    spec.name.to_owned(),
+                    spec.kind.as_str().to_owned(),
+                    spec.help.to_owned(),
+                )
+            })
             .collect();
         assert_eq!(found, wanted);
         let series: usize = families.iter().map(|family| family.get_metric().len()).sum();
@@ -433,8 +445,17 @@ mod tests {
     #[test]
     fn names_follow_the_rules() {
         for spec in SPECS {
-            assert!(spec.name.starts_with(PREFIX) || spec.name.starts_with("process_"), "{}", spec.name);
-            assert_eq!(spec.name.ends_with("_total"), spec.kind == Kind::Counter, "{}", spec.name);
+            assert!(
+                spec.name.starts_with(PREFIX) || spec.name.starts_with("process_"),
+                "{}",
+                spec.name
+            );
+            assert_eq!(
+                spec.name.ends_with("_total"),
+                spec.kind == Kind::Counter,
+                "{}",
+                spec.name
+            );
             assert!(spec.help.ends_with('.'), "{}", spec.name);
             if spec.kind == Kind::Histogram {
                 assert!(spec.name.ends_with("_seconds"), "{}", spec.name);
@@ -445,12 +466,22 @@ mod tests {
     #[test]
     fn the_document_lists_exactly_the_table() {
         let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
-        let found: Vec<_> = document.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+        let found: Vec<_> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(str::to_owned)
+            .collect();
         let wanted: Vec<_> = SPECS
             .iter()
             .map(|spec| {
                 let labels: Vec<_> = spec.labels.iter().map(|label| format!("`{label}`")).collect();
-                format!("| `{}` | {} | {} | {} |", spec.name, spec.kind.as_str(), labels.join(", "), spec.help)
+                format!(
+                    "| `{}` | {} | {} | {} |",
+                    spec.name,
+                    spec.kind.as_str(),
+                    labels.join(", "),
+                    spec.help
+                )
             })
             .collect();
         assert_eq!(found, wanted, "docs/metrics.md should be:\n{}", wanted.join("\n"));

@@ -139,7 +139,10 @@ mod tests {
 
     #[test]
     fn reads_limits_and_memory() {
-        assert_eq!(max_open_files("Max open files            1024                 4096   files"), Some(1024));
+        assert_eq!(
+            max_open_files("Max open files            1024                 4096   files"),
+            Some(1024)
+        );
         assert_eq!(max_open_files("Max open files            unlimited"), None);
         assert_eq!(status_value("Name:\tx\nVmRSS:\t  12 kB\n", "VmRSS:"), Some(12));
     }
@@ -148,7 +151,12 @@ mod tests {
     fn this_process_has_memory_threads_and_files() {
         let collector = ProcessCollector::new().unwrap();
         drop(collector.collect());
-        for gauge in [&collector.resident_bytes, &collector.threads, &collector.open_fds, &collector.max_fds] {
+        for gauge in [
+            &collector.resident_bytes,
+            &collector.threads,
+            &collector.open_fds,
+            &collector.max_fds,
+        ] {
             assert!(gauge.get() > 0);
         }
         assert!(collector.start_seconds.get() > 1_000_000_000.0);

@@ -27,7 +27,9 @@ fn number(capability: Capability) -> pb::Capability {
 
 /// The capabilities of these types: what the binary can do, whatever is switched on.
 pub(crate) fn capabilities(types: &[ResourceType]) -> pb::ConnectorCapabilities {
-    let mut all: BTreeSet<i32> = [pb::Capability::Actions, pb::Capability::ServiceModeTargetedSync].map(Into::into).into();
+    let mut all: BTreeSet<i32> = [pb::Capability::Actions, pb::Capability::ServiceModeTargetedSync]
+        .map(Into::into)
+        .into();
     let resource_type_capabilities = types
         .iter()
         .map(|resource_type| {
@@ -69,7 +71,10 @@ pub(crate) fn capabilities(types: &[ResourceType]) -> pb::ConnectorCapabilities 
 /// The capabilities as JSON with their `@type`.
 pub fn capabilities_json(types: &[ResourceType]) -> Result<Value, JsonError> {
     let mut object = Map::new();
-    object.insert("@type".to_owned(), Value::String(format!("type.googleapis.com/{CAPABILITIES}")));
+    object.insert(
+        "@type".to_owned(),
+        Value::String(format!("type.googleapis.com/{CAPABILITIES}")),
+    );
     if let Value::Object(members) = json::bytes(CAPABILITIES, &capabilities(types).encode_to_vec())? {
         object.extend(members);
     }

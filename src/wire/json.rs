@@ -19,9 +19,16 @@ pub struct JsonError {
 
 /// The JSON form of an encoded message of this full name.
 pub fn bytes(type_name: &str, encoded: &[u8]) -> Result<serde_json::Value, JsonError> {
-    let fault = |problem: String| JsonError { type_name: type_name.to_owned(), problem };
-    let pool = POOL.as_ref().ok_or_else(|| fault("the descriptors do not decode".to_owned()))?;
-    let descriptor = pool.get_message_by_name(type_name).ok_or_else(|| fault("unknown type".to_owned()))?;
+    let fault = |problem: String| JsonError {
+        type_name: type_name.to_owned(),
+        problem,
+    };
+    let pool = POOL
+        .as_ref()
+        .ok_or_else(|| fault("the descriptors do not decode".to_owned()))?;
+    let descriptor = pool
+        .get_message_by_name(type_name)
+        .ok_or_else(|| fault("unknown type".to_owned()))?;
     let message = DynamicMessage::decode(descriptor, encoded).map_err(|error| fault(error.to_string()))?;
     serde_json::to_value(&message).map_err(|error| fault(error.to_string()))
 }

@@ -23,7 +23,11 @@ fn table(text: &str, files: &BTreeSet<String>) -> BTreeSet<Row> {
 
 fn rows(set: &FileDescriptorSet) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
-    for file in set.file.iter().filter(|file| !file.name().starts_with("google/protobuf/")) {
+    for file in set
+        .file
+        .iter()
+        .filter(|file| !file.name().starts_with("google/protobuf/"))
+    {
         for message in &file.message_type {
             message_rows(message, file.package(), &mut rows);
         }
@@ -45,7 +49,11 @@ fn message_rows(message: &DescriptorProto, scope: &str, rows: &mut BTreeSet<Row>
         rows.insert(row("", String::new(), "(no fields)".to_owned()));
     }
     for field in &message.field {
-        rows.insert(row(field.name(), field.number().to_string(), field_type(field, message)));
+        rows.insert(row(
+            field.name(),
+            field.number().to_string(),
+            field_type(field, message),
+        ));
     }
     for nested in message.nested_type.iter().filter(|nested| !is_map_entry(nested)) {
         message_rows(nested, &name, rows);
@@ -87,7 +95,13 @@ fn service_rows(file: &FileDescriptorProto, rows: &mut BTreeSet<Row>) {
                 part(method.server_streaming(), method.output_type())
             );
             let name = format!("{}.{}", file.package(), service.name());
-            rows.insert(("service".to_owned(), name, method.name().to_owned(), String::new(), kind));
+            rows.insert((
+                "service".to_owned(),
+                name,
+                method.name().to_owned(),
+                String::new(),
+                kind,
+            ));
         }
     }
 }
@@ -100,9 +114,10 @@ fn scalar(field: &FieldDescriptorProto) -> String {
 }
 
 fn field_type(field: &FieldDescriptorProto, message: &DescriptorProto) -> String {
-    let entry = message.nested_type.iter().find(|nested| {
-        is_map_entry(nested) && field.type_name().rsplit('.').next() == Some(nested.name())
-    });
+    let entry = message
+        .nested_type
+        .iter()
+        .find(|nested| is_map_entry(nested) && field.type_name().rsplit('.').next() == Some(nested.name()));
     if let Some(entry) = entry {
         return format!("map<{}, {}>", scalar(&entry.field[0]), scalar(&entry.field[1]));
     }
@@ -112,7 +127,10 @@ fn field_type(field: &FieldDescriptorProto, message: &DescriptorProto) -> String
     if field.proto3_optional() {
         return format!("optional {}", scalar(field));
     }
-    match field.oneof_index.and_then(|index| message.oneof_decl.get(usize::try_from(index).unwrap())) {
+    match field
+        .oneof_index
+        .and_then(|index| message.oneof_decl.get(usize::try_from(index).unwrap()))
+    {
         Some(oneof) => format!("{} [oneof:{}]", scalar(field), oneof.name()),
         None => scalar(field),
     }
@@ -134,7 +152,10 @@ fn every_row_of_the_table_is_compiled_and_nothing_else() {
     assert!(expected.len() > 1_000, "{} rows", expected.len());
     let missing: Vec<_> = expected.difference(&found).collect();
     let extra: Vec<_> = found.difference(&expected).collect();
-    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}\nextra {extra:#?}");
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing {missing:#?}\nextra {extra:#?}"
+    );
 }
 
 #[test]
@@ -166,8 +187,16 @@ fn a_changed_number_type_or_name_is_seen() {
     let (set, expected) = load();
     let change = |change: &dyn Fn(&mut FieldDescriptorProto)| {
         let mut set = set.clone();
-        let file = set.file.iter_mut().find(|file| file.name() == "c1/connector/v2/grant.proto").unwrap();
-        let message = file.message_type.iter_mut().find(|message| message.name() == "Grant").unwrap();
+        let file = set
+            .file
+            .iter_mut()
+            .find(|file| file.name() == "c1/connector/v2/grant.proto")
+            .unwrap();
+        let message = file
+            .message_type
+            .iter_mut()
+            .find(|message| message.name() == "Grant")
+            .unwrap();
         change(&mut message.field[0]);
         rows(&set)
     };

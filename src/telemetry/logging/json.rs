@@ -101,12 +101,20 @@ where
         let mut record = Map::new();
         record.insert("level".to_owned(), metadata.level().as_str().to_lowercase().into());
         record.insert("ts".to_owned(), timestamp().into());
-        let caller = format!("{}:{}", metadata.file().unwrap_or_default(), metadata.line().unwrap_or_default());
+        let caller = format!(
+            "{}:{}",
+            metadata.file().unwrap_or_default(),
+            metadata.line().unwrap_or_default()
+        );
         record.insert("caller".to_owned(), caller.into());
         let mut own = Fields::default();
         event.record(&mut own);
         record.insert("msg".to_owned(), own.0.remove("msg").unwrap_or_default());
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             if let Some(fields) = span.extensions().get::<Fields>() {
                 record.extend(fields.0.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
@@ -121,7 +129,10 @@ where
 
 /// Seconds since the epoch with microseconds.
 fn timestamp() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 stay below 2^53 until the year 2255")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds since 1970 stay below 2^53 until the year 2255"
+    )]
     let micros = jiff::Timestamp::now().as_microsecond() as f64;
     micros / 1e6
 }
