@@ -8,6 +8,7 @@ mod command;
 pub mod docs;
 mod error;
 pub mod fields;
+mod file;
 mod kubernetes;
 mod settings;
 mod values;

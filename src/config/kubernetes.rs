@@ -10,7 +10,7 @@ use super::values::Values;
 /// Longest name of an object of the cluster, in bytes.
 const LONGEST_NAME: usize = 253;
 /// Longest Lease.
-const LONGEST_LEASE: Duration = Duration::from_secs(3_600);
+const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 /// Whether a Lease is held while C1 is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,7 +92,9 @@ fn object_name(values: &Values, setting: &str) -> Result<Option<String>, ConfigE
         return Ok(None);
     };
     let part = |part: &str| {
-        let letters = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let letters = part
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         !part.is_empty() && letters && !part.starts_with('-') && !part.ends_with('-')
     };
     if name.len() <= LONGEST_NAME && name.split('.').all(part) {

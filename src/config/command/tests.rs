@@ -344,13 +344,24 @@ fn the_lease_is_renewed_before_it_ends_and_tried_again_before_that() {
     let kubernetes = load(&[], &full(&[])).unwrap().config.kubernetes;
     assert_eq!(kubernetes.leader_election, LeaderElection::Auto);
     assert_eq!(kubernetes.lease_name, "baton-ping-one-leader");
-    let seconds = [kubernetes.lease_duration, kubernetes.renew_deadline, kubernetes.retry_period].map(|t| t.as_secs());
+    let seconds = [
+        kubernetes.lease_duration,
+        kubernetes.renew_deadline,
+        kubernetes.retry_period,
+    ]
+    .map(|t| t.as_secs());
     assert_eq!(seconds, [15, 10, 2]);
     let cases: [(&[&str], &str); 6] = [
         (&["--leader-election-lease-duration", "1500ms"], "whole seconds"),
         (&["--leader-election-lease-duration", "2h"], "whole seconds"),
-        (&["--leader-election-renew-deadline", "15s"], "less than leader-election-lease-duration"),
-        (&["--leader-election-retry-period", "10s"], "less than leader-election-renew-deadline"),
+        (
+            &["--leader-election-renew-deadline", "15s"],
+            "less than leader-election-lease-duration",
+        ),
+        (
+            &["--leader-election-retry-period", "10s"],
+            "less than leader-election-renew-deadline",
+        ),
         (&["--leader-election-retry-period", "0"], "longer than nothing"),
         (&["--leader-election-lease-name", "Not A Name"], "lower-case"),
     ];
@@ -377,4 +388,27 @@ fn no_secret_appears_in_what_is_printed_of_the_settings() {
     let args = ["--client-id", "a@b/c", "--client-secret", "c1-marker-secret"];
     let printed = format!("{:?}", load(&args, &full(&[])).unwrap());
     assert!(!printed.contains("marker-secret"), "{printed}");
+}
+
+#[test]
+fn a_text_in_the_file_stays_as_it_is_written() {
+    // All of these are numbers to YAML, and each would come back spelled another way.
+    for text in [
+        "0123",
+        "007",
+        "1e5",
+        "0x10",
+        "1.50",
+        "12345678901234567890123",
+        "+5",
+        "1_000",
+        "yes",
+        "~x",
+    ] {
+        let file = format!("file: {text}\nprotected-roles: [{text}]\n");
+        let env = full(&[("BATON_CONFIG_PATH", "c.yaml")]);
+        let config = load_with(&[], &env, &[("c.yaml", &file)]).unwrap().config;
+        assert_eq!(config.file.to_str(), Some(text));
+        assert_eq!(config.provision.protected_roles, [text]);
+    }
 }
