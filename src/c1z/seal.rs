@@ -163,7 +163,7 @@ mod tests {
     fn the_token_has_no_actions_and_says_what_was_dropped() {
         assert_eq!(
             token(false, 0, &[]),
-            r#"{"completed_actions_count":9,"current_action_id":9,"ingest_quality":{},"version":1}"#
+            r#"{"current_action_id":9,"completed_actions_count":9,"ingest_quality":{},"version":1}"#
         );
         let warning = InvariantWarning {
             invariant: "I9",

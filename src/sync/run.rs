@@ -69,9 +69,9 @@ async fn run_to_end(
         home,
     };
     let outcome = if run.options.targets.is_empty() {
-        run.full().await
+        Box::pin(run.full()).await
     } else {
-        run.targeted().await
+        Box::pin(run.targeted()).await
     };
     let Run {
         options,
@@ -184,7 +184,7 @@ struct Plan {
 
 impl Run {
     async fn full(&mut self) -> Result<Outcome, Ended> {
-        let mut plan = self.plan().await?;
+        let mut plan = Box::pin(self.plan()).await?;
         self.write_lists(&mut plan).await?;
         let (users, holdings) = self.users(&mut plan).await?;
         let mut outcome = Outcome {
