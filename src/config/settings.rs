@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::command::Output;
 use super::error::ConfigError;
-use super::fields::{EXCLUSIVE, TOGETHER, field};
+use super::fields::{EXCLUSIVE, Kind, TOGETHER, field};
+use super::kubernetes::KubernetesSettings;
 use super::values::{Environment, ReadFile, Source, Values};
 
 /// How roles and their scopes are shown (connector-model.md §6).
@@ -67,6 +68,15 @@ pub struct C1Settings {
     pub client_id: String,
     /// Client secret.
     pub client_secret: SecretString,
+}
+
+/// What flags, environment and files say of C1's credentials: either half may stand in a source that can change.
+#[derive(Debug, Clone, Default)]
+pub struct FixedC1 {
+    /// Client id.
+    pub client_id: Option<String>,
+    /// Client secret.
+    pub client_secret: Option<SecretString>,
 }
 
 /// What is synced.
@@ -225,6 +235,10 @@ pub struct Config {
     pub pingone: PingOneSettings,
     /// How to reach C1; its presence makes the program a daemon.
     pub c1: Option<C1Settings>,
+    /// The halves of C1's credentials that do not change, for merging with a source that can.
+    pub fixed_c1: FixedC1,
+    /// What concerns the cluster.
+    pub kubernetes: KubernetesSettings,
     /// What is synced.
     pub sync: SyncSettings,
     /// What provisioning may do.
@@ -263,8 +277,12 @@ impl Config {
 
     /// Settings for a run: everything is checked.
     pub(crate) fn checked(values: &Values, env: &Environment, read: ReadFile<'_>) -> Result<Self, ConfigError> {
+        let changing = values.is_set("credentials-secret") || values.is_set("credentials-dir");
         for group in TOGETHER {
-            together(values, group)?;
+            // The other half of a pair of credentials may stand in the source that can change.
+            if !(changing && group.contains(&"client-id")) {
+                together(values, group)?;
+            }
         }
         for set in EXCLUSIVE {
             exclusive(values, set)?;
@@ -273,15 +291,16 @@ impl Config {
         if values.choice("output")? == "csv" {
             return Err(values.invalid("output", "must be table or json here; csv is for inspect"));
         }
-        if config.sync.skip_grants && config.sync.resources.is_empty() {
+        // A daemon answers full syncs, with C1 or without it; grants left out would read as revocations.
+        let daemon = changing || config.c1.is_some() || config.schedule.sync_interval.is_some();
+        if config.sync.skip_grants && (daemon || config.sync.resources.is_empty()) {
             return Err(ConfigError::Relation(
                 "skip-grants can only be set within a targeted sync".to_owned(),
             ));
         }
         for name in ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"] {
             let from_file = name == "pingone-client-secret" && values.is_set("pingone-client-secret-file");
-            let changeable = values.is_set("credentials-secret") || values.is_set("credentials-dir");
-            if let Some(field) = field(name).filter(|_| !values.is_set(name) && !from_file && !changeable) {
+            if let Some(field) = field(name).filter(|_| !values.is_set(name) && !from_file && !changing) {
                 return Err(ConfigError::Missing { field });
             }
         }
@@ -293,10 +312,16 @@ impl Config {
             .optional("c1z-temp-dir")
             .or_else(|| env.get("BATON_TMPDIR").filter(|dir| !dir.is_empty()).cloned())
             .map_or_else(std::env::temp_dir, PathBuf::from);
+        let fixed_c1 = FixedC1 {
+            client_id: values.optional("client-id"),
+            client_secret: secret(values, "client-secret", "client-secret-file", read)?,
+        };
         let variable = |name: &str| env.get(name).filter(|text| !text.is_empty()).cloned();
         Ok(Self {
             pingone: pingone(values, read)?,
-            c1: c1(values, read)?,
+            c1: c1(&fixed_c1),
+            fixed_c1,
+            kubernetes: KubernetesSettings::build(values)?,
             sync: sync(values)?,
             provision: provision(values)?,
             admin: admin(values)?,
@@ -343,13 +368,17 @@ fn together(values: &Values, group: &[&'static str]) -> Result<(), ConfigError> 
 }
 
 fn exclusive(values: &Values, set: &[&'static str]) -> Result<(), ConfigError> {
-    let mut given = set
-        .iter()
-        .filter(|name| values.is_set(name) && values.text(name) != "false");
-    match (given.next(), given.next()) {
-        (Some(first), Some(second)) => Err(ConfigError::Exclusive(first, second)),
-        _ => Ok(()),
+    let mut first = None;
+    for name in set.iter().filter(|name| values.is_set(name)) {
+        let switch = field(name).is_some_and(|field| field.kind == Kind::Bool);
+        if switch && !values.flag(name)? {
+            continue;
+        }
+        if let Some(first) = first.replace(*name) {
+            return Err(ConfigError::Exclusive(first, name));
+        }
     }
+    Ok(())
 }
 
 fn uuid(values: &Values, name: &str) -> Result<Option<Uuid>, ConfigError> {
@@ -415,15 +444,11 @@ fn pingone(values: &Values, read: Option<ReadFile<'_>>) -> Result<PingOneSetting
     })
 }
 
-fn c1(values: &Values, read: Option<ReadFile<'_>>) -> Result<Option<C1Settings>, ConfigError> {
-    let Some(client_id) = values.optional("client-id") else {
-        return Ok(None);
-    };
-    let client_secret = secret(values, "client-secret", "client-secret-file", read)?;
-    Ok(client_secret.map(|client_secret| C1Settings {
-        client_id,
-        client_secret,
-    }))
+fn c1(fixed: &FixedC1) -> Option<C1Settings> {
+    Some(C1Settings {
+        client_id: fixed.client_id.clone()?,
+        client_secret: fixed.client_secret.clone()?,
+    })
 }
 
 fn sync(values: &Values) -> Result<SyncSettings, ConfigError> {

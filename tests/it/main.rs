@@ -1,3 +1,4 @@
 //! The integration binary: one module per scenario.
 
+mod docs;
 mod proto_table;
