@@ -8,8 +8,9 @@
 //!   ([`LeaseGuard::may_begin`]); wall clocks are written for people and never read.
 //! - Another one takes over only after it has seen the same record, unchanged, for the whole lease duration by its own
 //!   monotonic clock. It saw the record after the write that made it, and the duration is longer than the renew deadline.
-//! - A Lease that is gone, or that somebody emptied, is not a free one: whoever held it may not know yet, so the whole
-//!   duration is waited out. Free at once are a Lease that never had a holder and one that its leader released.
+//! - A Lease that is gone, new, or without a holder is not a free one: whoever held it, or its predecessor, may not know
+//!   yet, so the whole duration is waited out. Free at once is only one that its leader gave back. The price is that the first
+//!   leader after an installation begins one lease duration late.
 //! - Each write carries the `resourceVersion` it builds on. A leader that is in doubt is done with this term: it takes up
 //!   work again only with a new one, after the old work has stopped.
 

@@ -1,1 +1,3 @@
 //! Test entry.
+
+mod k8s;

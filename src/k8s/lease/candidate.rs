@@ -117,7 +117,7 @@ struct Seen {
     what: Observed,
     /// When it was first seen like this.
     since: Moment,
-    /// It may be taken at once: never held, or released.
+    /// It may be taken at once.
     free: bool,
 }
 
@@ -270,7 +270,7 @@ impl Candidate {
         if self.seen.as_ref().is_some_and(|seen| seen.what == what) {
             return;
         }
-        let free = is_free(self.seen.as_ref().map(|seen| &seen.what), &what);
+        let free = is_released(&what);
         // A Lease that vanished or was made again starts its time anew: its holder may have renewed just before.
         self.seen = Some(Seen { what, since: now, free });
     }
@@ -359,25 +359,11 @@ impl Candidate {
     }
 }
 
-/// Whether nobody can believe to hold it: it never had a holder as far as we can know, or its holder gave it back.
-fn is_free(before: Option<&Observed>, now: &Observed) -> bool {
-    let Observed::Present(record) = now else {
-        return false;
-    };
-    if record.holder.is_some() {
-        return false;
-    }
-    if record.seconds == Some(RELEASED) && record.was_held {
-        return true;
-    }
-    match before {
-        None => !record.was_held && record.term == 0,
-        // A label was edited on a Lease that nobody ever held.
-        Some(Observed::Present(old)) => {
-            !record.was_held && record.term == 0 && old.uid == record.uid && old.holder.is_none() && !old.was_held
-        }
-        Some(Observed::Absent) => false,
-    }
+/// Whether nobody can believe to hold it: its holder gave it back. A Lease without that mark may have been made or emptied
+/// a moment ago, under a leader that does not know yet.
+fn is_released(what: &Observed) -> bool {
+    matches!(what, Observed::Present(record)
+        if record.holder.is_none() && record.seconds == Some(RELEASED) && record.was_held)
 }
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ pub struct Election<S> {
     timing: Timing,
     base: Instant,
     notice: NoticeFn,
-    failing: Option<std::mem::Discriminant<K8sError>>,
+    /// Kind of the failure that was told last, and whether it was a write's.
+    failing: Option<(bool, std::mem::Discriminant<K8sError>)>,
     following: Option<String>,
 }
 
@@ -188,6 +189,7 @@ impl<S: LeaseStore> Election<S> {
             // A hung call must not keep a leader from standing down in time.
             deadline = deadline.min(until.saturating_sub(started));
         }
+        let writes = !matches!(action, Action::Look);
         let result = match action {
             Action::Look => match self.store.look(deadline).await {
                 Ok(seen) => {
@@ -207,16 +209,16 @@ impl<S: LeaseStore> Election<S> {
         };
         match result {
             Ok(Some(record)) => {
-                self.tell_success();
+                self.tell_success(writes);
                 self.written(record, started, term)
             }
             Ok(None) => {
-                self.tell_success();
+                self.tell_success(writes);
                 self.tell_following();
                 false
             }
             Err(error) => {
-                self.failed(&error);
+                self.failed(&error, writes);
                 false
             }
         }
@@ -293,7 +295,7 @@ impl<S: LeaseStore> Election<S> {
         }
     }
 
-    fn failed(&mut self, error: &K8sError) {
+    fn failed(&mut self, error: &K8sError, writes: bool) {
         let how = match error {
             K8sError::Conflict { .. } => Failed::Conflict,
             K8sError::NotFound { .. } => Failed::Gone,
@@ -301,15 +303,16 @@ impl<S: LeaseStore> Election<S> {
         };
         let now = self.now();
         self.candidate.write_failed(how, now);
-        let kind = std::mem::discriminant(error);
+        let kind = (writes, std::mem::discriminant(error));
         // Losing a race is how elections go.
         if how == Failed::Unknown && self.failing.replace(kind) != Some(kind) {
             (self.notice)(&ElectionNotice::Failing(error));
         }
     }
 
-    fn tell_success(&mut self) {
-        if self.failing.take().is_some() {
+    /// A look that succeeds does not heal a write that is not allowed.
+    fn tell_success(&mut self, writes: bool) {
+        if self.failing.take_if(|(was_write, _)| writes || !*was_write).is_some() {
             (self.notice)(&ElectionNotice::Recovered);
         }
     }

@@ -404,7 +404,7 @@ fn never_two(faults: &[Fault]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn never_two_processes_begin_work(faults in prop::collection::vec(fault(), 200..1_200)) {
@@ -433,7 +433,7 @@ proptest! {
 #[test]
 fn a_killed_leader_is_followed_within_duration_and_retry_period() {
     let mut world = World::new();
-    for _ in 0..40 {
+    for _ in 0..100 {
         world.advance(&Fault::Calm);
     }
     let leader = world.beginners()[0];
@@ -451,14 +451,14 @@ fn a_killed_leader_is_followed_within_duration_and_retry_period() {
 #[test]
 fn a_frozen_leader_that_wakes_after_its_lease_begins_nothing() {
     let mut world = World::new();
-    for _ in 0..40 {
+    for _ in 0..100 {
         world.advance(&Fault::Calm);
     }
     let leader = world.beginners()[0];
     world.advance(&Fault::Freeze(leader, 80));
     for _ in 0..200 {
         world.advance(&Fault::Calm);
-        assert!(!world.beginners().contains(&leader) || world.step > 80);
+        assert!(!world.beginners().contains(&leader) || world.step > 180);
         assert!(world.beginners().len() <= 1);
     }
 }

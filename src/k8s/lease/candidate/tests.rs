@@ -46,14 +46,15 @@ fn the_first_step_is_to_look() {
 }
 
 #[test]
-fn a_lease_that_never_had_a_holder_is_taken_at_once() {
+fn a_lease_without_a_holder_may_have_been_made_under_a_leader_and_is_waited_for() {
     let mut candidate = fresh();
     let unheld = Record {
         seconds: None,
         ..record(None, "1", 0)
     };
     candidate.looked(Observed::Present(unheld), at(3));
-    assert_eq!(claims(&candidate.decide(at(3))), Some(1));
+    assert_eq!(claims(&candidate.decide(at(17))), None);
+    assert_eq!(claims(&candidate.decide(at(18))), Some(1));
 }
 
 #[test]
@@ -216,7 +217,8 @@ fn failures_are_tried_again_after_the_retry_period() {
     let mut candidate = fresh();
     candidate.look_failed(at(100));
     assert_eq!(candidate.decide(at(100)), Action::Wait(at(102)));
-    candidate.looked(Observed::Present(record(None, "1", 0)), at(102));
+    candidate.looked(Observed::Present(record(Some("me"), "1", 0)), at(102));
+    assert_eq!(claims(&candidate.decide(at(102))), Some(1));
     candidate.write_failed(Failed::Unknown, at(103));
     assert_eq!(candidate.decide(at(103)), Action::Wait(at(105)));
     assert_eq!(candidate.decide(at(105)), Action::Look);
