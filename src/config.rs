@@ -5,6 +5,7 @@
 //! secret setting.
 
 mod command;
+pub mod docs;
 mod error;
 pub mod fields;
 mod settings;

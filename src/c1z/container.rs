@@ -46,6 +46,25 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits with what the environment allows (c1z.md §2.2).
+    pub fn from_environment() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the two variables are readers' own, not settings"
+        )]
+        let megabytes = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+        let mut limits = Self::default();
+        if let Some(size) = megabytes("BATON_DECODER_MAX_DECODED_SIZE_MB") {
+            limits.decoded_bytes = size.saturating_mul(1024 * 1024);
+        }
+        if let Some(size) = megabytes("BATON_DECODER_MAX_MEMORY_MB").filter(|size| *size > 0) {
+            limits.window_log = size.saturating_mul(1024 * 1024).ilog2().clamp(10, 31);
+        }
+        limits
+    }
+}
+
 struct Hashing<'a> {
     file: &'a mut File,
     digest: Context,

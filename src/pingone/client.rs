@@ -60,9 +60,9 @@ pub struct Budget(pub Duration);
 
 impl Budget {
     /// A read of a sync.
-    pub const SYNC: Self = Self(Duration::from_secs(15 * 60));
+    pub const SYNC: Self = Self(Duration::from_mins(15));
     /// A call of a provisioning task.
-    pub const PROVISION: Self = Self(Duration::from_secs(60));
+    pub const PROVISION: Self = Self(Duration::from_mins(1));
     /// A probe.
     pub const PROBE: Self = Self(Duration::from_secs(5));
 }
@@ -142,7 +142,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(config.timeout.min(Duration::from_secs(60)))
+            .read_timeout(config.timeout.min(Duration::from_mins(1)))
             .timeout(config.timeout)
             .tcp_keepalive(Duration::from_secs(30))
             .pool_max_idle_per_host(config.max_in_flight)
@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// The users.
-    pub fn users(&self, query: UsersQuery) -> Pages<User> {
+    pub fn users(&self, query: &UsersQuery) -> Pages<User> {
         let url = self.users_url(query.filter.as_deref());
         Pages::new(self.clone(), Operation::ListUsers, self.environment_id(), "users", url)
     }
@@ -556,7 +556,8 @@ impl Client {
             inner.stats.refused_once();
             inner.limiter.refused(group, sent, wish);
         }
-        let error = failed(refusal(status, media_type, &body), request_id, wish);
+        let (reason, id) = refusal(status, media_type, &body);
+        let error = failed(reason, request_id.or(id), wish);
         let refused_token = (error.class() == ErrorClass::Auth).then_some(token.serial);
         Err(Failed { error, refused_token })
     }
@@ -610,16 +611,19 @@ fn media_type(value: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-/// What an error answer says; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).
-fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> Reason {
+/// What an error answer says, and its own id; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).
+fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (Reason, Option<String>) {
     let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let Some(code) = parsed.code else {
         let media_type = media_type.unwrap_or_else(|| "none".to_owned());
-        return Reason::Foreign {
-            status,
-            media_type,
-            length: body.len(),
-        };
+        return (
+            Reason::Foreign {
+                status,
+                media_type,
+                length: body.len(),
+            },
+            None,
+        );
     };
     let detail = parsed
         .details
@@ -631,13 +635,14 @@ fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> Reason {
     if let Some(text) = detail.message.filter(|text| !text.is_empty()) {
         message = format!("{} {text}", message.trim_end());
     }
-    Reason::Api {
+    let reason = Reason::Api {
         status,
         code,
         detail: detail.code,
         target: detail.target.or(parsed.target),
         message,
-    }
+    };
+    (reason, parsed.id)
 }
 
 /// `memberOfGroups[…]` of pingone-api.md §6.6.
@@ -685,7 +690,7 @@ mod tests {
     fn an_answer_without_a_code_is_not_pingones() {
         let gateway = br#"{"message":"Missing Authentication Token"}"#;
         assert_eq!(
-            refusal(403, Some("application/json".to_owned()), gateway),
+            refusal(403, Some("application/json".to_owned()), gateway).0,
             Reason::Foreign {
                 status: 403,
                 media_type: "application/json".to_owned(),
@@ -693,12 +698,12 @@ mod tests {
             }
         );
         assert!(matches!(
-            refusal(502, None, b"<html>"),
+            refusal(502, None, b"<html>").0,
             Reason::Foreign { status: 502, .. }
         ));
         let own = br#"{"id":"1","code":"INVALID_DATA","message":"m","details":[{"code":"UNIQUENESS_VIOLATION","target":"username"}]}"#;
         assert!(
-            matches!(refusal(400, None, own), Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION")
+            matches!(refusal(400, None, own).0, Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION")
         );
     }
 }

@@ -182,13 +182,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
                     next = map
                         .next_value::<Option<Links>>()?
                         .and_then(|links| links.next)
-                        .map(|link| link.href)
+                        .map(|link| link.href);
                 }
-                "_embedded" => map.next_value_seed(Embedded {
-                    key: self.key,
-                    each: &mut *self.each,
-                    item: PhantomData,
-                })?,
+                "_embedded" => {
+                    map.next_value_seed(Embedded {
+                        key: self.key,
+                        each: &mut *self.each,
+                        item: PhantomData,
+                    })?;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

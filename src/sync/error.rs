@@ -11,10 +11,10 @@ use super::gate::Shrunk;
 pub enum SyncError {
     /// A read failed. A failed read is never an empty list (connector-model.md §1 point 3).
     #[error(transparent)]
-    PingOne(#[from] PingOneError),
+    PingOne(Box<PingOneError>),
     /// The file could not be written.
     #[error(transparent)]
-    File(#[from] C1zError),
+    File(Box<C1zError>),
     /// The environment is on its way out.
     #[error(
         "environment {environment} is being deleted (status DELETE_PENDING): nothing was synced. Check \
@@ -55,6 +55,18 @@ pub enum SyncError {
     /// The machine gave no thread.
     #[error("no thread could be started for the file")]
     Thread(#[source] std::io::Error),
+}
+
+impl From<PingOneError> for SyncError {
+    fn from(error: PingOneError) -> Self {
+        Self::PingOne(Box::new(error))
+    }
+}
+
+impl From<C1zError> for SyncError {
+    fn from(error: C1zError) -> Self {
+        Self::File(Box::new(error))
+    }
 }
 
 impl SyncError {

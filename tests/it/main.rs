@@ -1,3 +1,4 @@
-//! Test entry.
+//! The integration binary: one module per scenario.
 
 mod k8s;
+mod proto_table;

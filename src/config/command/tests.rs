@@ -5,6 +5,9 @@ use super::*;
 use crate::config::{OneShot, StorageEngine};
 use secrecy::ExposeSecret;
 
+/// Flags, environment, and a part of the message.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 const ENVIRONMENT: &str = "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11";
 
 fn env(pairs: &[(&str, &str)]) -> Environment {
@@ -69,7 +72,7 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
 
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 8] = [
+    let cases: [Case; 8] = [
         (
             &["--pingone-region", "mars"],
             &[],
