@@ -68,7 +68,9 @@ impl Client {
     pub async fn connect(place: &Place, home: Home) -> Result<Self, K8sError> {
         let config = match place {
             // Address from the environment, certificate and token from the mounted files.
-            Place::InCluster => kube::Config::incluster_env().map_err(|error| K8sError::NoCluster(error.to_string()))?,
+            Place::InCluster => {
+                kube::Config::incluster_env().map_err(|error| K8sError::NoCluster(error.to_string()))?
+            }
             Place::Kubeconfig(path) => {
                 let file = Kubeconfig::read_from(path).map_err(|error| K8sError::NoCluster(error.to_string()))?;
                 kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())

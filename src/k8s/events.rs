@@ -127,7 +127,11 @@ impl Event {
                 took.as_secs()
             ),
             Self::SyncFailed { class, task_id } => {
-                format!("Sync failed ({}){}. See the log.", class.as_str(), task(task_id.as_deref()))
+                format!(
+                    "Sync failed ({}){}. See the log.",
+                    class.as_str(),
+                    task(task_id.as_deref())
+                )
             }
             Self::CredentialsReloaded { side } => format!("New credentials for {} are in use.", name(*side)),
             Self::CredentialsRejected { side, problem, kept } => format!(
@@ -142,7 +146,11 @@ impl Event {
             ),
             Self::LeaderElected { term } => format!("This pod leads (term {term})."),
             Self::ProvisioningFailed { action, class, task_id } => {
-                format!("Task {action} failed ({}){}. See the log.", class.as_str(), task(Some(task_id)))
+                format!(
+                    "Task {action} failed ({}){}. See the log.",
+                    class.as_str(),
+                    task(Some(task_id))
+                )
             }
         };
         shorten(note)
@@ -330,7 +338,11 @@ impl EventWriter {
         if let Some(name) = home.deployment.as_deref() {
             let api: Api<Deployment> = Api::namespaced(self.client.kube(), self.client.namespace());
             let object = format!("deployments.apps/{name}");
-            match self.client.call(Verb::Get, &object, WRITE, api.get_metadata(name)).await {
+            match self
+                .client
+                .call(Verb::Get, &object, WRITE, api.get_metadata(name))
+                .await
+            {
                 Ok(deployment) => {
                     about.push(self.reference("apps/v1", "Deployment", Some(name), deployment.metadata.uid));
                 }
@@ -358,7 +370,11 @@ impl EventWriter {
         let mut waits = crate::runtime::backoff::Backoff::default();
         for _ in 1..TRIES {
             let request = api.create(&params, &body);
-            match self.client.call(Verb::Create, "events.events.k8s.io", WRITE, request).await {
+            match self
+                .client
+                .call(Verb::Create, "events.events.k8s.io", WRITE, request)
+                .await
+            {
                 Err(error) if error.class().is_retryable() => tokio::time::sleep(waits.next_delay(None)).await,
                 // Written by an attempt whose answer was lost.
                 Ok(_) | Err(K8sError::Conflict { .. }) => return Ok(()),
@@ -366,7 +382,10 @@ impl EventWriter {
             }
         }
         let request = api.create(&params, &body);
-        let last = self.client.call(Verb::Create, "events.events.k8s.io", WRITE, request).await;
+        let last = self
+            .client
+            .call(Verb::Create, "events.events.k8s.io", WRITE, request)
+            .await;
         last.map(|_| ())
     }
 

@@ -32,7 +32,7 @@ pub use guard::LeaseGuard;
 pub use store::{KubeLeases, LeaseStore};
 
 /// Longest lease duration: what a holder may make everybody wait.
-pub const LONGEST: Duration = Duration::from_secs(3600);
+pub const LONGEST: Duration = Duration::from_hours(1);
 
 /// The three times of an election, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,9 @@ pub enum TimingError {
     #[error("leader-election-renew-deadline must be shorter than leader-election-lease-duration")]
     RenewDeadline,
     /// A leader must get more than one try.
-    #[error("leader-election-retry-period must be more than nothing and less than half of leader-election-renew-deadline")]
+    #[error(
+        "leader-election-retry-period must be more than nothing and less than half of leader-election-renew-deadline"
+    )]
     RetryPeriod,
 }
 
@@ -109,7 +111,13 @@ mod tests {
 
     #[test]
     fn the_times_must_be_in_order_and_whole() {
-        let new = |a, b, c| Timing::new(Duration::from_millis(a), Duration::from_millis(b), Duration::from_millis(c));
+        let new = |a, b, c| {
+            Timing::new(
+                Duration::from_millis(a),
+                Duration::from_millis(b),
+                Duration::from_millis(c),
+            )
+        };
         let timing = new(15_000, 10_000, 2_000).unwrap();
         assert!(timing.request() * 2 + timing.retry_period() <= timing.renew_deadline());
         let cases = [

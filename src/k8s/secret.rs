@@ -38,7 +38,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             request: Duration::from_secs(10),
-            watch: Duration::from_secs(60),
+            watch: Duration::from_mins(1),
             grace: Duration::from_secs(5),
         }
     }
@@ -86,7 +86,10 @@ impl SecretWatch {
     }
 
     async fn follow(&self, offers: mpsc::Sender<Offer>) {
-        let mut sender = Sender { offers, sent: None };
+        let mut sender = Sender {
+            offers,
+            sent: Sent::Nothing,
+        };
         let mut waits = fresh();
         let mut failing: Option<std::mem::Discriminant<K8sError>> = None;
         loop {
@@ -116,7 +119,11 @@ impl SecretWatch {
         let selector = format!("metadata.name={}", self.name);
         let list = ListParams::default().fields(&selector);
         let request = api.list(&list);
-        let listed = match self.client.call(Verb::List, &self.object, self.timing.request, request).await {
+        let listed = match self
+            .client
+            .call(Verb::List, &self.object, self.timing.request, request)
+            .await
+        {
             Ok(listed) => listed,
             Err(error) => return Ended::Again(error),
         };
@@ -207,10 +214,18 @@ fn fresh() -> Backoff {
     Backoff::new(Duration::from_millis(500), Duration::from_secs(10))
 }
 
+/// What was sent last.
+#[derive(PartialEq)]
+enum Sent {
+    Nothing,
+    Gone,
+    Values(Values),
+}
+
 /// Sends what changed.
 struct Sender {
     offers: mpsc::Sender<Offer>,
-    sent: Option<Option<Values>>,
+    sent: Sent,
 }
 
 impl Sender {
@@ -222,14 +237,15 @@ impl Sender {
                 data.get(key.name()).map(|ByteString(bytes)| bytes.as_slice())
             })
         });
-        if self.sent.as_ref() == Some(&values) {
+        let next = values.clone().map_or(Sent::Gone, Sent::Values);
+        if self.sent == next {
             return true;
         }
+        self.sent = next;
         let offer = Offer {
             origin: Origin::Secret,
-            values: values.clone(),
+            values,
         };
-        self.sent = Some(values);
         self.offers.send(offer).await.is_ok()
     }
 }

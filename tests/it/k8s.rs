@@ -1,5 +1,12 @@
 //! The Kubernetes part against a small API server of our own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may end where it stands"
+)]
+
 mod election;
 mod events;
 mod fake;

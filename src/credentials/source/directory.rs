@@ -35,24 +35,19 @@ impl Directory {
 
     /// Sends an [`Offer`] at once and whenever the content changes, until `stop` or until nobody listens.
     pub async fn run(self, offers: mpsc::Sender<Offer>, stop: CancellationToken) {
-        let mut sent: Option<Option<Values>> = None;
+        let mut sent: Option<Offer> = None;
         let mut link: Option<PathBuf> = None;
         loop {
             let now = tokio::fs::read_link(self.path.join("..data")).await.ok();
             // Without a link there is nothing that tells a change.
-            if sent.is_none() || now.is_none() || now != link {
-                if let Some(values) = self.read().await {
-                    link = now;
-                    if sent.as_ref() != Some(&values) {
-                        let offer = Offer {
-                            origin: Origin::Directory,
-                            values: values.clone(),
-                        };
-                        if offers.send(offer).await.is_err() {
-                            return;
-                        }
-                        sent = Some(values);
+            let due = sent.is_none() || now.is_none() || now != link;
+            if due && let Some(offer) = self.read().await {
+                link = now;
+                if sent.as_ref().is_none_or(|sent| sent.values != offer.values) {
+                    if offers.send(offer.clone()).await.is_err() {
+                        return;
                     }
+                    sent = Some(offer);
                 }
             }
             tokio::select! {
@@ -62,15 +57,18 @@ impl Directory {
         }
     }
 
-    /// One consistent reading: `Some(None)` if the directory holds none of the keys, `None` if no reading was consistent.
-    async fn read(&self) -> Option<Option<Values>> {
+    /// One consistent reading, without values if the directory holds none of the keys; `None` if no reading was consistent.
+    async fn read(&self) -> Option<Offer> {
         let link = self.path.join("..data");
         for _ in 0..TRIES {
             let before = tokio::fs::read_link(&link).await.ok();
             let values = self.read_files().await;
             let after = tokio::fs::read_link(&link).await.ok();
             if before == after {
-                return Some(values);
+                return Some(Offer {
+                    origin: Origin::Directory,
+                    values,
+                });
             }
         }
         None
@@ -105,8 +103,7 @@ mod tests {
         for (key, text) in pairs {
             std::fs::write(folder.join(key.name()), text).unwrap();
             let file = root.join(key.name());
-            if !file.exists() {
-                let _ = std::fs::remove_file(&file);
+            if !file.is_symlink() {
                 std::os::unix::fs::symlink(Path::new("..data").join(key.name()), file).unwrap();
             }
         }
@@ -131,7 +128,11 @@ mod tests {
         generation(root.path(), "..2", &[(Key::C1ClientId, "one")]);
         tokio::time::sleep(LOOK * 2).await;
         assert!(offers.try_recv().is_err());
-        generation(root.path(), "..3", &[(Key::C1ClientId, ""), (Key::C1ClientSecret, "two\n")]);
+        generation(
+            root.path(),
+            "..3",
+            &[(Key::C1ClientId, ""), (Key::C1ClientSecret, "two\n")],
+        );
         let third = offers.recv().await.unwrap();
         let values = third.values.unwrap();
         assert_eq!(values.trimmed(), [Key::C1ClientSecret]);

@@ -18,7 +18,7 @@ use crate::runtime::backoff::Backoff;
 /// Longest time that one proof may take.
 const PROOF: Duration = Duration::from_secs(30);
 /// Time until refused credentials are tried again: they may have been put right at the other end.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Why credentials were not proved. The texts are shown; they must hold no value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,14 +262,14 @@ impl<T: Credentials> SideKeeper<T> {
                 }
                 Judged::New(values) => {
                     let proof = tokio::time::timeout(PROOF, values.prove(prover));
-                    let proved = tokio::select! {
+                    let outcome = tokio::select! {
                         changed = self.merged.changed() => match changed {
                             Ok(()) => continue,
                             Err(_) => return Ok(()),
                         },
-                        proved = proof => proved,
+                        outcome = proof => outcome,
                     };
-                    match proved.unwrap_or_else(|_| Err(Unproved::Unreachable("no answer in time".to_owned()))) {
+                    match outcome.unwrap_or_else(|_| Err(Unproved::Unreachable("no answer in time".to_owned()))) {
                         Ok(()) => {
                             self.swap(values);
                             waits = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));

@@ -214,7 +214,10 @@ impl Values {
     }
 
     fn get(&self, key: Key) -> Option<&Value> {
-        self.entries.iter().find(|(have, _)| *have == key).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .find(|(have, _)| *have == key)
+            .map(|(_, value)| value)
     }
 
     fn text(&self, key: Key) -> Result<&SecretString, Problem> {
@@ -318,7 +321,10 @@ impl fmt::Debug for C1Values {
 impl C1Values {
     /// The tenant's host in the client id; the whole id if it has none.
     fn tenant(&self) -> &str {
-        let after = self.client_id.split_once('@').map_or(self.client_id.as_str(), |(_, after)| after);
+        let after = self
+            .client_id
+            .split_once('@')
+            .map_or(self.client_id.as_str(), |(_, after)| after);
         after.split('/').next().unwrap_or(after)
     }
 }
@@ -403,7 +409,10 @@ mod tests {
             let problem = C1Values::build(&read).unwrap_err();
             let shown = format!("{problem} {problem:?} {read:?}");
             assert!(problem.to_string().contains(expected), "{shown}");
-            assert!(shown.contains("BATON_CLIENT_SECRET") && !shown.contains("hush"), "{shown}");
+            assert!(
+                shown.contains("BATON_CLIENT_SECRET") && !shown.contains("hush"),
+                "{shown}"
+            );
         }
     }
 

@@ -83,7 +83,11 @@ fn the_six_reasons_are_the_documented_ones() {
             task_id: String::new(),
         },
     ];
-    let warnings: Vec<_> = events.iter().filter(|event| event.is_warning()).map(Event::reason).collect();
+    let warnings: Vec<_> = events
+        .iter()
+        .filter(|event| event.is_warning())
+        .map(Event::reason)
+        .collect();
     assert_eq!(warnings, ["SyncFailed", "CredentialsRejected", "ProvisioningFailed"]);
     let reasons: std::collections::HashSet<_> = events.iter().map(Event::reason).collect();
     assert_eq!(reasons.len(), 6);

@@ -225,9 +225,10 @@ impl Candidate {
         if now >= takeable && !self.stale {
             return match &seen.what {
                 Observed::Absent => Action::Create(self.claim(1, true)),
-                Observed::Present(record) => {
-                    Action::Update(record.clone(), self.claim(record.term.checked_add(1).unwrap_or(1), true))
-                }
+                Observed::Present(record) => Action::Update(
+                    record.clone(),
+                    self.claim(record.term.checked_add(1).unwrap_or(1), true),
+                ),
             };
         }
         if now >= self.next_look {

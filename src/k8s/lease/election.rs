@@ -169,15 +169,16 @@ impl<S: LeaseStore> Election<S> {
     /// Sleeps, unless the work ends or, without work, the process stops.
     async fn wait(&self, until: Moment, term: &mut Option<Term>, stop: &CancellationToken) -> Woken {
         let sleep = tokio::time::sleep_until(self.base + until);
-        match term {
-            Some(term) => tokio::select! {
+        if let Some(term) = term {
+            tokio::select! {
                 () = &mut term.work => Woken::WorkEnded,
                 () = sleep => Woken::Now,
-            },
-            None => tokio::select! {
+            }
+        } else {
+            tokio::select! {
                 () = stop.cancelled() => Woken::Stopping,
                 () = sleep => Woken::Now,
-            },
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::candidate::{Action, Candidate, Claim, Failed, Moment, Observed, Record};
 use super::Timing;
+use super::candidate::{Action, Candidate, Claim, Failed, Moment, Observed, Record};
 
 /// One step of the simulated world.
 const TICK: Duration = Duration::from_millis(250);

@@ -53,7 +53,8 @@ impl KubeLeases {
     }
 
     fn keep(&mut self, lease: Lease) -> Result<Record, K8sError> {
-        let record = record(&lease).ok_or_else(|| K8sError::Setup(format!("{} came without a version", self.object)))?;
+        let record =
+            record(&lease).ok_or_else(|| K8sError::Setup(format!("{} came without a version", self.object)))?;
         self.last = Some(lease);
         Ok(record)
     }
@@ -88,7 +89,10 @@ impl LeaseStore for KubeLeases {
     }
 
     async fn update(&mut self, seen: &Record, claim: &Claim, deadline: Duration) -> Result<Record, K8sError> {
-        let last = self.last.as_ref().filter(|lease| lease.metadata.uid.as_deref() == Some(&seen.uid));
+        let last = self
+            .last
+            .as_ref()
+            .filter(|lease| lease.metadata.uid.as_deref() == Some(&seen.uid));
         let mut lease = last.cloned().unwrap_or_default();
         lease.spec = Some(spec(lease.spec.take(), claim));
         lease.metadata.name = Some(self.name.clone());

@@ -60,14 +60,21 @@ impl Running {
     }
 
     fn told(&self, part: &str) -> usize {
-        self.told.lock().unwrap().iter().filter(|told| told.contains(part)).count()
+        self.told
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|told| told.contains(part))
+            .count()
     }
 }
 
 /// As its last holder left it.
 fn given_back(fake: &Fake) {
-    fake.put_lease(&json!({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 4,
-        "acquireTime": "2020-01-01T00:00:00.000000Z", "renewTime": "2020-01-01T00:00:00.000000Z"}));
+    fake.put_lease(
+        &json!({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 4,
+        "acquireTime": "2020-01-01T00:00:00.000000Z", "renewTime": "2020-01-01T00:00:00.000000Z"}),
+    );
 }
 
 #[tokio::test]
@@ -79,13 +86,20 @@ async fn the_lease_is_given_back_after_the_work_has_stopped_and_taken_at_once() 
     assert_eq!(leadership.term, 5);
     assert!(leadership.guard.may_begin());
     let holder = fake.holder().unwrap();
-    assert!(holder.starts_with("pod-a_") && holder.len() == "pod-a_".len() + 32, "{holder}");
+    assert!(
+        holder.starts_with("pod-a_") && holder.len() == "pod-a_".len() + 32,
+        "{holder}"
+    );
     let mut second = stand(&fake, "pod-b");
     first.stop.cancel();
     // Work goes on: the lease is renewed and not given back.
     let renewed = fake.count("update ");
     soon(fake.until(|data| {
-        data.requests.iter().filter(|request| request.starts_with("update ")).count() >= renewed + 3
+        data.requests
+            .iter()
+            .filter(|request| request.starts_with("update "))
+            .count()
+            >= renewed + 3
     }))
     .await;
     assert_eq!(fake.holder().as_deref(), Some(holder.as_str()));
@@ -120,7 +134,11 @@ async fn an_edited_label_ends_no_term() {
         });
         let renewed = fake.count("update ");
         soon(fake.until(|data| {
-            data.requests.iter().filter(|request| request.starts_with("update ")).count() >= renewed + 2 * edits
+            data.requests
+                .iter()
+                .filter(|request| request.starts_with("update "))
+                .count()
+                >= renewed + 2 * edits
         }))
         .await;
     }
@@ -177,10 +195,8 @@ async fn a_missing_right_is_told_once_with_verb_and_object() {
         fake.data().forbidden.insert(right);
         let running = stand(&fake, "pod-a");
         let verb = right.split(' ').next().unwrap();
-        soon(fake.until(move |data| {
-            data.requests.iter().filter(|request| request.starts_with(verb)).count() >= 3
-        }))
-        .await;
+        soon(fake.until(move |data| data.requests.iter().filter(|request| request.starts_with(verb)).count() >= 3))
+            .await;
         let told = running.told.lock().unwrap().clone();
         assert_eq!(running.told(text), 1, "{told:?}");
     }

@@ -31,7 +31,11 @@ async fn an_event_is_written_on_the_pod_and_on_its_deployment() {
             assert_eq!(event["reportingController"], "baton-ping-one");
             assert_eq!(event["reportingInstance"], "pod-a");
             assert!(event["eventTime"].is_string() && event["metadata"]["namespace"] == "here");
-            (event["reason"].as_str().unwrap(), regarding["kind"].as_str().unwrap(), regarding["uid"].as_str().unwrap())
+            (
+                event["reason"].as_str().unwrap(),
+                regarding["kind"].as_str().unwrap(),
+                regarding["uid"].as_str().unwrap(),
+            )
         })
         .collect();
     assert_eq!(

@@ -79,7 +79,8 @@ impl Fake {
             .route("/apis/events.k8s.io/v1/namespaces/here/events", post(create_event))
             .layer(axum::middleware::from_fn_with_state(fake.clone(), note))
             .with_state(fake.clone());
-        let serving = baton_ping_one::runtime::spawn::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving =
+            baton_ping_one::runtime::spawn::spawn(async move { axum::serve(listener, router).await.unwrap() });
         std::mem::forget(serving);
         fake
     }
@@ -137,7 +138,8 @@ impl Fake {
         self.change(|data, version| {
             let mut secret = data.secret.take().unwrap();
             secret["metadata"]["resourceVersion"] = json!(version.to_string());
-            data.history.push((version, json!({"type": "DELETED", "object": secret})));
+            data.history
+                .push((version, json!({"type": "DELETED", "object": secret})));
         });
     }
 
@@ -158,7 +160,11 @@ impl Fake {
     }
 
     pub fn count(&self, part: &str) -> usize {
-        self.data().requests.iter().filter(|request| request.contains(part)).count()
+        self.data()
+            .requests
+            .iter()
+            .filter(|request| request.contains(part))
+            .count()
     }
 
     /// Waits until this is so; looked at after each request and change.
@@ -209,7 +215,12 @@ async fn note(State(fake): State<Fake>, request: axum::extract::Request, next: a
 }
 
 async fn secrets(State(fake): State<Fake>, Query(pairs): Pairs) -> Response {
-    let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let value = |name: &str| {
+        pairs
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
     if value("fieldSelector").as_deref() != Some("metadata.name=credentials") {
         return status(403);
     }
@@ -217,7 +228,8 @@ async fn secrets(State(fake): State<Fake>, Query(pairs): Pairs) -> Response {
         let data = fake.data();
         let items: Vec<_> = data.secret.iter().cloned().collect();
         let meta = json!({"resourceVersion": data.version.to_string()});
-        return Json(json!({"kind": "SecretList", "apiVersion": "v1", "metadata": meta, "items": items})).into_response();
+        return Json(json!({"kind": "SecretList", "apiVersion": "v1", "metadata": meta, "items": items}))
+            .into_response();
     }
     let from: u64 = value("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
     let watching = fake.data().watching;

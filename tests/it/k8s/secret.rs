@@ -22,7 +22,9 @@ fn watch(fake: &Fake, timing: WatchTiming) -> Watched {
     let failures: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&failures);
     let failure = Arc::new(move |error: Option<&baton_ping_one::k8s::K8sError>| {
-        log.lock().unwrap().push(error.map_or_else(|| "fine".to_owned(), ToString::to_string));
+        log.lock()
+            .unwrap()
+            .push(error.map_or_else(|| "fine".to_owned(), ToString::to_string));
     });
     let (sender, offers) = mpsc::channel(4);
     let run = SecretWatch::new(&client(fake), "credentials", timing, failure);
@@ -79,7 +81,14 @@ async fn a_version_that_is_too_old_and_a_stream_that_breaks_off_are_no_rotation(
         fake.data().watching = watching;
         let mut watched = watch(&fake, WatchTiming::default());
         assert!(watched.next().await.is_some());
-        soon(fake.until(|data| data.requests.iter().filter(|request| request.starts_with("watch ")).count() == 2)).await;
+        soon(fake.until(|data| {
+            data.requests
+                .iter()
+                .filter(|request| request.starts_with("watch "))
+                .count()
+                == 2
+        }))
+        .await;
         assert_eq!(fake.count("list "), lists, "{watching:?}");
         fake.delete_secret();
         assert_eq!(watched.next().await, None, "{watching:?}");
@@ -119,14 +128,23 @@ async fn a_server_that_does_not_answer_is_given_up_on_and_asked_again() {
     fake.data().hangs = false;
     assert!(watched.next().await.is_some());
     let failures = watched.failures.lock().unwrap().clone();
-    assert!(failures[0].contains("no answer within 200 ms to list secrets/credentials"), "{failures:?}");
+    assert!(
+        failures[0].contains("no answer within 200 ms to list secrets/credentials"),
+        "{failures:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_missing_right_is_told_once_with_verb_and_object() {
     for (right, text) in [
-        ("list secrets", "not allowed to list secrets/credentials in namespace here"),
-        ("watch secrets", "not allowed to watch secrets/credentials in namespace here"),
+        (
+            "list secrets",
+            "not allowed to list secrets/credentials in namespace here",
+        ),
+        (
+            "watch secrets",
+            "not allowed to watch secrets/credentials in namespace here",
+        ),
     ] {
         let fake = Fake::start().await;
         fake.put_secret(&[(SECRET, "one")]);
@@ -137,7 +155,16 @@ async fn a_missing_right_is_told_once_with_verb_and_object() {
             data.requests.iter().filter(|request| request.starts_with(verb)).count() >= 3
         };
         soon(fake.until(asked)).await;
-        assert_eq!(watched.failures.lock().unwrap().iter().filter(|told| told.starts_with(text)).count(), 1);
+        assert_eq!(
+            watched
+                .failures
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|told| told.starts_with(text))
+                .count(),
+            1
+        );
         fake.data().forbidden.clear();
         fake.delete_secret();
         while watched.next().await.is_some() {}

@@ -133,7 +133,10 @@ async fn a_bad_value_keeps_the_old_one_and_is_told_once() {
         (Some(values(Some("bad"), Some("good"))), "Refused"),
         (Some(values(Some(""), Some("good"))), "Empty"),
         (Some(values(None, Some("good"))), "Missing"),
-        (Some(in_environment(OTHER_ENV, Some("good2"), Some("good"))), "OtherTenant"),
+        (
+            Some(in_environment(OTHER_ENV, Some("good2"), Some("good"))),
+            "OtherTenant",
+        ),
         (Some(in_environment("prod", Some("good2"), Some("good"))), "Malformed"),
     ];
     for (offer, expected) in cases {
@@ -142,7 +145,10 @@ async fn a_bad_value_keeps_the_old_one_and_is_told_once() {
         bench.told();
         bench.offer(offer).await;
         let told = bench.told();
-        assert!(told.len() == 1 && told[0].contains(expected) && told[0].contains("kept: true"), "{told:?}");
+        assert!(
+            told.len() == 1 && told[0].contains(expected) && told[0].contains("kept: true"),
+            "{told:?}"
+        );
         assert_eq!(bench.pingone().as_deref(), Some("good"));
         assert!(bench.state.borrow().is_loaded() && bench.state.borrow().pingone.problem.is_some());
         // Tried again without being told again.
@@ -176,7 +182,10 @@ async fn each_side_goes_its_own_way() {
     assert!(!bench.state.borrow().is_loaded());
     // A proof that hangs is overtaken by a newer value.
     bench.offer(Some(values(Some("good2"), Some("good2")))).await;
-    assert_eq!((bench.pingone().as_deref(), bench.c1().as_deref()), (Some("good2"), Some("good2")));
+    assert_eq!(
+        (bench.pingone().as_deref(), bench.c1().as_deref()),
+        (Some("good2"), Some("good2"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +203,7 @@ async fn a_token_endpoint_that_is_down_is_tried_until_it_is_back() {
     let bench = bench(Values::default(), &[Origin::Secret], false);
     bench.offer(Some(values(Some("down"), None))).await;
     assert!(!bench.state.borrow().is_loaded());
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     assert!(bench.state.borrow().is_loaded());
 }
 
@@ -214,10 +223,14 @@ async fn the_secret_outranks_the_directory_and_the_directory_the_rest() {
         &[Origin::Secret, Origin::Directory],
         true,
     );
-    bench.from(Origin::Directory, Some(values(Some("good-dir"), Some("good-dir")))).await;
+    bench
+        .from(Origin::Directory, Some(values(Some("good-dir"), Some("good-dir"))))
+        .await;
     // Nothing is judged before all have reported.
     assert_eq!(bench.pingone(), None);
-    bench.from(Origin::Secret, Some(values(None, Some("good-secret")))).await;
+    bench
+        .from(Origin::Secret, Some(values(None, Some("good-secret"))))
+        .await;
     assert_eq!(bench.pingone().as_deref(), Some("good-dir"));
     assert_eq!(bench.c1().as_deref(), Some("good-secret"));
     bench.from(Origin::Directory, Some(Values::default())).await;
@@ -229,7 +242,10 @@ async fn a_missing_secret_at_the_start_waits_for_it() {
     let bench = bench(Values::default(), &[Origin::Secret], true);
     bench.offer(None).await;
     let told = bench.told();
-    assert!(told.iter().any(|told| told.contains("Missing(PingOneClientId)")), "{told:?}");
+    assert!(
+        told.iter().any(|told| told.contains("Missing(PingOneClientId)")),
+        "{told:?}"
+    );
     assert!(!bench.state.borrow().is_loaded());
     bench.offer(Some(values(Some("good1\n"), Some("good1")))).await;
     assert!(bench.state.borrow().is_loaded());
@@ -251,7 +267,7 @@ async fn with_a_static_source_a_fault_ends_the_run() {
 #[tokio::test(start_paused = true)]
 async fn with_a_static_source_an_endpoint_that_is_down_is_waited_for() {
     let bench = bench(values(Some("down"), None), &[], false);
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     assert!(bench.state.borrow().is_loaded());
 }
 

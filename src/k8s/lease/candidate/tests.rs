@@ -80,7 +80,13 @@ fn a_renewal_by_the_holder_starts_the_time_anew() {
 
 #[test]
 fn a_longer_duration_in_the_record_is_honoured_and_a_senseless_one_is_bounded() {
-    for (seconds, wait) in [(Some(40), 40), (Some(3), 15), (None, 15), (Some(-9), 15), (Some(i32::MAX), 3600)] {
+    for (seconds, wait) in [
+        (Some(40), 40),
+        (Some(3), 15),
+        (None, 15),
+        (Some(-9), 15),
+        (Some(i32::MAX), 3600),
+    ] {
         let mut candidate = fresh();
         let held = Record {
             seconds,
@@ -136,7 +142,17 @@ fn a_lease_that_is_gone_is_made_only_after_its_holder_must_know() {
 fn a_leader_renews_each_period_and_not_past_its_deadline() {
     let mut candidate = leader();
     assert_eq!(candidate.decide(at(101)), Action::Wait(at(102)));
-    assert!(matches!(candidate.decide(at(102)), Action::Update(_, Claim { begins: false, term: 4, .. })));
+    assert!(matches!(
+        candidate.decide(at(102)),
+        Action::Update(
+            _,
+            Claim {
+                begins: false,
+                term: 4,
+                ..
+            }
+        )
+    ));
     // From the start of the write, not from its answer.
     assert_eq!(candidate.leads_until(), Some(at(110)));
     assert_eq!(candidate.decide(at(110)), Action::StandDown(Doubt::Expired));
@@ -169,7 +185,11 @@ fn an_edited_label_is_no_doubt_and_another_holder_is() {
     assert_eq!(candidate.decide(at(102)), Action::Look);
     candidate.looked(Observed::Present(record(Some("me"), "9", 4)), at(102));
     assert!(matches!(candidate.decide(at(102)), Action::Update(..)));
-    for taken in [record(Some("other"), "10", 5), record(Some("me"), "10", 5), record(None, "10", 4)] {
+    for taken in [
+        record(Some("other"), "10", 5),
+        record(Some("me"), "10", 5),
+        record(None, "10", 4),
+    ] {
         let mut candidate = candidate.clone();
         candidate.looked(Observed::Present(taken), at(103));
         assert_eq!(candidate.decide(at(103)), Action::StandDown(Doubt::Taken));
@@ -205,7 +225,10 @@ fn after_a_doubt_the_process_leads_again_only_in_a_new_term_and_after_its_work_h
 #[test]
 fn only_an_own_lease_is_released_and_the_record_says_so() {
     let (seen, claim) = leader().release().unwrap();
-    assert_eq!((seen.version.as_str(), claim.holder, claim.seconds), ("2", None, RELEASED));
+    assert_eq!(
+        (seen.version.as_str(), claim.holder, claim.seconds),
+        ("2", None, RELEASED)
+    );
     let mut other = fresh();
     assert!(other.release().is_none());
     other.looked(Observed::Present(record(Some("other"), "5", 7)), at(1));
