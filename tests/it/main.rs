@@ -1,4 +1,5 @@
 //! The integration binary: one module per scenario.
 
 mod docs;
+mod k8s;
 mod proto_table;
