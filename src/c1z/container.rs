@@ -143,7 +143,12 @@ fn publish(temp: NamedTempFile, target: &Path) -> Result<(), C1zError> {
         .map_err(|error| C1zError::write(target)(error.error))
 }
 
-pub(crate) fn compress(source: &mut impl Read, size: u64, target: &mut File, cancel: &CancellationToken) -> io::Result<Packed> {
+pub(crate) fn compress(
+    source: &mut impl Read,
+    size: u64,
+    target: &mut File,
+    cancel: &CancellationToken,
+) -> io::Result<Packed> {
     let mut out = Hashing {
         file: target,
         digest: Context::new(&SHA256),

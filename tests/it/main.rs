@@ -3,3 +3,4 @@
 mod docs;
 mod k8s;
 mod proto_table;
+mod service;
