@@ -19,7 +19,7 @@ use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, Sy
 
 /// Syncs the environment into `--file` and prints what was done.
 pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
-    let (client, environment) = connect::pingone(&config.pingone)?;
+    let (client, environment) = connect::pingone(&config.pingone, None)?;
     let file = config.file.clone();
     let _lock = Lock::take(&file)?;
     if config.sync.storage_engine == StorageEngine::Pebble {
@@ -74,6 +74,8 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
         .iter()
         .filter_map(|(kind, id)| ResourceType::from_id(kind).map(|kind| ResourceId::new(kind, id)))
         .collect();
+    options.targeted = !settings.resources.is_empty();
+    options.empty = settings.skip_full_sync;
     options.role_population_entitlements = match settings.role_population_entitlements {
         "assigned" => RolePopulationEntitlements::Assigned,
         _ => RolePopulationEntitlements::All,
