@@ -13,6 +13,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     pub(crate) location: Option<String>,
     pub(crate) retry_after: Option<String>,
+    /// Rows of a listing, for the counts
+    pub(crate) rows: usize,
 }
 
 impl Answer {
@@ -21,7 +23,7 @@ impl Answer {
     }
 
     pub(crate) fn bytes(status: u16, body: Bytes) -> Self {
-        Self { status, content_type: None, body, location: None, retry_after: None }
+        Self { status, content_type: None, body, location: None, retry_after: None, rows: 0 }
     }
 
     pub(crate) fn empty(status: u16) -> Self {

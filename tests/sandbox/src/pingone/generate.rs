@@ -66,6 +66,7 @@ impl Spec {
             memberships_per_user: 5.0,
             users_with_roles: 0.05,
             incomplete_users: 0.05,
+            external_groups: 0.05,
             ..bench.clone()
         };
         match preset {
@@ -393,7 +394,8 @@ mod tests {
     fn people(incomplete: f64) -> People {
         let spec = Spec { incomplete_users: incomplete, ..Spec::preset(Preset::Bench2k, 3) };
         let ids = Ids::new(3);
-        People::new(&spec, &ids, ids.encode(Kind::Environment, 0), "http://127.0.0.1:4000/v1/environments/e")
+        let environment = ids.encode(Kind::Environment, 0);
+        People::new(&spec, &ids, environment, &format!("http://127.0.0.1:40000/v1/environments/{environment}"))
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl World {
     pub(crate) fn add_population(&mut self, id: Uuid, name: String, default: bool, over: Map<String, Value>) -> u32 {
         let number = u32::try_from(self.populations.len()).unwrap_or(u32::MAX);
         self.population_by_id.insert(id, number);
-        self.populations.push(Population { id, name, default, over, users: Vec::new() });
+        self.populations.push(Population { id, name, default, over, users: Vec::new(), gone: false });
         number
     }
 
