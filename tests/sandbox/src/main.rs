@@ -65,7 +65,10 @@ async fn serve_pingone(options: pingone::Options) -> anyhow::Result<()> {
 
 /// Writes a file that only its owner can read, whole or not at all.
 fn write_private(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;

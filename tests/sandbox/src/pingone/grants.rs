@@ -28,10 +28,15 @@ impl World {
             let text = "Must have role at the same or broader scope as the role being assigned";
             let status = self.options.roles.beyond_scope_status;
             let code = if status == 400 { "INVALID_DATA" } else { "ACCESS_FAILED" };
-            let refusal = Refusal::new(status, code, "The request could not be completed. You do not have access to this resource.");
+            let refusal = Refusal::new(
+                status,
+                code,
+                "The request could not be completed. You do not have access to this resource.",
+            );
             return Err(refusal.detail("INSUFFICIENT_PERMISSIONS", Some("role"), text));
         }
-        let equal = |item: &Assignment| item.role == role && item.scope == scope && item.scope_type.eq_ignore_ascii_case(&kind);
+        let equal =
+            |item: &Assignment| item.role == role && item.scope == scope && item.scope_type.eq_ignore_ascii_case(&kind);
         let own = self.own_of(holder);
         if own.iter().any(equal) && !self.options.roles.duplicate_assignment_ok {
             return Err(not_unique("role"));
@@ -52,7 +57,10 @@ impl World {
     /// Role and scope of a body: known, and fitting each other (point 49).
     fn wanted(&self, sent: &Map<String, Value>) -> Result<(Uuid, String, Uuid), Refusal> {
         let field = |object: &str, key: &str| {
-            let found = sent.get(object).and_then(|value| value.get(key)).and_then(Value::as_str);
+            let found = sent
+                .get(object)
+                .and_then(|value| value.get(key))
+                .and_then(Value::as_str);
             found.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", object, "must not be null"))
         };
         let role = Uuid::try_parse(field("role", "id")?).ok().and_then(|id| self.role(id));
@@ -70,18 +78,32 @@ impl World {
             "APPLICATION" => self.applications.iter().any(|found| found.id == scope),
             _ => false,
         };
-        if known { Ok((role.id, kind, scope)) } else { Err(wrong()) }
+        if known {
+            Ok((role.id, kind, scope))
+        } else {
+            Err(wrong())
+        }
     }
 
     /// Point 52: only static groups hold roles, and only so many.
     fn group_takes_roles(&self, holder: Holder) -> Result<(), Refusal> {
         let Holder::Group(number) = holder else { return Ok(()) };
-        let dynamic = self.group(number).is_some_and(|group| group.user_filter.is_some() || group.source.is_some());
+        let dynamic = self
+            .group(number)
+            .is_some_and(|group| group.user_filter.is_some() || group.source.is_some());
         if dynamic {
-            return Err(Refusal::invalid("CONSTRAINT_VIOLATION", "group", "roles go to static groups only"));
+            return Err(Refusal::invalid(
+                "CONSTRAINT_VIOLATION",
+                "group",
+                "roles go to static groups only",
+            ));
         }
         if !self.admin_groups.contains(&number) && self.admin_groups.len() >= MOST_ADMIN_GROUPS {
-            return Err(Refusal::invalid("CONSTRAINT_VIOLATION", "group", "too many groups with roles"));
+            return Err(Refusal::invalid(
+                "CONSTRAINT_VIOLATION",
+                "group",
+                "too many groups with roles",
+            ));
         }
         Ok(())
     }
@@ -100,8 +122,15 @@ impl World {
     fn own_of(&self, holder: Holder) -> Vec<Assignment> {
         match holder {
             Holder::User(number) => self.own_assignments(number),
-            Holder::Group(number) => self.group(number).map(|group| group.assignments.clone()).unwrap_or_default(),
-            Holder::Application(number) => self.applications.get(number).map(|found| found.assignments.clone()).unwrap_or_default(),
+            Holder::Group(number) => self
+                .group(number)
+                .map(|group| group.assignments.clone())
+                .unwrap_or_default(),
+            Holder::Application(number) => self
+                .applications
+                .get(number)
+                .map(|found| found.assignments.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -113,7 +142,9 @@ impl World {
                 change(self.user_assignments.entry(number).or_insert(own));
             }
             Holder::Group(number) => {
-                let Some(group) = self.groups.get_mut(number as usize) else { return };
+                let Some(group) = self.groups.get_mut(number as usize) else {
+                    return;
+                };
                 change(&mut group.assignments);
                 if group.assignments.is_empty() {
                     self.admin_groups.remove(&number);
@@ -130,19 +161,31 @@ impl World {
     }
 
     /// `DELETE …/roleAssignments/{raId}` (point 51): 204, then 404; a read-only one 403.
-    pub(crate) fn delete_assignment(&mut self, call: &Call<'_>, principal: Principal, id: Uuid, assignment: Uuid) -> Outcome {
+    pub(crate) fn delete_assignment(
+        &mut self,
+        call: &Call<'_>,
+        principal: Principal,
+        id: Uuid,
+        assignment: Uuid,
+    ) -> Outcome {
         let holder = self.holder(call, principal, id)?;
         let locked = || {
             let text = format!("Role assignment {assignment} cannot be deleted as it is read only");
             Refusal::new(403, "ACCESS_FAILED", text)
         };
         if let Holder::User(number) = holder
-            && self.inherited_assignments(number).iter().any(|(item, _)| item.id == assignment)
+            && self
+                .inherited_assignments(number)
+                .iter()
+                .any(|(item, _)| item.id == assignment)
         {
             return Err(locked());
         }
         let own = self.own_of(holder);
-        let found = own.iter().find(|item| item.id == assignment).ok_or_else(Refusal::missing)?;
+        let found = own
+            .iter()
+            .find(|item| item.id == assignment)
+            .ok_or_else(Refusal::missing)?;
         if found.read_only || found.fresh_until.is_some_and(|until| call.now < until) {
             return Err(locked());
         }
@@ -157,7 +200,14 @@ impl World {
         let kind = super::access::plural(holder.0).trim_end_matches('s').to_uppercase();
         let resource = json!({"type": kind, "id": holder.1, "environment": {"id": self.environment}});
         let name = self.role(role).map(|role| role.name.clone()).unwrap_or_default();
-        self.record(call, Event { action, resource, description: format!("{action} {name}") });
+        self.record(
+            call,
+            Event {
+                action,
+                resource,
+                description: format!("{action} {name}"),
+            },
+        );
     }
 }
 

@@ -38,7 +38,9 @@ impl World {
             Part::MfaEnabled => self.put_member(number, "mfaEnabled", json!(flag(&sent, "mfaEnabled")?)),
             Part::Population => self.move_user(call, number, &sent)?,
             Part::IdentityProvider => {
-                let id = sent.get("id").ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
+                let id = sent
+                    .get("id")
+                    .ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
                 let provider = self.provider(id)?;
                 self.put_member(number, "identityProvider", provider);
             }
@@ -46,7 +48,15 @@ impl World {
         }
         self.touch(number);
         self.refilter(number);
-        self.record_user(call, if part == Part::Population { "USER.MOVED" } else { "USER.UPDATED" }, number);
+        self.record_user(
+            call,
+            if part == Part::Population {
+                "USER.MOVED"
+            } else {
+                "USER.UPDATED"
+            },
+            number,
+        );
         Ok(Self::ok(&self.part_value(number, part)))
     }
 
@@ -86,11 +96,17 @@ impl World {
         user.population = Some(target);
         user.body.insert("population".to_owned(), json!({"id": id}));
         for (at, population) in (0..).zip(&mut self.populations) {
-            if at == target { insert(&mut population.users, number) } else { remove(&mut population.users, number) };
+            if at == target {
+                insert(&mut population.users, number)
+            } else {
+                remove(&mut population.users, number)
+            };
         }
         if old != Some(target) {
             for at in self.groups_of(number) {
-                let Some(group) = self.groups.get_mut(at as usize) else { continue };
+                let Some(group) = self.groups.get_mut(at as usize) else {
+                    continue;
+                };
                 if group.population.is_some() && group.population == old && remove(&mut group.direct, number) {
                     self.settle(at);
                 }
@@ -116,7 +132,11 @@ impl World {
                 "USER.UNLOCKED"
             }
             VERIFY | SEND_VERIFICATION => {
-                let status = if call.media == VERIFY { "ACCOUNT_OK" } else { "VERIFICATION_REQUIRED" };
+                let status = if call.media == VERIFY {
+                    "ACCOUNT_OK"
+                } else {
+                    "VERIFICATION_REQUIRED"
+                };
                 self.put_member(number, "lifecycle", json!({"status": status}));
                 "USER.UPDATED"
             }
@@ -140,12 +160,17 @@ impl World {
     }
 
     fn lock(&mut self, call: &Call<'_>, number: u32) -> Result<(), Refusal> {
-        let sent = if call.body.is_empty() { Map::new() } else { object(call.body)? };
+        let sent = if call.body.is_empty() {
+            Map::new()
+        } else {
+            object(call.body)?
+        };
         let until = match sent.get("unlockAt") {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => {
-                Some(parse_stamp(text).ok_or_else(|| Refusal::invalid("INVALID_VALUE", "unlockAt", "is not a valid time"))?)
-            }
+            Some(Value::String(text)) => Some(
+                parse_stamp(text)
+                    .ok_or_else(|| Refusal::invalid("INVALID_VALUE", "unlockAt", "is not a valid time"))?,
+            ),
             Some(_) => return Err(Refusal::invalid("INVALID_VALUE", "unlockAt", "is not a valid time")),
         };
         if until.is_none() && self.options.users.open_lock_ignored {
@@ -177,12 +202,26 @@ impl World {
         let bypass = sent.get("bypassPolicy") == Some(&Value::Bool(true));
         if call.media == PASSWORD_SET && !bypass {
             let old = self.user(number).password.value;
-            self.check_password(self.policy_of(number), value, old.as_deref(), &self.user_body(number), key)?;
+            self.check_password(
+                self.policy_of(number),
+                value,
+                old.as_deref(),
+                &self.user_body(number),
+                key,
+            )?;
         }
         let force = sent.get("forceChange") == Some(&Value::Bool(true));
         let status = if force { "MUST_CHANGE_PASSWORD" } else { status };
         self.store_password(number, status, Some(value));
-        self.record_user(call, if call.media == PASSWORD_SET { "PASSWORD.SET" } else { "PASSWORD.RESET" }, number);
+        self.record_user(
+            call,
+            if call.media == PASSWORD_SET {
+                "PASSWORD.SET"
+            } else {
+                "PASSWORD.RESET"
+            },
+            number,
+        );
         Ok(Self::ok(&self.part_value(number, Part::Password)))
     }
 
@@ -199,9 +238,15 @@ impl World {
     /// Users of another identity provider have no password here (6.5, D).
     fn password_is_ours(&self, number: u32) -> Result<(), Refusal> {
         let body = self.user_body(number);
-        let kind = body.get("identityProvider").and_then(|provider| provider.get("type")).and_then(Value::as_str);
+        let kind = body
+            .get("identityProvider")
+            .and_then(|provider| provider.get("type"))
+            .and_then(Value::as_str);
         if kind.is_some_and(|kind| kind != "PING_ONE") {
-            return Err(Refusal::failed("CONSTRAINT_VIOLATION", "The user's identity provider is authoritative."));
+            return Err(Refusal::failed(
+                "CONSTRAINT_VIOLATION",
+                "The user's identity provider is authoritative.",
+            ));
         }
         Ok(())
     }
@@ -239,7 +284,9 @@ impl World {
     /// The policy of a population.
     pub(crate) fn policy_of_population(&self, population: u32) -> Uuid {
         let found = self.populations.get(population as usize);
-        let named = found.and_then(|found| found.over.get("passwordPolicy")).and_then(|policy| policy.get("id"));
+        let named = found
+            .and_then(|found| found.over.get("passwordPolicy"))
+            .and_then(|policy| policy.get("id"));
         let named = named.and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
         named.unwrap_or_else(|| self.policy_id(0))
     }
@@ -254,7 +301,9 @@ impl World {
         target: &str,
     ) -> Result<(), Refusal> {
         let policies = self.policies();
-        let Some(policy) = policies.iter().find(|found| found.get("id") == Some(&json!(policy))) else { return Ok(()) };
+        let Some(policy) = policies.iter().find(|found| found.get("id") == Some(&json!(policy))) else {
+            return Ok(());
+        };
         let refused = |text: &str| Err(Refusal::invalid("INVALID_VALUE", target, text));
         let number = |value: Option<&Value>| value.and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
         let length = value.chars().count();
@@ -263,7 +312,12 @@ impl World {
         if length < least || length > number(bounds.and_then(|bounds| bounds.get("max"))).unwrap_or(usize::MAX) {
             return refused("length is outside the policy's bounds");
         }
-        for (set, least) in policy.get("minCharacters").and_then(Value::as_object).into_iter().flatten() {
+        for (set, least) in policy
+            .get("minCharacters")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             if value.chars().filter(|c| set.contains(*c)).count() < number(Some(least)).unwrap_or(0) {
                 return refused("a kind of character is missing");
             }
@@ -276,7 +330,10 @@ impl World {
             return refused("a character is repeated too often");
         }
         let folded = value.to_lowercase();
-        let known = ["username", "email"].iter().filter_map(|key| text_of(profile, key)).map(str::to_lowercase);
+        let known = ["username", "email"]
+            .iter()
+            .filter_map(|key| text_of(profile, key))
+            .map(str::to_lowercase);
         if known.into_iter().any(|part| part.len() > 2 && folded.contains(&part)) {
             return refused("contains profile data");
         }

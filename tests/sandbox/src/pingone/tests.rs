@@ -32,7 +32,11 @@ pub(crate) fn small() -> DirectoryBuilder {
         .population("staff", json!({}))
         .population("guests", json!({}))
         .user("mara", "staff", json!({"department": "D-1", "title": "Boss \"B\""}))
-        .user("ivo", "staff", json!({"department": "D-2", "email": null, "name": null}))
+        .user(
+            "ivo",
+            "staff",
+            json!({"department": "D-2", "email": null, "name": null}),
+        )
         .user("lena", "guests", json!({"department": "D-1"}))
         .group("top", json!({}))
         .group("mid", json!({}))
@@ -56,21 +60,36 @@ pub(crate) fn small() -> DirectoryBuilder {
         .nested("ring-b", "ring-c")
         .nested("ring-c", "ring-a")
         .role("Desk", json!({"permissions": []}))
-        .assignment(Holder::User("mara".into()), "Identity Data Read Only", ScopeOf::Environment)
-        .assignment(Holder::User("mara".into()), "Identity Data Read Only", ScopeOf::Population("guests".into()))
+        .assignment(
+            Holder::User("mara".into()),
+            "Identity Data Read Only",
+            ScopeOf::Environment,
+        )
+        .assignment(
+            Holder::User("mara".into()),
+            "Identity Data Read Only",
+            ScopeOf::Population("guests".into()),
+        )
         .assignment(Holder::Group("low".into()), "Help Desk Admin", ScopeOf::Environment)
 }
 
 impl Bench {
     pub(crate) async fn new(directory: Directory, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options { custom: Some(directory), ..Options::default() };
+        let mut options = Options {
+            custom: Some(directory),
+            ..Options::default()
+        };
         change(&mut options);
         Self::with(options).await
     }
 
     pub(crate) async fn with(options: Options) -> Self {
         let server = start(options).await.unwrap();
-        let mut bench = Self { server, http: client(), token: String::new() };
+        let mut bench = Self {
+            server,
+            http: client(),
+            token: String::new(),
+        };
         bench.token = bench.fetch_token().await;
         bench
     }
@@ -78,7 +97,11 @@ impl Bench {
     pub(crate) async fn fetch_token(&self) -> String {
         let url = format!("{}/{}/as/token", self.server.auth_url(), self.server.environment_id());
         let request = self.http.post(url).form(&[("grant_type", "client_credentials")]);
-        let answer = request.basic_auth(self.server.client_id(), Some(self.server.client_secret())).send().await.unwrap();
+        let answer = request
+            .basic_auth(self.server.client_id(), Some(self.server.client_secret()))
+            .send()
+            .await
+            .unwrap();
         let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         body["access_token"].as_str().unwrap_or("").to_owned()
     }
@@ -89,7 +112,11 @@ impl Bench {
 
     /// Path below the environment as a whole address.
     pub(crate) fn env(&self, tail: &str) -> String {
-        format!("{}/v1/environments/{}{tail}", self.server.api_url(), self.server.environment_id())
+        format!(
+            "{}/v1/environments/{}{tail}",
+            self.server.api_url(),
+            self.server.environment_id()
+        )
     }
 
     pub(crate) async fn url(&self, url: &str) -> Said {
@@ -115,9 +142,20 @@ impl Bench {
     }
 
     pub(crate) async fn send(&self, method: &str, tail: &str, media: &str, body: &Value) -> Said {
-        let request = self.http.request(method.parse().unwrap(), self.env(tail)).bearer_auth(&self.token);
-        let request = if media.is_empty() { request } else { request.header("content-type", media) };
-        let request = if body.is_null() { request } else { request.body(body.to_string()) };
+        let request = self
+            .http
+            .request(method.parse().unwrap(), self.env(tail))
+            .bearer_auth(&self.token);
+        let request = if media.is_empty() {
+            request
+        } else {
+            request.header("content-type", media)
+        };
+        let request = if body.is_null() {
+            request
+        } else {
+            request.body(body.to_string())
+        };
         said(request.send().await.unwrap()).await
     }
 
@@ -142,7 +180,10 @@ impl Bench {
 
 pub(crate) async fn said(answer: reqwest::Response) -> Said {
     let status = answer.status().as_u16();
-    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null),
+    )
 }
 
 /// Sorted texts of one member of each row.
@@ -156,7 +197,12 @@ pub(crate) fn names(body: &Value, list: &str, key: &str) -> Vec<String> {
 /// Code and first detail of an error.
 pub(crate) fn error(said: &Said) -> (u16, &str, &str, &str) {
     let (body, detail) = (&said.1, &said.1["details"][0]);
-    (said.0, body["code"].as_str().unwrap_or(""), detail["code"].as_str().unwrap_or(""), detail["target"].as_str().unwrap_or(""))
+    (
+        said.0,
+        body["code"].as_str().unwrap_or(""),
+        detail["code"].as_str().unwrap_or(""),
+        detail["target"].as_str().unwrap_or(""),
+    )
 }
 
 pub(crate) async fn pass(time: Duration) {

@@ -38,13 +38,34 @@ const TEXTS: [(&str, usize); 13] = [
 
 /// Attributes with parts, and the parts.
 const COMPLEX: [(&str, &[&str]); 3] = [
-    ("name", &["formatted", "given", "middle", "family", "honorificPrefix", "honorificSuffix"]),
-    ("address", &["streetAddress", "locality", "region", "postalCode", "countryCode"]),
+    (
+        "name",
+        &[
+            "formatted",
+            "given",
+            "middle",
+            "family",
+            "honorificPrefix",
+            "honorificSuffix",
+        ],
+    ),
+    (
+        "address",
+        &["streetAddress", "locality", "region", "postalCode", "countryCode"],
+    ),
     ("photo", &["href"]),
 ];
 
 /// Attributes that have a path of their own or are the service's.
-const STATE: [&str; 7] = ["enabled", "mfaEnabled", "population", "account", "lifecycle", "identityProvider", "emailVerified"];
+const STATE: [&str; 7] = [
+    "enabled",
+    "mfaEnabled",
+    "population",
+    "account",
+    "lifecycle",
+    "identityProvider",
+    "emailVerified",
+];
 
 impl World {
     /// Answers a call that is no GET.
@@ -70,7 +91,9 @@ impl World {
             (&Method::PUT, Target::Population(id)) => self.replace_population(call, id),
             (_, Target::Population(id)) => self.delete_population(id),
             (&Method::POST, Target::Assignments(principal, id)) => self.create_assignment(call, principal, id),
-            (_, Target::Assignment(principal, id, assignment)) => self.delete_assignment(call, principal, id, assignment),
+            (_, Target::Assignment(principal, id, assignment)) => {
+                self.delete_assignment(call, principal, id, assignment)
+            }
             (_, Target::Activities) => self.search_activities(call),
             _ => Err(Refusal::method()),
         }
@@ -90,9 +113,18 @@ impl World {
 
     /// 201 with the object and, if so set, its address.
     pub(crate) fn created(&self, body: &Value) -> Answer {
-        let href = body.get("_links").and_then(|links| links.get("self")).and_then(|link| link.get("href"));
-        let location = href.and_then(Value::as_str).filter(|_| self.options.users.location_header).map(str::to_owned);
-        Answer { location, ..Answer::json(201, body) }
+        let href = body
+            .get("_links")
+            .and_then(|links| links.get("self"))
+            .and_then(|link| link.get("href"));
+        let location = href
+            .and_then(Value::as_str)
+            .filter(|_| self.options.users.location_header)
+            .map(str::to_owned);
+        Answer {
+            location,
+            ..Answer::json(201, body)
+        }
     }
 
     fn create_user(&mut self, call: &Call<'_>) -> Outcome {
@@ -118,7 +150,10 @@ impl World {
         for (key, value) in [
             ("id", json!(id)),
             ("environment", json!({"id": self.environment})),
-            ("population", json!({"id": self.populations.get(population as usize).map(|found| found.id)})),
+            (
+                "population",
+                json!({"id": self.populations.get(population as usize).map(|found| found.id)}),
+            ),
             ("createdAt", json!(now)),
             ("updatedAt", json!(now)),
         ] {
@@ -126,7 +161,14 @@ impl World {
         }
         let name = text_of(&body, "username").unwrap_or("").to_lowercase();
         let visible_from = self.visible_from(call);
-        let user = User { id, population: Some(population), body, visible_from, password, ..User::blank() };
+        let user = User {
+            id,
+            population: Some(population),
+            body,
+            visible_from,
+            password,
+            ..User::blank()
+        };
         self.users.by_username.insert(name, number);
         self.users.by_id.insert(id, number);
         self.users.stored.insert(number, Box::new(user));
@@ -143,7 +185,10 @@ impl World {
     fn population_of(&self, call: &Call<'_>, sent: &Map<String, Value>, import: bool) -> Result<u32, Refusal> {
         let number = match sent.get("population").and_then(|value| value.get("id")) {
             None if import || self.options.users.population_required => None,
-            None => (0..).zip(&self.populations).find(|(_, found)| found.default && !found.gone).map(|(number, _)| number),
+            None => (0..)
+                .zip(&self.populations)
+                .find(|(_, found)| found.default && !found.gone)
+                .map(|(number, _)| number),
             Some(id) => {
                 let id = id.as_str().and_then(|id| Uuid::try_parse(id).ok());
                 let known = id.and_then(|id| self.population_number(id));
@@ -156,13 +201,20 @@ impl World {
             }
         };
         let number = number.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "population", "must not be null"))?;
-        if call.reach.covers(Some(number)) { Ok(number) } else { Err(self.denied()) }
+        if call.reach.covers(Some(number)) {
+            Ok(number)
+        } else {
+            Err(self.denied())
+        }
     }
 
     /// Number of a population that exists.
     pub(crate) fn population_number(&self, id: Uuid) -> Option<u32> {
         let number = *self.population_by_id.get(&id)?;
-        self.populations.get(number as usize).filter(|found| !found.gone).map(|_| number)
+        self.populations
+            .get(number as usize)
+            .filter(|found| !found.gone)
+            .map(|_| number)
     }
 
     /// Point 28: a password comes with the import type; policy as 6.13.
@@ -174,7 +226,9 @@ impl World {
         body: &Map<String, Value>,
     ) -> Result<Password, Refusal> {
         let none = User::blank().password;
-        let Some(password) = sent.get("password") else { return Ok(none) };
+        let Some(password) = sent.get("password") else {
+            return Ok(none);
+        };
         if !import {
             return match self.options.users.json_password {
                 Treatment::Ignore => Ok(none),
@@ -182,18 +236,36 @@ impl World {
             };
         }
         if password.get("external").is_some() {
-            return Ok(Password { status: "EXTERNAL", ..none });
+            return Ok(Password {
+                status: "EXTERNAL",
+                ..none
+            });
         }
         let value = password.get("value").and_then(Value::as_str);
         let value = value.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "password.value", "must not be empty"))?;
-        self.check_password(self.policy_of_population(population), value, None, body, "password.value")?;
+        self.check_password(
+            self.policy_of_population(population),
+            value,
+            None,
+            body,
+            "password.value",
+        )?;
         let force = password.get("forceChange") == Some(&Value::Bool(true));
         let status = if force { "MUST_CHANGE_PASSWORD" } else { "OK" };
-        Ok(Password { status, changed_ms: Some(self.clock.unix_ms()), value: Some(value.to_owned()) })
+        Ok(Password {
+            status,
+            changed_ms: Some(self.clock.unix_ms()),
+            value: Some(value.to_owned()),
+        })
     }
 
     /// What a new user has beside what was sent (6.4, D).
-    fn fill_new_user(&self, body: &mut Map<String, Value>, sent: &Map<String, Value>, import: bool) -> Result<(), Refusal> {
+    fn fill_new_user(
+        &self,
+        body: &mut Map<String, Value>,
+        sent: &Map<String, Value>,
+        import: bool,
+    ) -> Result<(), Refusal> {
         let flag = |key: &str| match sent.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -203,10 +275,17 @@ impl World {
         if verified && !import {
             return Err(Refusal::invalid("INVALID_VALUE", "emailVerified", "may only be false"));
         }
-        let status = sent.get("lifecycle").filter(|_| import).and_then(|value| value.get("status"));
+        let status = sent
+            .get("lifecycle")
+            .filter(|_| import)
+            .and_then(|value| value.get("status"));
         let status = status.and_then(Value::as_str).unwrap_or("ACCOUNT_OK");
         if !["ACCOUNT_OK", "VERIFICATION_REQUIRED"].contains(&status) {
-            return Err(Refusal::invalid("INVALID_VALUE", "lifecycle.status", "is not a valid value"));
+            return Err(Refusal::invalid(
+                "INVALID_VALUE",
+                "lifecycle.status",
+                "is not a valid value",
+            ));
         }
         let provider = match sent.get("identityProvider").and_then(|value| value.get("id")) {
             None => json!({"type": "PING_ONE"}),
@@ -241,7 +320,9 @@ impl World {
             return Ok(());
         }
         let text = "The request could not be completed. The license limit was exceeded.";
-        Err(Refusal::new(403, "ACCESS_FAILED", text).detail("LICENSE_EXCEEDED", None, text).inner(json!({"quotaLimit": most})))
+        Err(Refusal::new(403, "ACCESS_FAILED", text)
+            .detail("LICENSE_EXCEEDED", None, text)
+            .inner(json!({"quotaLimit": most})))
     }
 
     /// Lengths, formats, uniqueness (points 25, 26; 6.4).
@@ -253,18 +334,35 @@ impl World {
         for (key, most) in TEXTS {
             let length = text_of(body, key).map_or(0, |text| text.chars().count());
             if length > most {
-                return Err(Refusal::invalid("SIZE_LIMIT_EXCEEDED", key, "is too long").inner(json!({"maximumValue": most})));
+                return Err(
+                    Refusal::invalid("SIZE_LIMIT_EXCEEDED", key, "is too long").inner(json!({"maximumValue": most}))
+                );
             }
         }
         if text_of(body, "email").is_some_and(|email| !plausible_email(email)) {
-            return Err(Refusal::invalid("INVALID_VALUE", "email", "must be a valid e-mail address"));
+            return Err(Refusal::invalid(
+                "INVALID_VALUE",
+                "email",
+                "must be a valid e-mail address",
+            ));
         }
         if text_of(body, "timezone").is_some_and(|zone| !zone.contains('/')) {
-            return Err(Refusal::invalid("INVALID_VALUE", "timezone", "must be a valid time zone"));
+            return Err(Refusal::invalid(
+                "INVALID_VALUE",
+                "timezone",
+                "must be a valid time zone",
+            ));
         }
-        let country = body.get("address").and_then(|address| address.get("countryCode")).and_then(Value::as_str);
+        let country = body
+            .get("address")
+            .and_then(|address| address.get("countryCode"))
+            .and_then(Value::as_str);
         if country.is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase())) {
-            return Err(Refusal::invalid("INVALID_VALUE", "address.countryCode", "must be two capital letters"));
+            return Err(Refusal::invalid(
+                "INVALID_VALUE",
+                "address.countryCode",
+                "must be two capital letters",
+            ));
         }
         if self.user_named(username).is_some_and(|other| Some(other) != own) {
             return Err(not_unique("username"));
@@ -303,7 +401,9 @@ impl World {
         }
         merge(&mut body, &sent)?;
         self.check_texts(&body, Some(number))?;
-        let before = text_of(&self.user_body(number), "username").unwrap_or("").to_lowercase();
+        let before = text_of(&self.user_body(number), "username")
+            .unwrap_or("")
+            .to_lowercase();
         let after = text_of(&body, "username").unwrap_or("").to_lowercase();
         body.insert("updatedAt".to_owned(), json!(stamp(self.clock.unix_ms())));
         self.user_mut(number).body = body;
@@ -319,7 +419,9 @@ impl World {
         let number = self.visible_user(call, id)?;
         self.record_user(call, "USER.DELETED", number);
         let until = self.listed_until(call);
-        let name = text_of(&self.user_body(number), "username").unwrap_or("").to_lowercase();
+        let name = text_of(&self.user_body(number), "username")
+            .unwrap_or("")
+            .to_lowercase();
         if until.is_some() {
             self.user_mut(number).listed_until = until;
         } else {
@@ -344,7 +446,11 @@ impl World {
 
     /// Whether the call reaches the whole environment.
     pub(crate) fn needs_everything(&self, call: &Call<'_>) -> Result<(), Refusal> {
-        if call.reach == Reach::All { Ok(()) } else { Err(self.denied()) }
+        if call.reach == Reach::All {
+            Ok(())
+        } else {
+            Err(self.denied())
+        }
     }
 }
 
@@ -352,7 +458,11 @@ impl World {
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(body)) => Ok(body),
-        _ => Err(Refusal::new(400, "INVALID_REQUEST", "The request could not be completed. The request body is not valid JSON.")),
+        _ => Err(Refusal::new(
+            400,
+            "INVALID_REQUEST",
+            "The request could not be completed. The request body is not valid JSON.",
+        )),
     }
 }
 
@@ -362,7 +472,11 @@ pub(crate) fn text_of<'a>(body: &'a Map<String, Value>, key: &str) -> Option<&'a
 
 /// 400 UNIQUENESS_VIOLATION (3.3).
 pub(crate) fn not_unique(target: &str) -> Refusal {
-    Refusal::invalid("UNIQUENESS_VIOLATION", target, "is unique but a non-unique value is provided")
+    Refusal::invalid(
+        "UNIQUENESS_VIOLATION",
+        target,
+        "is unique but a non-unique value is provided",
+    )
 }
 
 fn writable(key: &str) -> bool {
@@ -380,9 +494,13 @@ fn merge(body: &mut Map<String, Value>, sent: &Map<String, Value>) -> Result<(),
             continue;
         }
         if let Some((_, parts)) = COMPLEX.iter().find(|(name, _)| name == key) {
-            let Value::Object(value) = value else { return Err(wrong(key)) };
+            let Value::Object(value) = value else {
+                return Err(wrong(key));
+            };
             let kept = body.entry(key.clone()).or_insert_with(|| json!({}));
-            let Value::Object(kept) = kept else { return Err(wrong(key)) };
+            let Value::Object(kept) = kept else {
+                return Err(wrong(key));
+            };
             for part in *parts {
                 match value.get(*part) {
                     None => {}
@@ -409,6 +527,8 @@ fn merge(body: &mut Map<String, Value>, sent: &Map<String, Value>) -> Result<(),
 }
 
 fn plausible_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
     !local.is_empty() && domain.contains('.') && !text.contains([' ', '"']) && !domain.contains('@')
 }
