@@ -13,6 +13,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     pub(crate) location: Option<String>,
     pub(crate) retry_after: Option<String>,
+    /// Rows of a listing, for the counts
+    pub(crate) rows: usize,
 }
 
 impl Answer {
@@ -27,6 +29,7 @@ impl Answer {
             body,
             location: None,
             retry_after: None,
+            rows: 0,
         }
     }
 

@@ -4,7 +4,6 @@ use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::faults::FaultAction;
 use super::paging::{Ask, Query};
-use super::rolebook::Right;
 use super::route::{Principal, Target};
 use super::world::{Application, World};
 use http::Method;
@@ -39,7 +38,6 @@ impl Call<'_> {
             query: self.query,
             raw_query: self.raw_query,
             token: self.token,
-            now: self.now,
             fault: self.fault,
         }
     }
@@ -111,13 +109,6 @@ impl World {
             Target::Assignments(Principal::Application, id) => self.list_assignments(call, Principal::Application, id),
             _ => Err(Refusal::missing()),
         }
-    }
-
-    /// Whether the worker may see every user, for the checks that need it.
-    pub(crate) fn worker_has(&self, call: &Call<'_>, right: Right) -> bool {
-        self.applications
-            .get(call.worker)
-            .is_some_and(|worker| self.reach(worker, right, call.environment, call.now).is_some())
     }
 
     /// Number of a user that the call may see.

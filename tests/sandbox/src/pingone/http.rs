@@ -125,6 +125,7 @@ impl Shared {
         }
         let correlation = self.ids.encode(Kind::Correlation, serial);
         let answer = self.decide(side, &request, route.as_ref(), due.as_ref(), correlation);
+        self.ledger.rows(answer.rows);
         let finished = self.finish(answer, due, correlation, &request.parts.headers);
         drop(working);
         let status = finished.as_ref().map_or(0, |(response, _)| response.status().as_u16());

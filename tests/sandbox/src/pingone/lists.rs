@@ -69,7 +69,10 @@ impl World {
             decimal(&mut out, page.rows.len() as u64, 1);
         }
         out.push(b'}');
-        Answer::bytes(200, out.into())
+        Answer {
+            rows: page.rows.len(),
+            ..Answer::bytes(200, out.into())
+        }
     }
 
     /// A listing whose rows are at hand as objects.
@@ -299,7 +302,12 @@ impl World {
         };
         let count = u32::try_from(self.populations.len()).unwrap_or(u32::MAX);
         let rows = (0..count).filter(|number| {
-            call.reach.covers(Some(*number))
+            let lives = self
+                .populations
+                .get(*number as usize)
+                .is_some_and(|population| !population.gone);
+            lives
+                && call.reach.covers(Some(*number))
                 && parsed
                     .as_ref()
                     .is_none_or(|parsed| filter::matches(parsed, &self.population_value(*number), &|_, _| false))

@@ -100,6 +100,7 @@ impl World {
             default,
             over,
             users: Vec::new(),
+            gone: false,
         });
         number
     }
@@ -148,16 +149,16 @@ impl World {
     fn name_group(&self, number: u32, plan: &Plan, group: &mut Group, names: &mut HashSet<(Option<u32>, String)>) {
         let traits = draw(self.spec.seed, stream::GROUP_TRAIT, number.into());
         let plain = format!("{} {}", pick(&TEAMS, traits), pick(&REGIONS, traits >> 8));
-        let local = plan.role(number) == Part::Plain && traits >> 16 & 7 == 0;
+        let local = plan.role(number) == Part::Plain && is_local(&self.spec, number);
         group.population = local.then(|| u32::try_from(traits >> 24).unwrap_or(0) % self.spec.populations.max(1));
         group.name = if local { plain } else { format!("{plain} {number}") };
         if !names.insert((group.population, group.name.clone())) {
             group.name = format!("{} {number}", group.name);
         }
-        if traits >> 20 & 3 != 0 {
+        if !(traits >> 20).is_multiple_of(4) {
             group.description = Some(format!("Made-up group {number}"));
         }
-        if traits >> 22 & 3 == 0 {
+        if (traits >> 22).is_multiple_of(4) {
             group
                 .over
                 .insert("externalId".to_owned(), json!(format!("cost-centre-{number}")));
@@ -399,52 +400,80 @@ impl Plan {
     }
 }
 
+/// Whether a plain group belongs to one population.
+fn is_local(spec: &Spec, number: u32) -> bool {
+    (draw(spec.seed, stream::GROUP_TRAIT, number.into()) >> 16).is_multiple_of(8)
+}
+
 /// Members per group, so that all memberships together, inherited ones included, come close to the wanted number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
     reason = "sizes below 2^32"
 )]
 fn sizes(spec: &Spec, parts: &[Part], chains: &[[u32; 3]]) -> Vec<u64> {
-    let weight = |number: usize| {
-        let drawn = (draw(spec.seed, stream::GROUP_WEIGHT, number as u64) % 1000) as f64 / 1000.0;
-        match parts.get(number) {
-            Some(Part::Filtered) => 0.5 + drawn,
-            Some(Part::Admin) => 0.0,
-            _ => 0.25 + 4.0 * drawn.powi(3),
-        }
-    };
-    let mut counted = vec![1.0; parts.len()];
-    for [_, middle, bottom] in chains {
-        for (number, times) in [(middle, 2.0), (bottom, 3.0)] {
-            if let Some(slot) = counted.get_mut(*number as usize) {
-                *slot = times;
-            }
-        }
-    }
-    let filtered = |number: usize| parts.get(number) == Some(&Part::Filtered);
-    let sum = |wanted: bool| -> f64 {
-        let all = counted
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| filtered(*number) == wanted);
-        all.map(|(number, times)| times * weight(number)).sum()
-    };
-    let total = spec.memberships_per_user * f64::from(spec.users);
+    let weights = weights(spec, parts);
+    let users = f64::from(spec.users);
+    let local = users / f64::from(spec.populations.max(1));
+    let total = spec.memberships_per_user * users;
     let dynamic = if parts.contains(&Part::Filtered) {
         total * spec.dynamic_share
     } else {
         0.0
     };
-    let (by_filter, by_hand) = (dynamic / sum(true).max(1e-9), (total - dynamic) / sum(false).max(1e-9));
+    let mut scales = [1.0, 1.0];
+    let size = |number: usize, scales: [f64; 2]| -> f64 {
+        let weight = weights.get(number).copied().unwrap_or(0.0);
+        let plain = parts.get(number) == Some(&Part::Plain);
+        let cap = if plain && u32::try_from(number).is_ok_and(|number| is_local(spec, number)) {
+            local
+        } else {
+            users
+        };
+        match parts.get(number) {
+            Some(Part::Admin) => (3.0 + weight * 4.0).min(cap),
+            Some(Part::Filtered) => (weight * scales[0]).min(cap),
+            _ => (weight * scales[1]).min(cap),
+        }
+    };
+    // Caps and overlaps make the sum sag below the scale, so the scale is drawn up a few times.
+    for _ in 0..12 {
+        let sum = |filtered: bool| -> f64 {
+            let numbers = (0..parts.len()).filter(|number| (parts.get(*number) == Some(&Part::Filtered)) == filtered);
+            numbers.map(|number| size(number, scales)).sum()
+        };
+        let inherited: f64 = chains
+            .iter()
+            .map(|chain| inherited(chain.map(|n| size(n as usize, scales)), users))
+            .sum();
+        scales = [
+            scales[0] * dynamic / sum(true).max(1e-9),
+            scales[1] * (total - dynamic) / (sum(false) + inherited).max(1e-9),
+        ];
+    }
     (0..parts.len())
-        .map(|number| match parts.get(number) {
-            Some(Part::Admin) => 3 + number as u64 % 5,
-            _ => (weight(number) * if filtered(number) { by_filter } else { by_hand }).round() as u64,
-        })
-        .map(|size| size.min(spec.users.into()))
+        .map(|number| size(number, scales).round() as u64)
         .collect()
+}
+
+/// How many members the two upper groups of a chain get from below, on average.
+fn inherited([top, middle, bottom]: [f64; 3], users: f64) -> f64 {
+    let free = |size: f64| 1.0 - size / users.max(1.0);
+    let union_middle = users * (1.0 - free(middle) * free(bottom));
+    let union_top = users * (1.0 - free(top) * free(middle) * free(bottom));
+    union_middle - middle + union_top - top
+}
+
+/// How large each group is beside the others of its kind.
+#[expect(clippy::cast_precision_loss, reason = "below 1000")]
+fn weights(spec: &Spec, parts: &[Part]) -> Vec<f64> {
+    let drawn = |number: usize| (draw(spec.seed, stream::GROUP_WEIGHT, number as u64) % 1000) as f64 / 1000.0;
+    let weight = |(number, part): (usize, &Part)| match part {
+        Part::Filtered => 0.5 + drawn(number),
+        Part::Admin => drawn(number),
+        _ => 0.25 + 4.0 * drawn(number).powi(3),
+    };
+    parts.iter().enumerate().map(weight).collect()
 }
 
 /// Users by department.
@@ -692,7 +721,9 @@ impl World {
         }
         let drawn = draw(self.spec.seed, stream::ROLE_PICK, user.into());
         let first = self.generated_assignment(user, 0, drawn);
-        let second = (drawn >> 8 & 3 == 0).then(|| self.generated_assignment(user, 1, drawn.rotate_left(29)));
+        let second = (drawn >> 8)
+            .is_multiple_of(4)
+            .then(|| self.generated_assignment(user, 1, drawn.rotate_left(29)));
         first.into_iter().chain(second.flatten()).collect()
     }
 
@@ -717,7 +748,7 @@ impl World {
                 let at = usize::try_from(drawn >> 24).ok()? % self.populations.len().max(1);
                 (kind, self.populations.get(at)?.id)
             }
-            _ if drawn >> 20 & 0xf == 0 => ("ENVIRONMENT", self.other_environment),
+            _ if (drawn >> 20).is_multiple_of(16) => ("ENVIRONMENT", self.other_environment),
             _ => ("ENVIRONMENT", self.environment),
         };
         let read_only = drawn >> 60 == 0;
