@@ -38,8 +38,8 @@ pub use faults::{Fault, FaultAction, FaultBody, Lost};
 pub use generate::Spec;
 pub use ledger::{Count, Requests};
 pub use options::{
-    Access, Audit, Auth, AuthMethod, Drift, Filters, GatewayText, Groups, Limits, Listen, Options, Paging, Preset, Readers,
-    RetryAfter, Roles, Shape, SourceType, Timing, Treatment, Users,
+    Access, Audit, Auth, AuthMethod, Drift, Filters, GatewayText, Groups, Limits, Listen, Options, Paging, Preset,
+    Readers, RetryAfter, Roles, Shape, SourceType, Timing, Treatment, Users,
 };
 pub use server::{Server, Truth, start};
 pub use state::{AssignmentState, Membership, Sizes, Snapshot, UserState};

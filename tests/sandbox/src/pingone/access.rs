@@ -33,7 +33,9 @@ impl World {
         let mut populations = Vec::new();
         for assignment in &worker.assignments {
             let effective = assignment.effective_from.is_none_or(|from| from <= now);
-            let has = self.role(assignment.role).is_some_and(|role| self.role_gives(role, right));
+            let has = self
+                .role(assignment.role)
+                .is_some_and(|role| self.role_gives(role, right));
             if !effective || !has {
                 continue;
             }
@@ -73,7 +75,9 @@ impl World {
             self.environment_known(environment, target)?;
         }
         self.service_enabled(target, method)?;
-        let Some(right) = target.right(method) else { return self.allow_platform_roles(worker) };
+        let Some(right) = target.right(method) else {
+            return self.allow_platform_roles(worker);
+        };
         if target == Target::Environments {
             return Ok(Reach::All);
         }
@@ -104,7 +108,9 @@ impl World {
     fn service_enabled(&self, target: Target, method: &Method) -> Result<(), Refusal> {
         let off = match target {
             Target::Devices(_) | Target::Device(..) => self.options.access.mfa_off,
-            Target::UserPart(_, super::route::Part::MfaEnabled) => self.options.access.mfa_off && *method == Method::PUT,
+            Target::UserPart(_, super::route::Part::MfaEnabled) => {
+                self.options.access.mfa_off && *method == Method::PUT
+            }
             Target::Activities | Target::Activity(_) => self.options.access.audit_off,
             _ => false,
         };
@@ -117,7 +123,10 @@ impl World {
 
     fn allow_platform_roles(&self, worker: &Application) -> Result<Reach, Refusal> {
         let named = |name: &str| {
-            worker.assignments.iter().any(|held| self.role(held.role).is_some_and(|role| role.name == name))
+            worker
+                .assignments
+                .iter()
+                .any(|held| self.role(held.role).is_some_and(|role| role.name == name))
         };
         let allowed = match self.options.access.platform_role_readers {
             Readers::Any => !worker.assignments.is_empty(),
@@ -129,7 +138,11 @@ impl World {
 
     /// 401/403 ACCESS_FAILED (3.4, S).
     pub(crate) fn denied(&self) -> Refusal {
-        let status = if self.options.access.denied_status == 401 { 401 } else { 403 };
+        let status = if self.options.access.denied_status == 401 {
+            401
+        } else {
+            403
+        };
         let text = "The request could not be completed. You do not have access to this resource.";
         let refusal = Refusal::new(status, "ACCESS_FAILED", text);
         if self.options.access.denied_without_detail {
@@ -143,7 +156,14 @@ impl World {
     }
 
     /// Whether the worker's assignments let it assign `role` over a scope (6.10, D/S).
-    pub(crate) fn may_assign(&self, worker: &Application, role: Uuid, scope_type: &str, scope: Uuid, now: Instant) -> bool {
+    pub(crate) fn may_assign(
+        &self,
+        worker: &Application,
+        role: Uuid,
+        scope_type: &str,
+        scope: Uuid,
+        now: Instant,
+    ) -> bool {
         let Some(wanted) = self.role(role) else { return false };
         worker.assignments.iter().any(|held| {
             let Some(role) = self.role(held.role) else { return false };

@@ -19,7 +19,9 @@ pub(crate) fn answer(
 ) -> Response<AnswerBody> {
     let get = *method == Method::GET;
     let answer = match path {
-        "/sandbox/requests" if get => serde_json::to_value(shared.ledger.read()).map_or_else(failed, |v| Answer::json(200, &v)),
+        "/sandbox/requests" if get => {
+            serde_json::to_value(shared.ledger.read()).map_or_else(failed, |v| Answer::json(200, &v))
+        }
         "/sandbox/requests/reset" if !get => {
             shared.ledger.reset();
             Answer::empty(204)
@@ -44,7 +46,10 @@ pub(crate) fn answer(
         }
         _ => Answer::typed(404, "text/plain", "the sandbox has no such path"),
     };
-    let kind = answer.content_type.clone().unwrap_or_else(|| "application/json".to_owned());
+    let kind = answer
+        .content_type
+        .clone()
+        .unwrap_or_else(|| "application/json".to_owned());
     response(answer.status, AnswerBody::Whole(Some(answer.body)), &kind)
 }
 

@@ -21,7 +21,13 @@ impl Answer {
     }
 
     pub(crate) fn bytes(status: u16, body: Bytes) -> Self {
-        Self { status, content_type: None, body, location: None, retry_after: None }
+        Self {
+            status,
+            content_type: None,
+            body,
+            location: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
@@ -29,7 +35,10 @@ impl Answer {
     }
 
     pub(crate) fn typed(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { content_type: Some(content_type.to_owned()), ..Self::bytes(status, body.into()) }
+        Self {
+            content_type: Some(content_type.to_owned()),
+            ..Self::bytes(status, body.into())
+        }
     }
 }
 
@@ -47,7 +56,13 @@ const INVALID: &str = "The request could not be completed. One or more validatio
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: Vec::new(), retry_after: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+        }
     }
 
     #[must_use]
@@ -76,41 +91,59 @@ impl Refusal {
 
     /// 400 INVALID_REQUEST / INVALID_PARAMETER (3.4, S).
     pub(crate) fn parameter(target: &str) -> Self {
-        Self::new(400, "INVALID_REQUEST", "The request could not be completed. The request was invalid.").detail(
-            "INVALID_PARAMETER",
-            Some(target),
-            "is not a valid value",
+        Self::new(
+            400,
+            "INVALID_REQUEST",
+            "The request could not be completed. The request was invalid.",
         )
+        .detail("INVALID_PARAMETER", Some(target), "is not a valid value")
     }
 
     /// 404 (3.4, D/S).
     pub(crate) fn missing() -> Self {
-        Self::new(404, "NOT_FOUND", "The request could not be completed. The requested resource was not found.")
+        Self::new(
+            404,
+            "NOT_FOUND",
+            "The request could not be completed. The requested resource was not found.",
+        )
     }
 
     /// 415 (3.1, D/S).
     pub(crate) fn media_type() -> Self {
-        Self::new(415, "INVALID_REQUEST", "The request could not be completed. The content type is not supported.")
+        Self::new(
+            415,
+            "INVALID_REQUEST",
+            "The request could not be completed. The content type is not supported.",
+        )
     }
 
     /// 405 (3.4, D).
     pub(crate) fn method() -> Self {
-        Self::new(405, "INVALID_REQUEST", "The request could not be completed. The method is not supported.")
+        Self::new(
+            405,
+            "INVALID_REQUEST",
+            "The request could not be completed. The method is not supported.",
+        )
     }
 
     /// 401 ACCESS_FAILED / INVALID_TOKEN (3.4, S).
     pub(crate) fn token() -> Self {
-        Self::new(401, "ACCESS_FAILED", "The request could not be completed. You do not have access to this resource.").detail(
-            "INVALID_TOKEN",
-            None,
-            "The access token is invalid or expired.",
+        Self::new(
+            401,
+            "ACCESS_FAILED",
+            "The request could not be completed. You do not have access to this resource.",
         )
+        .detail("INVALID_TOKEN", None, "The access token is invalid or expired.")
     }
 
     /// 400 REQUEST_FAILED (3.4, S).
     pub(crate) fn failed(code: &str, message: &str) -> Self {
-        Self::new(400, "REQUEST_FAILED", "The request could not be completed. There was an issue processing the request")
-            .detail(code, None, message)
+        Self::new(
+            400,
+            "REQUEST_FAILED",
+            "The request could not be completed. There was an issue processing the request",
+        )
+        .detail(code, None, message)
     }
 
     pub(crate) fn answer(&self, id: Uuid) -> Answer {

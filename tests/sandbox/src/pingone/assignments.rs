@@ -45,8 +45,12 @@ impl World {
 
     /// `GET /roles`: built-in ones, unpaged, `limit` ignored (6.9, D/S).
     pub(crate) fn list_platform_roles(&self, call: &Call<'_>) -> Outcome {
-        let values: Vec<Value> =
-            self.roles.iter().filter(|role| !role.custom).map(|role| self.role_value(role, false)).collect();
+        let values: Vec<Value> = self
+            .roles
+            .iter()
+            .filter(|role| !role.custom)
+            .map(|role| self.role_value(role, false))
+            .collect();
         self.list_whole(call, "roles", &values)
     }
 
@@ -55,7 +59,8 @@ impl World {
         let mut values: Vec<Value> = self.roles.iter().map(|role| self.role_value(role, true)).collect();
         if let Some(text) = call.query.get("filter") {
             let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
-            filter::check_listed(&parsed, &[("type", &[Op::Eq])], false).map_err(|problem| self.filter_refusal(&problem))?;
+            filter::check_listed(&parsed, &[("type", &[Op::Eq])], false)
+                .map_err(|problem| self.filter_refusal(&problem))?;
             if let Filter::Compare(_, _, Literal::Text(kind)) = &parsed
                 && !["CUSTOM", "PLATFORM"].contains(&kind.as_str())
             {
@@ -82,7 +87,9 @@ impl World {
     /// `GET /roles/{id}` and `GET …/roles/{id}` (6.9, D/S).
     pub(crate) fn read_role(&self, id: Uuid, in_environment: bool) -> Outcome {
         let found = self.role(id).filter(|role| in_environment || !role.custom);
-        found.map(|role| Self::ok(&self.role_value(role, in_environment))).ok_or_else(Refusal::missing)
+        found
+            .map(|role| Self::ok(&self.role_value(role, in_environment)))
+            .ok_or_else(Refusal::missing)
     }
 
     /// An assignment object (6.10, S): no name of the role, no name of the scope.
@@ -96,7 +103,11 @@ impl World {
     ) -> Value {
         let (kind, id) = (plural(holder.0), holder.1);
         let root = format!("{}/environments/{}", self.base, call.environment);
-        let scope = if self.options.roles.lower_case_scopes { item.scope_type.to_lowercase() } else { item.scope_type.clone() };
+        let scope = if self.options.roles.lower_case_scopes {
+            item.scope_type.to_lowercase()
+        } else {
+            item.scope_type.clone()
+        };
         let fresh = item.fresh_until.is_some_and(|until| call.now < until);
         let mut value = json!({
             "_links": {
@@ -119,22 +130,38 @@ impl World {
     }
 
     /// The assignments of a principal that are listed now: item and the group it is inherited through.
-    fn listed_assignments(&self, call: &Call<'_>, holder: Principal, id: Uuid) -> Result<Vec<(Assignment, Option<Uuid>)>, Refusal> {
+    fn listed_assignments(
+        &self,
+        call: &Call<'_>,
+        holder: Principal,
+        id: Uuid,
+    ) -> Result<Vec<(Assignment, Option<Uuid>)>, Refusal> {
         let mut found: Vec<(Assignment, Option<Uuid>)> = match holder {
             Principal::User => {
                 let number = self.visible_user(call, id)?;
-                let mut own: Vec<_> = self.own_assignments(number).into_iter().map(|item| (item, None)).collect();
+                let mut own: Vec<_> = self
+                    .own_assignments(number)
+                    .into_iter()
+                    .map(|item| (item, None))
+                    .collect();
                 own.extend(self.inherited_assignments(number));
                 own
             }
             Principal::Group => {
                 let number = self.visible_group(call, id)?;
-                let items = self.group(number).map(|group| group.assignments.clone()).unwrap_or_default();
+                let items = self
+                    .group(number)
+                    .map(|group| group.assignments.clone())
+                    .unwrap_or_default();
                 items.into_iter().map(|item| (item, None)).collect()
             }
             Principal::Application => {
                 let number = self.application_number(call.environment, id)?;
-                let items = self.applications.get(number).map(|found| found.assignments.clone()).unwrap_or_default();
+                let items = self
+                    .applications
+                    .get(number)
+                    .map(|found| found.assignments.clone())
+                    .unwrap_or_default();
                 items.into_iter().map(|item| (item, None)).collect()
             }
         };
@@ -149,23 +176,36 @@ impl World {
         }
         let groups = self.admin_groups.iter().filter_map(|group| self.group(*group));
         let through = groups.filter(|group| !group.gone && holds(group.members(), user));
-        through.flat_map(|group| group.assignments.iter().map(|item| (item.clone(), Some(group.id)))).collect()
+        through
+            .flat_map(|group| group.assignments.iter().map(|item| (item.clone(), Some(group.id))))
+            .collect()
     }
 
     /// `GET …/roleAssignments` (6.10, S; nobody's: 200 with an empty list, G).
     pub(crate) fn list_assignments(&self, call: &Call<'_>, holder: Principal, id: Uuid) -> Outcome {
         let items = self.listed_assignments(call, holder, id)?;
         let expand = call.includes("expand", "role");
-        let values: Vec<Value> =
-            items.iter().map(|(item, group)| self.assignment_value(call, (holder, id), item, *group, expand)).collect();
+        let values: Vec<Value> = items
+            .iter()
+            .map(|(item, group)| self.assignment_value(call, (holder, id), item, *group, expand))
+            .collect();
         self.list_values(call, "roleAssignments", &values)
     }
 
     /// `GET …/roleAssignments/{raId}` (6.10, S/D).
     pub(crate) fn read_assignment(&self, call: &Call<'_>, holder: Principal, id: Uuid, assignment: Uuid) -> Outcome {
         let items = self.listed_assignments(call, holder, id)?;
-        let found = items.iter().find(|(item, _)| item.id == assignment).ok_or_else(Refusal::missing)?;
-        Ok(Self::ok(&self.assignment_value(call, (holder, id), &found.0, found.1, call.includes("expand", "role"))))
+        let found = items
+            .iter()
+            .find(|(item, _)| item.id == assignment)
+            .ok_or_else(Refusal::missing)?;
+        Ok(Self::ok(&self.assignment_value(
+            call,
+            (holder, id),
+            &found.0,
+            found.1,
+            call.includes("expand", "role"),
+        )))
     }
 
     /// The body of a 201.

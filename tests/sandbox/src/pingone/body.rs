@@ -16,7 +16,12 @@ pub(crate) enum AnswerBody {
     /// Some bytes, then a broken connection; the full length was promised
     Broken { part: Option<Bytes>, promised: u64 },
     /// Pieces with a pause before each
-    Drops { pieces: VecDeque<Bytes>, pause: Duration, wait: Pin<Box<Sleep>>, left: u64 },
+    Drops {
+        pieces: VecDeque<Bytes>,
+        pause: Duration,
+        wait: Pin<Box<Sleep>>,
+        left: u64,
+    },
     /// Pieces made on demand
     Lines(Box<dyn Iterator<Item = Bytes> + Send>),
 }
@@ -25,8 +30,16 @@ impl AnswerBody {
     /// The body in so many pieces, each after a pause.
     pub(crate) fn drops(body: &Bytes, count: usize, pause: Duration) -> Self {
         let size = body.len().div_ceil(count).max(1);
-        let pieces = (0..body.len()).step_by(size).map(|at| body.slice(at..(at + size).min(body.len()))).collect();
-        Self::Drops { pieces, pause, wait: Box::pin(tokio::time::sleep(pause)), left: body.len() as u64 }
+        let pieces = (0..body.len())
+            .step_by(size)
+            .map(|at| body.slice(at..(at + size).min(body.len())))
+            .collect();
+        Self::Drops {
+            pieces,
+            pause,
+            wait: Box::pin(tokio::time::sleep(pause)),
+            left: body.len() as u64,
+        }
     }
 }
 
@@ -41,7 +54,12 @@ impl Body for AnswerBody {
                 Some(bytes) if !bytes.is_empty() => Some(bytes),
                 _ => return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionReset)))),
             },
-            Self::Drops { pieces, pause, wait, left } => {
+            Self::Drops {
+                pieces,
+                pause,
+                wait,
+                left,
+            } => {
                 if pieces.is_empty() {
                     return Poll::Ready(None);
                 }

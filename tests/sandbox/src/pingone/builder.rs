@@ -69,13 +69,21 @@ pub enum ScopeOf {
 impl Directory {
     /// Starts an empty hand-made directory with the seed that [`DirectoryBuilder`] uses for its identifiers.
     pub fn builder() -> DirectoryBuilder {
-        DirectoryBuilder::on(Spec { populations: 0, ..Spec::empty(1) })
+        DirectoryBuilder::on(Spec {
+            populations: 0,
+            ..Spec::empty(1)
+        })
     }
 
     /// Identifier of the object with this label; `None` for an unknown label.
     pub fn id(&self, label: &str) -> Option<Uuid> {
         let users = self.users.iter().map(|user| &user.entry);
-        let all = self.populations.iter().chain(&self.groups).chain(&self.roles).chain(users);
+        let all = self
+            .populations
+            .iter()
+            .chain(&self.groups)
+            .chain(&self.roles)
+            .chain(users);
         all.filter(|entry| entry.label == label).map(|entry| entry.id).next()
     }
 }
@@ -106,10 +114,21 @@ impl DirectoryBuilder {
     }
 
     fn entry(&self, kind: Kind, number: usize, label: &str, over: Value) -> Entry {
-        let over = if let Value::Object(over) = over { over } else { Map::new() };
-        let given = over.get("id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+        let over = if let Value::Object(over) = over {
+            over
+        } else {
+            Map::new()
+        };
+        let given = over
+            .get("id")
+            .and_then(Value::as_str)
+            .and_then(|id| Uuid::try_parse(id).ok());
         let number = u64::try_from(number).unwrap_or(0);
-        Entry { label: label.to_owned(), id: given.unwrap_or_else(|| self.ids.encode(kind, number)), over }
+        Entry {
+            label: label.to_owned(),
+            id: given.unwrap_or_else(|| self.ids.encode(kind, number)),
+            over,
+        }
     }
 
     /// A population named by its label. The first one is the default unless one says `"default": true`.
@@ -126,7 +145,10 @@ impl DirectoryBuilder {
     pub fn user(mut self, label: &str, population: &str, over: Value) -> Self {
         let number = self.directory.spec.users as usize + self.directory.users.len();
         let entry = self.entry(Kind::User, number, label, over);
-        self.directory.users.push(UserEntry { entry, population: population.to_owned() });
+        self.directory.users.push(UserEntry {
+            entry,
+            population: population.to_owned(),
+        });
         self
     }
 
@@ -176,7 +198,12 @@ impl DirectoryBuilder {
     }
 
     fn assign(mut self, holder: Holder, role: &str, scope: ScopeOf, read_only: bool) -> Self {
-        self.directory.assignments.push(AssignmentEntry { holder, role: role.to_owned(), scope, read_only });
+        self.directory.assignments.push(AssignmentEntry {
+            holder,
+            role: role.to_owned(),
+            scope,
+            read_only,
+        });
         self
     }
 

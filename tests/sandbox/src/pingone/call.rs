@@ -45,7 +45,9 @@ impl Call<'_> {
     }
 
     pub(crate) fn includes(&self, key: &str, value: &str) -> bool {
-        self.query.get(key).is_some_and(|list| list.split(',').any(|item| item == value))
+        self.query
+            .get(key)
+            .is_some_and(|list| list.split(',').any(|item| item == value))
     }
 }
 
@@ -106,9 +108,7 @@ impl World {
             Target::Roles => self.empty_list(call, "roles"),
             Target::Applications => self.list_applications(call),
             Target::Application(id) => self.read_application(call, id),
-            Target::Assignments(Principal::Application, id) => {
-                self.list_assignments(call, Principal::Application, id)
-            }
+            Target::Assignments(Principal::Application, id) => self.list_assignments(call, Principal::Application, id),
             _ => Err(Refusal::missing()),
         }
     }
@@ -122,9 +122,9 @@ impl World {
 
     /// Number of a user that the call may see.
     pub(crate) fn visible_user(&self, call: &Call<'_>, id: Uuid) -> Result<u32, Refusal> {
-        let found = self.user_number(id).filter(|number| {
-            self.user_readable(*number, call.now) && call.reach.covers(self.user_population(*number))
-        });
+        let found = self
+            .user_number(id)
+            .filter(|number| self.user_readable(*number, call.now) && call.reach.covers(self.user_population(*number)));
         found.ok_or_else(Refusal::missing)
     }
 

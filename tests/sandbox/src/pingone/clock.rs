@@ -16,7 +16,10 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
-        Self { started: Instant::now(), wall: SystemTime::now() }
+        Self {
+            started: Instant::now(),
+            wall: SystemTime::now(),
+        }
     }
 
     /// Time since the start.
@@ -35,7 +38,12 @@ impl Clock {
 pub fn write_stamp(out: &mut Vec<u8>, unix_ms: i64) {
     let time = Offset::UTC.to_datetime(Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH));
     digits(out, time.year().into(), 4);
-    for (mark, value) in [(b'-', time.month()), (b'-', time.day()), (b'T', time.hour()), (b':', time.minute())] {
+    for (mark, value) in [
+        (b'-', time.month()),
+        (b'-', time.day()),
+        (b'T', time.hour()),
+        (b':', time.minute()),
+    ] {
         out.push(mark);
         digits(out, value.into(), 2);
     }
@@ -72,7 +80,13 @@ mod tests {
 
     #[test]
     fn a_stamp_reads_back_as_the_same_millisecond() {
-        for ms in [0, 951_782_400_123, 1_709_164_800_000, 1_767_225_599_999, 4_102_444_800_001] {
+        for ms in [
+            0,
+            951_782_400_123,
+            1_709_164_800_000,
+            1_767_225_599_999,
+            4_102_444_800_001,
+        ] {
             assert_eq!(parse_stamp(&stamp(ms)), Some(ms), "{}", stamp(ms));
         }
         assert_eq!(stamp(0), "1970-01-01T00:00:00.000Z");

@@ -58,8 +58,15 @@ impl World {
     }
 
     /// Keeps what the call's filter matches.
-    pub(crate) fn keep(&self, call: &Call<'_>, values: &mut Vec<Value>, supported: &[(&str, &[Op])]) -> Result<(), Refusal> {
-        let Some(text) = call.query.get("filter") else { return Ok(()) };
+    pub(crate) fn keep(
+        &self,
+        call: &Call<'_>,
+        values: &mut Vec<Value>,
+        supported: &[(&str, &[Op])],
+    ) -> Result<(), Refusal> {
+        let Some(text) = call.query.get("filter") else {
+            return Ok(());
+        };
         let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
         filter::check_listed(&parsed, supported, false).map_err(|problem| self.filter_refusal(&problem))?;
         values.retain(|value| filter::matches(&parsed, value, &|_, _| false));
@@ -73,7 +80,10 @@ impl World {
             "canAssignUsersRoles": true, "canAssignCustomRolesEverywhere": true,
         });
         if let (true, Value::Object(body)) = (self.options.limits.rates_in_capabilities, &mut body) {
-            let told = self.told_rates.iter().map(|(key, limit)| ((*key).to_owned(), json!({"limit": limit})));
+            let told = self
+                .told_rates
+                .iter()
+                .map(|(key, limit)| ((*key).to_owned(), json!({"limit": limit})));
             body.insert("licenseQuantities".to_owned(), Value::Object(told.collect()));
         }
         Self::ok(&body)
@@ -97,7 +107,11 @@ impl World {
 
     /// `GET /organizations/{org}` (6.1, S).
     pub(crate) fn organization_answer(&self, id: Uuid) -> Outcome {
-        if id == self.organization { Ok(Self::ok(&self.organization_value())) } else { Err(Refusal::missing()) }
+        if id == self.organization {
+            Ok(Self::ok(&self.organization_value()))
+        } else {
+            Err(Refusal::missing())
+        }
     }
 
     fn license_value(&self) -> Value {
@@ -117,14 +131,22 @@ impl World {
             return Err(Refusal::missing());
         }
         let mut values = vec![self.license_value()];
-        self.keep(call, &mut values, &[("status", &[Op::Eq]), ("beginsAt", &[Op::Lt, Op::Gt, Op::Le, Op::Ge])])?;
+        self.keep(
+            call,
+            &mut values,
+            &[("status", &[Op::Eq]), ("beginsAt", &[Op::Lt, Op::Gt, Op::Le, Op::Ge])],
+        )?;
         self.list_values(call, "licenses", &values)
     }
 
     /// `GET /organizations/{org}/licenses/{id}` (6.1, S).
     pub(crate) fn license_answer(&self, organization: Uuid, id: Uuid) -> Outcome {
         let known = organization == self.organization && id == self.license;
-        if known { Ok(Self::ok(&self.license_value())) } else { Err(Refusal::missing()) }
+        if known {
+            Ok(Self::ok(&self.license_value()))
+        } else {
+            Err(Refusal::missing())
+        }
     }
 
     /// An application object (6.8, S).
@@ -146,7 +168,10 @@ impl World {
 
     /// `GET …/applications` (6.8, S).
     pub(crate) fn list_applications(&self, call: &Call<'_>) -> Outcome {
-        let own = self.applications.iter().filter(|application| application.environment == call.environment);
+        let own = self
+            .applications
+            .iter()
+            .filter(|application| application.environment == call.environment);
         let values: Vec<Value> = own.map(|application| self.application_value(application)).collect();
         self.list_values(call, "applications", &values)
     }
@@ -159,7 +184,10 @@ impl World {
     }
 
     pub(crate) fn application_number(&self, environment: Uuid, id: Uuid) -> Result<usize, Refusal> {
-        let found = self.applications.iter().position(|found| found.id == id && found.environment == environment);
+        let found = self
+            .applications
+            .iter()
+            .position(|found| found.id == id && found.environment == environment);
         found.ok_or_else(Refusal::missing)
     }
 
@@ -170,20 +198,30 @@ impl World {
 
     /// The policy of a user: its population's, else the default (6.13).
     pub(crate) fn policy_of(&self, user: u32) -> Uuid {
-        let population = self.user_population(user).and_then(|at| self.populations.get(at as usize));
+        let population = self
+            .user_population(user)
+            .and_then(|at| self.populations.get(at as usize));
         let named = population.and_then(|population| population.over.get("passwordPolicy"));
         let named = named.and_then(|policy| policy.get("id")).and_then(Value::as_str);
-        named.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_else(|| self.policy_id(0))
+        named
+            .and_then(|id| Uuid::try_parse(id).ok())
+            .unwrap_or_else(|| self.policy_id(0))
     }
 
     /// The password policies (6.13, D calls, members G): a standard one and a strict one.
     pub(crate) fn policies(&self) -> Vec<Value> {
-        let sets = ["ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789", "~!@#$%^&*()-_=+[]{}|;:,.<>/?"];
+        let sets = [
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            "abcdefghijklmnopqrstuvwxyz",
+            "0123456789",
+            "~!@#$%^&*()-_=+[]{}|;:,.<>/?",
+        ];
         [("Standard", 8_u64, 1_u64), ("Passphrase", 20, 2)]
             .into_iter()
             .zip(0..)
             .map(|((name, min, each), number)| {
-                let minimum: serde_json::Map<String, Value> = sets.iter().map(|set| ((*set).to_owned(), json!(each))).collect();
+                let minimum: serde_json::Map<String, Value> =
+                    sets.iter().map(|set| ((*set).to_owned(), json!(each))).collect();
                 json!({
                     "_links": {"self": self.link(&format!("/passwordPolicies/{}", self.policy_id(number)))},
                     "id": self.policy_id(number), "environment": {"id": self.environment}, "name": name,
@@ -199,12 +237,41 @@ impl World {
     /// Attributes of the `User` schema (6.13; members G).
     pub(crate) fn attributes(&self) -> Vec<Value> {
         const CORE: [&str; 4] = ["username", "email", "enabled", "population"];
-        const COMPLEX: [&str; 8] =
-            ["name", "address", "photo", "population", "account", "lifecycle", "identityProvider", "lastSignOn"];
+        const COMPLEX: [&str; 8] = [
+            "name",
+            "address",
+            "photo",
+            "population",
+            "account",
+            "lifecycle",
+            "identityProvider",
+            "lastSignOn",
+        ];
         const STANDARD: [&str; 24] = [
-            "accountId", "address", "externalId", "locale", "mobilePhone", "name", "nickname", "photo", "preferredLanguage",
-            "primaryPhone", "timezone", "title", "type", "mfaEnabled", "emailVerified", "account", "lifecycle",
-            "identityProvider", "lastSignOn", "verifyStatus", "createdAt", "updatedAt", "id", "memberOfGroupIDs",
+            "accountId",
+            "address",
+            "externalId",
+            "locale",
+            "mobilePhone",
+            "name",
+            "nickname",
+            "photo",
+            "preferredLanguage",
+            "primaryPhone",
+            "timezone",
+            "title",
+            "type",
+            "mfaEnabled",
+            "emailVerified",
+            "account",
+            "lifecycle",
+            "identityProvider",
+            "lastSignOn",
+            "verifyStatus",
+            "createdAt",
+            "updatedAt",
+            "id",
+            "memberOfGroupIDs",
         ];
         let kind = |name: &str| match name {
             "enabled" | "mfaEnabled" | "emailVerified" => "BOOLEAN",
@@ -251,7 +318,9 @@ impl World {
     /// Password policies, schemas, identity providers (6.13).
     pub(crate) fn read_configuration(&self, call: &Call<'_>) -> Outcome {
         let schema = self.ids.encode(Kind::Schema, 0);
-        let schemas = [json!({"id": schema, "environment": {"id": self.environment}, "name": "User", "description": "User schema"})];
+        let schemas = [
+            json!({"id": schema, "environment": {"id": self.environment}, "name": "User", "description": "User schema"}),
+        ];
         let one = |values: &[Value], id: Uuid| {
             let found = values.iter().find(|value| value.get("id") == Some(&json!(id)));
             found.map(Self::ok).ok_or_else(Refusal::missing)

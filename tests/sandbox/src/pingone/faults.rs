@@ -129,7 +129,14 @@ impl Fault {
     /// The first request of a method (empty: any) on a path.
     pub fn on(method: &str, path: &str, action: FaultAction) -> Self {
         let method = (!method.is_empty()).then(|| method.to_owned());
-        Self { method, path: path.to_owned(), query: None, nth: 1, times: 1, action }
+        Self {
+            method,
+            path: path.to_owned(),
+            query: None,
+            nth: 1,
+            times: 1,
+            action,
+        }
     }
 
     /// Starts at the n-th matching request.
@@ -147,11 +154,16 @@ impl Fault {
     /// Only requests whose decoded query contains the text.
     #[must_use]
     pub fn query(self, text: &str) -> Self {
-        Self { query: Some(text.to_owned()), ..self }
+        Self {
+            query: Some(text.to_owned()),
+            ..self
+        }
     }
 
     fn fits(&self, seen: &Seen<'_>) -> bool {
-        self.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(seen.method))
+        self.method
+            .as_deref()
+            .is_none_or(|method| method.eq_ignore_ascii_case(seen.method))
             && self.query.as_deref().is_none_or(|text| seen.query.contains(text))
             && (glob(&self.path, seen.path) || glob(&self.path, seen.shape))
     }
@@ -160,13 +172,21 @@ impl Fault {
 impl FaultAction {
     /// A status with the platform's body.
     pub fn status(status: u16) -> Self {
-        Self::Status { status, retry_after: None, body: FaultBody::Platform }
+        Self::Status {
+            status,
+            retry_after: None,
+            body: FaultBody::Platform,
+        }
     }
 
     /// 429 with so many seconds.
     pub fn too_many(retry_after: Option<u64>) -> Self {
         let retry_after = retry_after.map(|seconds| seconds.to_string());
-        Self::Status { status: 429, retry_after, body: FaultBody::Platform }
+        Self::Status {
+            status: 429,
+            retry_after,
+            body: FaultBody::Platform,
+        }
     }
 }
 
@@ -203,7 +223,12 @@ impl Plan {
             return None;
         }
         let seen = seen();
-        let seen = Seen { method: &seen.method, path: &seen.path, shape: &seen.shape, query: &seen.query };
+        let seen = Seen {
+            method: &seen.method,
+            path: &seen.path,
+            shape: &seen.shape,
+            query: &seen.query,
+        };
         let mut plan = self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut due = None;
         for (fault, hits) in plan.iter_mut().filter(|(fault, _)| fault.fits(&seen)) {
@@ -228,7 +253,9 @@ pub(crate) struct SeenOwned {
 /// Whether `text` is `pattern` with each `*` standing for any text.
 fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
     let mut parts = parts.peekable();
     if parts.peek().is_none() {
         return rest.is_empty();
@@ -250,13 +277,23 @@ mod tests {
     use super::*;
 
     fn seen(path: &str) -> SeenOwned {
-        SeenOwned { method: "GET".into(), path: path.into(), shape: "/environments/{id}/users".into(), query: "limit=2".into() }
+        SeenOwned {
+            method: "GET".into(),
+            path: path.into(),
+            shape: "/environments/{id}/users".into(),
+            query: "limit=2".into(),
+        }
     }
 
     #[test]
     fn point_55_a_fault_hits_the_requests_it_names() {
         let plan = Plan::default();
-        plan.set(vec![Fault::on("get", "*/users", FaultAction::Hang).nth(2).times(2).query("limit")]);
+        plan.set(vec![
+            Fault::on("get", "*/users", FaultAction::Hang)
+                .nth(2)
+                .times(2)
+                .query("limit"),
+        ]);
         let hit = |path: &str| plan.due(|| seen(path)).is_some();
         let results: Vec<bool> = (0..5).map(|_| hit("/environments/1/users")).collect();
         assert_eq!(results, [false, true, true, false, false]);
@@ -282,10 +319,14 @@ mod tests {
 
     #[test]
     fn faults_are_written_as_json() {
-        let fault = parse_fault(r#"{"path":"*/users","nth":3,"action":{"status":{"status":503,"retry_after":"2"}}}"#).unwrap();
+        let fault =
+            parse_fault(r#"{"path":"*/users","nth":3,"action":{"status":{"status":503,"retry_after":"2"}}}"#).unwrap();
         assert_eq!((fault.nth, fault.times), (3, 1));
         assert!(parse_fault(r#"{"path":"*","action":"explode"}"#).is_err());
-        assert_eq!(parse_fault(r#"{"path":"*","action":"hang"}"#).unwrap().action, FaultAction::Hang);
+        assert_eq!(
+            parse_fault(r#"{"path":"*","action":"hang"}"#).unwrap().action,
+            FaultAction::Hang
+        );
         assert!(parse_fault(r#"{"path":"*","action":{"answer-lost":"reset"}}"#).is_ok());
     }
 }

@@ -70,7 +70,10 @@ const MAX_DEPTH: usize = 64;
 
 /// Parses a filter. Operators and `and`/`or` are read in any case (4.1, D).
 pub fn parse(text: &str) -> Result<Filter, Problem> {
-    let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), depth: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?.into_iter().peekable(),
+        depth: 0,
+    };
     let filter = parser.either()?;
     match parser.tokens.next() {
         None => Ok(filter),
@@ -123,7 +126,9 @@ struct Parser {
 
 impl Parser {
     fn keyword(&mut self, word: &str) -> bool {
-        self.tokens.next_if(|token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(word))).is_some()
+        self.tokens
+            .next_if(|token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(word)))
+            .is_some()
     }
 
     fn expect(&mut self, token: &Token) -> Result<(), Problem> {
@@ -157,14 +162,18 @@ impl Parser {
             self.expect(&Token::Close)?;
             return Ok(inner);
         }
-        let Some(Token::Word(path)) = self.tokens.next() else { return Err(Problem::Syntax) };
+        let Some(Token::Word(path)) = self.tokens.next() else {
+            return Err(Problem::Syntax);
+        };
         if path.eq_ignore_ascii_case("not") {
             return Err(Problem::Unsupported("not".to_owned()));
         }
         if self.tokens.next_if_eq(&Token::OpenBracket).is_some() {
             return self.member(&path);
         }
-        let Some(Token::Word(op)) = self.tokens.next() else { return Err(Problem::Syntax) };
+        let Some(Token::Word(op)) = self.tokens.next() else {
+            return Err(Problem::Syntax);
+        };
         let op = operator(&op)?;
         Ok(Filter::Compare(path, op, self.literal(op)?))
     }
@@ -213,7 +222,9 @@ impl Parser {
         self.expect(&Token::Open)?;
         let mut items = Vec::new();
         loop {
-            let Some(Token::Text(item)) = self.tokens.next() else { return Err(Problem::Syntax) };
+            let Some(Token::Text(item)) = self.tokens.next() else {
+                return Err(Problem::Syntax);
+            };
             items.push(item);
             match self.tokens.next() {
                 Some(Token::Comma) => {}
@@ -292,7 +303,11 @@ pub fn check_users(filter: &Filter, custom: &dyn Fn(&str) -> bool) -> Result<(),
             "id" | "population.id" | "enabled" => Err(Problem::Unsupported(path.to_owned())),
             _ if USER_UNFILTERED.contains(&path) => Err(Problem::Unsupported(path.to_owned())),
             _ if USER_TEXT.contains(&path) || custom(path) => {
-                if text { Ok(()) } else { Err(Problem::Unsupported(path.to_owned())) }
+                if text {
+                    Ok(())
+                } else {
+                    Err(Problem::Unsupported(path.to_owned()))
+                }
             }
             _ => Err(Problem::UnknownAttribute(path.to_owned())),
         }
@@ -371,9 +386,9 @@ fn folds(path: &str) -> bool {
 fn compare(path: &str, op: Op, value: &Value, literal: &Literal) -> bool {
     match (value, literal) {
         (Value::Bool(value), Literal::Bool(wanted)) => op == Op::Eq && value == wanted,
-        (Value::Number(value), Literal::Number(wanted)) => {
-            value.as_f64().is_some_and(|v| op == Op::Eq && (v - wanted).abs() < f64::EPSILON)
-        }
+        (Value::Number(value), Literal::Number(wanted)) => value
+            .as_f64()
+            .is_some_and(|v| op == Op::Eq && (v - wanted).abs() < f64::EPSILON),
         (Value::String(value), Literal::List(items)) => op == Op::In && items.contains(value),
         (Value::String(value), Literal::Text(wanted)) if folds(path) => {
             compare_text(op, &value.to_lowercase(), &wanted.to_lowercase())
@@ -455,8 +470,19 @@ mod tests {
 
     #[test]
     fn point_20_what_is_no_filter_is_refused() {
-        for text in ["", "username", "username eq", "username eq \"x", "(username eq \"x\"", "username eq \"x\")", "=",
-            "a xx \"b\"", "username eq \"x\" and", "memberOfGroups[id eq \"x\"", "x[id eq \"y\"]"] {
+        for text in [
+            "",
+            "username",
+            "username eq",
+            "username eq \"x",
+            "(username eq \"x\"",
+            "username eq \"x\")",
+            "=",
+            "a xx \"b\"",
+            "username eq \"x\" and",
+            "memberOfGroups[id eq \"x\"",
+            "x[id eq \"y\"]",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         for text in ["username ne \"x\"", "not (username eq \"x\")", "username pr"] {
@@ -470,15 +496,23 @@ mod tests {
         let check = |text: &str| check_users(&parse(text).unwrap(), &|name| name == "department");
         assert_eq!(check("department sw \"x\""), Ok(()));
         assert!(matches!(check("updatedAt gt \"2026\""), Err(Problem::Unsupported(_))));
-        assert!(matches!(check("identityProvider.type eq \"SAML\""), Err(Problem::Unsupported(_))));
+        assert!(matches!(
+            check("identityProvider.type eq \"SAML\""),
+            Err(Problem::Unsupported(_))
+        ));
         assert!(matches!(check("population.id sw \"x\""), Err(Problem::Unsupported(_))));
         assert!(matches!(check("shoeSize eq \"x\""), Err(Problem::UnknownAttribute(_))));
     }
 
     #[test]
     fn hot_forms_agree_with_the_parser() {
-        for text in ["memberOfGroups[id eq \"g\"]", "memberOfGroups[id eq \"g\" and type eq \"DIRECT\"]"] {
-            let Some(Hot::Member(id, direct)) = hot(text) else { panic!("{text}") };
+        for text in [
+            "memberOfGroups[id eq \"g\"]",
+            "memberOfGroups[id eq \"g\" and type eq \"DIRECT\"]",
+        ] {
+            let Some(Hot::Member(id, direct)) = hot(text) else {
+                panic!("{text}")
+            };
             assert_eq!(parse(text), Ok(Filter::Member(id.to_owned(), direct)));
         }
         assert_eq!(hot("population.id eq \"p\""), Some(Hot::Population("p")));

@@ -72,11 +72,25 @@ impl Spec {
             Preset::Empty => Self::empty(seed),
             Preset::Demo => demo,
             Preset::Rings => Self { rings: 3, ..demo },
-            Preset::Bench2k => Self { users: 2000, groups: 100, memberships_per_user: 24.0, ..bench },
-            Preset::Bench50k => {
-                Self { users: 50_000, groups: 1000, memberships_per_user: 24.0, dynamic_share: 0.7, ..bench }
-            }
-            Preset::Bench1m => Self { users: 1_000_000, groups: 10_000, memberships_per_user: 3.4, ..bench },
+            Preset::Bench2k => Self {
+                users: 2000,
+                groups: 100,
+                memberships_per_user: 24.0,
+                ..bench
+            },
+            Preset::Bench50k => Self {
+                users: 50_000,
+                groups: 1000,
+                memberships_per_user: 24.0,
+                dynamic_share: 0.7,
+                ..bench
+            },
+            Preset::Bench1m => Self {
+                users: 1_000_000,
+                groups: 10_000,
+                memberships_per_user: 3.4,
+                ..bench
+            },
         }
     }
 
@@ -121,7 +135,11 @@ pub(crate) mod stream {
 
 /// A share of all draws as a bound below which a draw counts.
 pub(crate) fn threshold(share: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1e9")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=1e9"
+    )]
     let parts = (share.clamp(0.0, 1.0) * 1e9).round() as u64;
     parts
 }
@@ -198,7 +216,10 @@ impl People {
             kind: pick(&TYPES, who >> 32),
             state,
             times: draw(self.seed, stream::TIMES, number.into()),
-            incomplete: within(draw(self.seed, stream::STATE, u64::from(number) | 1 << 40), self.incomplete),
+            incomplete: within(
+                draw(self.seed, stream::STATE, u64::from(number) | 1 << 40),
+                self.incomplete,
+            ),
         }
     }
 
@@ -305,7 +326,11 @@ impl Person {
             self.username(out);
             out.extend_from_slice(b"@example.com\",\"emailVerified\":true");
         }
-        out.extend_from_slice(if self.enabled() { b",\"enabled\":true" } else { b",\"enabled\":false" });
+        out.extend_from_slice(if self.enabled() {
+            b",\"enabled\":true"
+        } else {
+            b",\"enabled\":false"
+        });
         out.extend_from_slice(b",\"externalId\":\"E-");
         decimal(out, u64::from(self.number) * 7 % 10_000_000, 7);
         out.extend_from_slice(match self.state >> 16 & 0xf {
@@ -338,7 +363,11 @@ impl Person {
     fn rest(&self, out: &mut Vec<u8>) {
         let [_, _, _, _, locale, language, timezone] = self.place;
         put(out, b",\"locale\":\"", locale.as_bytes());
-        out.extend_from_slice(if self.state >> 40 & 3 == 0 { b"\",\"mfaEnabled\":false" } else { b"\",\"mfaEnabled\":true" });
+        out.extend_from_slice(if self.state >> 40 & 3 == 0 {
+            b"\",\"mfaEnabled\":false"
+        } else {
+            b"\",\"mfaEnabled\":true"
+        });
         out.extend_from_slice(b",\"mobilePhone\":\"+46.70");
         decimal(out, u64::from(self.number), 7);
         put(out, b"\",\"nickname\":\"", self.given.0.as_bytes());
@@ -360,7 +389,11 @@ impl Person {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "a remainder of the list's length")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "a remainder of the list's length"
+)]
 pub(crate) fn pick<T: Copy, const N: usize>(list: &[T; N], draw: u64) -> T {
     list[(draw % N as u64) as usize]
 }
@@ -391,9 +424,17 @@ mod tests {
     use super::*;
 
     fn people(incomplete: f64) -> People {
-        let spec = Spec { incomplete_users: incomplete, ..Spec::preset(Preset::Bench2k, 3) };
+        let spec = Spec {
+            incomplete_users: incomplete,
+            ..Spec::preset(Preset::Bench2k, 3)
+        };
         let ids = Ids::new(3);
-        People::new(&spec, &ids, ids.encode(Kind::Environment, 0), "http://127.0.0.1:4000/v1/environments/e")
+        People::new(
+            &spec,
+            &ids,
+            ids.encode(Kind::Environment, 0),
+            "http://127.0.0.1:4000/v1/environments/e",
+        )
     }
 
     #[test]
@@ -407,7 +448,16 @@ mod tests {
             let user: serde_json::Value = serde_json::from_slice(&out).unwrap();
             assert_eq!(user["id"], people.id(number).to_string());
             assert_eq!(people.by_username(user["username"].as_str().unwrap()), Some(number));
-            for key in ["account", "address", "email", "lastSignOn", "name", "photo", "employeeNumber", "verifyStatus"] {
+            for key in [
+                "account",
+                "address",
+                "email",
+                "lastSignOn",
+                "name",
+                "photo",
+                "employeeNumber",
+                "verifyStatus",
+            ] {
                 assert!(user.get(key).is_some(), "{key}");
             }
         }
@@ -424,12 +474,21 @@ mod tests {
         let mut out = Vec::new();
         people.render(number, &mut out);
         let user: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert!(["name", "email", "lastSignOn"].iter().all(|key| user.get(key).is_none()));
+        assert!(
+            ["name", "email", "lastSignOn"]
+                .iter()
+                .all(|key| user.get(key).is_none())
+        );
     }
 
     #[test]
     fn numbers_are_written_with_their_width() {
-        for (value, width, text) in [(0, 1, "0"), (7, 3, "007"), (1234, 3, "1234"), (u64::MAX, 1, "18446744073709551615")] {
+        for (value, width, text) in [
+            (0, 1, "0"),
+            (7, 3, "007"),
+            (1234, 3, "1234"),
+            (u64::MAX, 1, "18446744073709551615"),
+        ] {
             let mut out = Vec::new();
             decimal(&mut out, value, width);
             assert_eq!(out, text.as_bytes());

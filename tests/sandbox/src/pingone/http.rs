@@ -50,7 +50,8 @@ pub(crate) enum Side {
 const BODY_LIMIT: usize = 1 << 20;
 /// Most bytes of a request's headers (3.1, D).
 const HEADER_LIMIT: usize = 6 * 1024;
-const HTML: &str = "<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please try again later</h1></body></html>";
+const HTML: &str =
+    "<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please try again later</h1></body></html>";
 
 /// A request with what every step needs.
 struct Received {
@@ -68,18 +69,36 @@ impl Shared {
     }
 
     /// Answers a request of either listener. An error breaks the connection.
-    pub(crate) async fn serve(self: &std::sync::Arc<Self>, side: Side, request: Request<Incoming>) -> io::Result<Response<AnswerBody>> {
+    pub(crate) async fn serve(
+        self: &std::sync::Arc<Self>,
+        side: Side,
+        request: Request<Incoming>,
+    ) -> io::Result<Response<AnswerBody>> {
         let (parts, body) = request.into_parts();
         if side == Side::Api && parts.uri.path().starts_with("/sandbox/") {
             let body = collect(body).await?;
-            return Ok(admin::answer(self, &parts.method, parts.uri.path(), parts.uri.query().unwrap_or(""), &body));
+            return Ok(admin::answer(
+                self,
+                &parts.method,
+                parts.uri.path(),
+                parts.uri.query().unwrap_or(""),
+                &body,
+            ));
         }
         self.ledger.arrived();
         let working = self.ledger.begin();
-        let body = if parts.method == Method::GET { Bytes::new() } else { collect(body).await? };
+        let body = if parts.method == Method::GET {
+            Bytes::new()
+        } else {
+            collect(body).await?
+        };
         let request = Received { parts, body };
         let path = request.parts.uri.path();
-        let inner = if side == Side::Api { path.strip_prefix("/v1") } else { Some(path) };
+        let inner = if side == Side::Api {
+            path.strip_prefix("/v1")
+        } else {
+            Some(path)
+        };
         let route = inner.filter(|_| side == Side::Api).and_then(route::route);
         let shape: Cow<'static, str> = match (&route, side) {
             (Some(route), _) => Cow::Borrowed(route.shape),
@@ -90,7 +109,13 @@ impl Shared {
             method: request.parts.method.to_string(),
             path: inner.unwrap_or(path).to_owned(),
             shape: shape.clone().into_owned(),
-            query: request.parts.uri.query().and_then(percent_decode).unwrap_or_default().into_owned(),
+            query: request
+                .parts
+                .uri
+                .query()
+                .and_then(percent_decode)
+                .unwrap_or_default()
+                .into_owned(),
         });
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         self.wait(serial, due.as_ref()).await;
@@ -104,7 +129,8 @@ impl Shared {
         drop(working);
         let status = finished.as_ref().map_or(0, |(response, _)| response.status().as_u16());
         let bytes = finished.as_ref().map_or(0, |(_, bytes)| *bytes);
-        self.ledger.answered(request.parts.method.as_str(), shape, status, bytes);
+        self.ledger
+            .answered(request.parts.method.as_str(), shape, status, bytes);
         match finished {
             Ok((response, _)) => Ok(response),
             Err(Lost::Hang) => std::future::pending().await,
@@ -147,14 +173,21 @@ impl Shared {
             },
         };
         outcome.unwrap_or_else(|refusal| {
-            refusal.answer(self.ids.encode(Kind::Error, self.serial.fetch_add(1, Ordering::Relaxed)))
+            refusal.answer(
+                self.ids
+                    .encode(Kind::Error, self.serial.fetch_add(1, Ordering::Relaxed)),
+            )
         })
     }
 
     /// What a fault puts in the place of the answer, before the request has any effect.
     fn instead(&self, action: &FaultAction) -> Option<Outcome> {
         Some(match action {
-            FaultAction::Status { status, retry_after, body } => {
+            FaultAction::Status {
+                status,
+                retry_after,
+                body,
+            } => {
                 let mut answer = match body {
                     FaultBody::Platform => {
                         let mut refusal = of_status(*status);
@@ -163,12 +196,21 @@ impl Shared {
                     }
                     FaultBody::Html => Answer::typed(*status, "text/html; charset=utf-8", HTML),
                     FaultBody::Empty => Answer::empty(*status),
-                    FaultBody::Gateway => Answer { status: *status, ..self.gateway() },
+                    FaultBody::Gateway => Answer {
+                        status: *status,
+                        ..self.gateway()
+                    },
                 };
                 answer.retry_after.clone_from(retry_after);
                 Ok(answer)
             }
-            FaultAction::Refuse { status, code, detail, target, message } => {
+            FaultAction::Refuse {
+                status,
+                code,
+                detail,
+                target,
+                message,
+            } => {
                 let mut refusal = Refusal::new(*status, "", message.clone());
                 if let Some(detail) = detail {
                     refusal = refusal.detail(detail, target.as_deref(), message);
@@ -192,16 +234,26 @@ impl Shared {
     /// 403 of the gateway (3.5, S): no code, no id.
     fn gateway(&self) -> Answer {
         let text = match self.options.access.gateway_text {
-            GatewayText::KeyValue => "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256).",
+            GatewayText::KeyValue => {
+                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256)."
+            }
             GatewayText::MissingToken => "Missing Authentication Token",
         };
-        Answer::typed(403, "application/json", serde_json::json!({"message": text}).to_string())
+        Answer::typed(
+            403,
+            "application/json",
+            serde_json::json!({"message": text}).to_string(),
+        )
     }
 
     /// 431 or 400 (point 58: limit D, status G).
     fn header_refusal(&self) -> Refusal {
         let status = self.options.limits.header_limit_status;
-        Refusal::new(status, "INVALID_REQUEST", "The request could not be completed. The request headers are too large.")
+        Refusal::new(
+            status,
+            "INVALID_REQUEST",
+            "The request could not be completed. The request headers are too large.",
+        )
     }
 
     fn token(&self, request: &Received) -> Outcome {
@@ -210,7 +262,12 @@ impl Shared {
         }
         self.limit(Bucket::Authn)?;
         let headers = &request.parts.headers;
-        let host = request.parts.uri.host().or_else(|| text(headers, &header::HOST)).unwrap_or("");
+        let host = request
+            .parts
+            .uri
+            .host()
+            .or_else(|| text(headers, &header::HOST))
+            .unwrap_or("");
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
         let asked = Asked {
             path: request.parts.uri.path(),
@@ -224,13 +281,21 @@ impl Shared {
 
     /// Takes a token of a rate bucket or refuses (point 54: shape S, texts G).
     fn limit(&self, bucket: Bucket) -> Result<(), Refusal> {
-        let Err((seconds, rate)) = self.buckets.take(bucket) else { return Ok(()) };
-        let mut refusal = Refusal::new(429, "REQUEST_LIMITED", "The request could not be completed. There were too many requests.")
-            .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded.")
-            .inner(serde_json::json!({"quotaLimit": rate.floor()}));
+        let Err((seconds, rate)) = self.buckets.take(bucket) else {
+            return Ok(());
+        };
+        let mut refusal = Refusal::new(
+            429,
+            "REQUEST_LIMITED",
+            "The request could not be completed. There were too many requests.",
+        )
+        .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded.")
+        .inner(serde_json::json!({"quotaLimit": rate.floor()}));
         refusal.retry_after = match self.options.limits.retry_after {
             RetryAfter::Seconds => Some(seconds.to_string()),
-            RetryAfter::Date => Some(http_date(self.read_world().clock.unix_ms() / 1000 + i64::try_from(seconds).unwrap_or(1))),
+            RetryAfter::Date => Some(http_date(
+                self.read_world().clock.unix_ms() / 1000 + i64::try_from(seconds).unwrap_or(1),
+            )),
             RetryAfter::Absent => None,
         };
         Err(refusal)
@@ -238,8 +303,15 @@ impl Shared {
 
     fn api(&self, request: &Received, route: &Route, due: Option<&FaultAction>, correlation: Uuid) -> Outcome {
         let parts = &request.parts;
-        let token = self.tokens.known(text(&parts.headers, &header::AUTHORIZATION)).ok_or_else(Refusal::token)?;
-        self.limit(route.target.bucket(&parts.method, self.options.limits.assignments_in_config))?;
+        let token = self
+            .tokens
+            .known(text(&parts.headers, &header::AUTHORIZATION))
+            .ok_or_else(Refusal::token)?;
+        self.limit(
+            route
+                .target
+                .bucket(&parts.method, self.options.limits.assignments_in_config),
+        )?;
         if route.malformed {
             return Err(Refusal::parameter("id"));
         }
@@ -303,9 +375,14 @@ impl Shared {
             Some(FaultAction::Body(text)) => answer.body = text.into(),
             Some(FaultAction::ResetMidBody(percent)) => {
                 let part = Some(answer.body.slice(..part(percent)));
-                body = Some(AnswerBody::Broken { part, promised: length as u64 });
+                body = Some(AnswerBody::Broken {
+                    part,
+                    promised: length as u64,
+                });
             }
-            Some(FaultAction::Trickle(ms)) => body = Some(AnswerBody::drops(&answer.body, 64, Duration::from_millis(ms))),
+            Some(FaultAction::Trickle(ms)) => {
+                body = Some(AnswerBody::drops(&answer.body, 64, Duration::from_millis(ms)))
+            }
             _ => {}
         }
         let length = answer.body.len();
@@ -315,7 +392,9 @@ impl Shared {
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         self.headers(response.headers_mut(), &answer, correlation);
         if let Some(encoding) = encoding {
-            response.headers_mut().insert(header::CONTENT_ENCODING, http::HeaderValue::from_static(encoding));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, http::HeaderValue::from_static(encoding));
         }
         Ok((response, length))
     }
@@ -329,7 +408,10 @@ impl Shared {
             }
         };
         let mut id = [0; 36];
-        put(header::HeaderName::from_static("correlation-id"), correlation.hyphenated().encode_lower(&mut id));
+        put(
+            header::HeaderName::from_static("correlation-id"),
+            correlation.hyphenated().encode_lower(&mut id),
+        );
         if let Some(retry_after) = &answer.retry_after {
             put(header::RETRY_AFTER, retry_after);
         }
@@ -338,10 +420,17 @@ impl Shared {
         }
         if !answer.body.is_empty() {
             let plain = self.options.users.plain_content_type;
-            let usual = if plain { "application/json" } else { "application/hal+json;charset=UTF-8" };
+            let usual = if plain {
+                "application/json"
+            } else {
+                "application/hal+json;charset=UTF-8"
+            };
             put(header::CONTENT_TYPE, answer.content_type.as_deref().unwrap_or(usual));
         }
-        headers.insert(header::CACHE_CONTROL, fixed("no-cache, no-store, max-age=0, must-revalidate"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            fixed("no-cache, no-store, max-age=0, must-revalidate"),
+        );
         headers.insert(header::EXPIRES, fixed("0"));
         headers.insert(header::PRAGMA, fixed("no-cache"));
         headers.insert(header::STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000"));
@@ -365,15 +454,20 @@ impl Shared {
 fn of_status(status: u16) -> Refusal {
     match status {
         401 => Refusal::token(),
-        403 => Refusal::new(403, "ACCESS_FAILED", "The request could not be completed. You do not have access to this resource."),
+        403 => Refusal::new(
+            403,
+            "ACCESS_FAILED",
+            "The request could not be completed. You do not have access to this resource.",
+        ),
         404 => Refusal::missing(),
         405 => Refusal::method(),
         415 => Refusal::media_type(),
-        429 => Refusal::new(429, "REQUEST_LIMITED", "The request could not be completed. There were too many requests.").detail(
-            "LIMIT_EXCEEDED",
-            None,
-            "Rate limit exceeded.",
-        ),
+        429 => Refusal::new(
+            429,
+            "REQUEST_LIMITED",
+            "The request could not be completed. There were too many requests.",
+        )
+        .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded."),
         400..=499 => Refusal::new(status, "INVALID_REQUEST", "The request could not be completed."),
         _ => Refusal { status, ..unexpected() },
     }
@@ -381,7 +475,9 @@ fn of_status(status: u16) -> Refusal {
 
 async fn collect(body: Incoming) -> io::Result<Bytes> {
     let limited = Limited::new(body, BODY_LIMIT).collect().await;
-    limited.map(http_body_util::Collected::to_bytes).map_err(io::Error::other)
+    limited
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(io::Error::other)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
@@ -396,7 +492,10 @@ fn media_type(headers: &HeaderMap) -> String {
 
 fn header_bytes(request: &Received) -> usize {
     let headers = &request.parts.headers;
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.

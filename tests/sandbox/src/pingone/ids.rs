@@ -98,7 +98,9 @@ pub struct Ids {
 impl Ids {
     /// Identifiers of one directory; another seed gives entirely other ones.
     pub fn new(seed: u64) -> Self {
-        Self { keys: [1, 2, 3, 4].map(|n| draw(seed, 0xfe15, n)) }
+        Self {
+            keys: [1, 2, 3, 4].map(|n| draw(seed, 0xfe15, n)),
+        }
     }
 
     /// The identifier of object `number` of `kind` (`number` below 2^40).

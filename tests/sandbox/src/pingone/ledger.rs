@@ -46,7 +46,11 @@ pub struct Requests {
 impl Requests {
     /// How many requests of a method had a path of this shape, whatever the status.
     pub fn of(&self, method: &str, path: &str) -> u64 {
-        self.counts.iter().filter(|c| c.method == method && c.path == path).map(|c| c.count).sum()
+        self.counts
+            .iter()
+            .filter(|c| c.method == method && c.path == path)
+            .map(|c| c.count)
+            .sum()
     }
 
     /// How many were answered with a status.
@@ -56,7 +60,11 @@ impl Requests {
 
     /// Requests that write (POST, PUT, PATCH, DELETE), tokens left out.
     pub fn writes(&self) -> u64 {
-        self.counts.iter().filter(|c| c.method != "GET" && !c.path.ends_with("/as/token")).map(|c| c.count).sum()
+        self.counts
+            .iter()
+            .filter(|c| c.method != "GET" && !c.path.ends_with("/as/token"))
+            .map(|c| c.count)
+            .sum()
     }
 }
 
@@ -146,10 +154,17 @@ impl Ledger {
             })
             .collect();
         counts.sort_by(|a, b| (&a.path, &a.method, a.status).cmp(&(&b.path, &b.method, b.status)));
-        let seconds = table.first.zip(table.last).map_or(0.0, |(first, last)| last.duration_since(first).as_secs_f64());
+        let seconds = table
+            .first
+            .zip(table.last)
+            .map_or(0.0, |(first, last)| last.duration_since(first).as_secs_f64());
         Requests {
             total: counts.iter().map(|count| count.count).sum(),
-            refused: counts.iter().filter(|count| count.status == 429).map(|count| count.count).sum(),
+            refused: counts
+                .iter()
+                .filter(|count| count.status == 429)
+                .map(|count| count.count)
+                .sum(),
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             connections: self.connections.load(Ordering::Relaxed),

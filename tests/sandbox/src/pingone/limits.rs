@@ -59,19 +59,27 @@ impl Buckets {
     pub(crate) fn new(limits: &Limits) -> anyhow::Result<Self> {
         let mut rates = [limits.rate_each; 9];
         for text in &limits.rate {
-            let (name, rate) = text.split_once('=').ok_or_else(|| anyhow::anyhow!("--rate {text}: GROUP=RATE"))?;
+            let (name, rate) = text
+                .split_once('=')
+                .ok_or_else(|| anyhow::anyhow!("--rate {text}: GROUP=RATE"))?;
             let at = NAMES.iter().position(|(known, ..)| *known == name);
             let slot = at.and_then(|at| rates.get_mut(at));
             *slot.ok_or_else(|| anyhow::anyhow!("--rate {text}: no such group"))? = Some(rate.parse()?);
         }
         let now = Instant::now();
-        let full = |rate: Option<f64>| Level { tokens: burst_of(rate.unwrap_or(0.0), limits.rate_burst), at: now };
+        let full = |rate: Option<f64>| Level {
+            tokens: burst_of(rate.unwrap_or(0.0), limits.rate_burst),
+            at: now,
+        };
         Ok(Self {
             rates,
             shared: limits.rate_shared,
             burst: limits.rate_burst,
             share: limits.ip_share,
-            levels: Mutex::new(Levels { each: rates.map(full), shared: full(limits.rate_shared) }),
+            levels: Mutex::new(Levels {
+                each: rates.map(full),
+                shared: full(limits.rate_shared),
+            }),
         })
     }
 
@@ -88,7 +96,9 @@ impl Buckets {
         let pairs = [(rate, each.get_mut(bucket as usize)), (shared, Some(common))];
         let mut taken: Vec<&mut Level> = Vec::new();
         for (rate, level) in pairs {
-            let (Some(rate), Some(level)) = (rate, level) else { continue };
+            let (Some(rate), Some(level)) = (rate, level) else {
+                continue;
+            };
             let since = now.duration_since(level.at).as_secs_f64();
             level.tokens = (level.tokens + since * rate).min(burst_of(rate, self.burst));
             level.at = now;
@@ -116,7 +126,11 @@ fn burst_of(rate: f64, seconds: f64) -> f64 {
     (rate * seconds).max(1.0)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=3600")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 1..=3600"
+)]
 fn wait(missing: f64, rate: f64) -> u64 {
     (missing / rate).ceil().clamp(1.0, 3600.0) as u64
 }
@@ -157,7 +171,10 @@ mod tests {
     async fn point_54_capabilities_tell_the_licence_number_of_which_an_address_gets_35_percent() {
         let buckets = buckets(|limits| limits.rate_each = Some(100.0));
         let told = buckets.told();
-        assert!(told.contains(&("rlgDirAccessRps", 285)) && told.contains(&("rlgConfigRpm", 17142)), "{told:?}");
+        assert!(
+            told.contains(&("rlgDirAccessRps", 285)) && told.contains(&("rlgConfigRpm", 17142)),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -98,7 +98,11 @@ impl World {
         self.check_poison(&page)?;
         let expand = call.includes("expand", "population");
         Ok(self.write_page(call, "users", &page, 2150, |out, number| {
-            if expand { put_value(out, &self.user_with_population(number)) } else { self.render_user(number, out) }
+            if expand {
+                put_value(out, &self.user_with_population(number))
+            } else {
+                self.render_user(number, out)
+            }
         }))
     }
 
@@ -114,7 +118,11 @@ impl World {
         if call.reach == Reach::All && self.users_untouched() {
             return Rows::Range(0..self.users.next);
         }
-        Rows::Owned((0..self.users.next).filter(|number| self.in_view(call, *number)).collect())
+        Rows::Owned(
+            (0..self.users.next)
+                .filter(|number| self.in_view(call, *number))
+                .collect(),
+        )
     }
 
     fn in_view(&self, call: &Call<'_>, number: u32) -> bool {
@@ -133,19 +141,26 @@ impl World {
                     return Err(self.filter_refusal(&Problem::Unsupported("memberOfGroups.type".to_owned())));
                 }
                 let group = Uuid::try_parse(id).ok().and_then(|id| self.group_number(id));
-                group.and_then(|number| self.group(number)).map_or([].as_slice(), |group| {
-                    if direct || self.options.filters.plain_means_direct {
-                        group.direct_members(self.options.groups.external_members)
-                    } else {
-                        group.members()
-                    }
-                })
+                group
+                    .and_then(|number| self.group(number))
+                    .map_or([].as_slice(), |group| {
+                        if direct || self.options.filters.plain_means_direct {
+                            group.direct_members(self.options.groups.external_members)
+                        } else {
+                            group.members()
+                        }
+                    })
             }
         };
         if call.reach == Reach::All && self.users_untouched() {
             return Ok(Rows::List(list));
         }
-        Ok(Rows::Owned(list.iter().copied().filter(|number| self.in_view(call, *number)).collect()))
+        Ok(Rows::Owned(
+            list.iter()
+                .copied()
+                .filter(|number| self.in_view(call, *number))
+                .collect(),
+        ))
     }
 
     fn filtered_users(&self, call: &Call<'_>, text: &str) -> Result<Rows<'_>, Refusal> {
@@ -185,15 +200,23 @@ impl World {
                 Some("filter"),
                 &format!("attribute {name} is not defined"),
             ),
-            Problem::Syntax => Refusal::new(400, "INVALID_REQUEST", text).detail("INVALID_FILTER", Some("filter"), "is malformed"),
+            Problem::Syntax => {
+                Refusal::new(400, "INVALID_REQUEST", text).detail("INVALID_FILTER", Some("filter"), "is malformed")
+            }
             Problem::Unsupported(name) => {
-                let code = if self.options.filters.filter_request_failed { "REQUEST_FAILED" } else { "INVALID_REQUEST" };
+                let code = if self.options.filters.filter_request_failed {
+                    "REQUEST_FAILED"
+                } else {
+                    "INVALID_REQUEST"
+                };
                 let message = format!("{name} is not supported here");
                 let refusal = Refusal::new(400, code, text).detail("INVALID_FILTER", Some("filter"), &message);
                 if !self.options.filters.filter_hints {
                     return refusal;
                 }
-                refusal.inner(json!({"supportedOperators": ["eq", "sw", "and", "or"], "supportedAttributes": ["id", "name"]}))
+                refusal.inner(
+                    json!({"supportedOperators": ["eq", "sw", "and", "or"], "supportedAttributes": ["id", "name"]}),
+                )
             }
         }
     }
@@ -212,7 +235,9 @@ impl World {
             Some(text) => Rows::Owned(self.filtered_groups(text)?.into_iter().filter(listed).collect()),
         };
         let page = self.page(&call.ask(), &rows, self.options.paging.max_page)?;
-        Ok(self.write_page(call, "groups", &page, 1200, |out, number| put_value(out, &self.group_value(number, false))))
+        Ok(self.write_page(call, "groups", &page, 1200, |out, number| {
+            put_value(out, &self.group_value(number, false))
+        }))
     }
 
     fn filtered_groups(&self, text: &str) -> Result<Vec<u32>, Refusal> {
@@ -246,11 +271,19 @@ impl World {
 
     /// Groups nested in a group, directly or at any depth.
     fn nested_in(&self, group: &str, direct: bool) -> Vec<u32> {
-        let Some(number) = Uuid::try_parse(group).ok().and_then(|id| self.group_number(id)) else { return Vec::new() };
+        let Some(number) = Uuid::try_parse(group).ok().and_then(|id| self.group_number(id)) else {
+            return Vec::new();
+        };
         if direct || self.options.filters.plain_means_direct {
-            return self.group(number).map(|group| group.children.clone()).unwrap_or_default();
+            return self
+                .group(number)
+                .map(|group| group.children.clone())
+                .unwrap_or_default();
         }
-        self.closure(number, |group| &group.children).into_iter().skip(1).collect()
+        self.closure(number, |group| &group.children)
+            .into_iter()
+            .skip(1)
+            .collect()
     }
 
     /// `GET …/populations` (6.2, S; filters D).
@@ -259,23 +292,32 @@ impl World {
             None => None,
             Some(text) => {
                 let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
-                filter::check_listed(&parsed, &POPULATION_FILTERS, false).map_err(|problem| self.filter_refusal(&problem))?;
+                filter::check_listed(&parsed, &POPULATION_FILTERS, false)
+                    .map_err(|problem| self.filter_refusal(&problem))?;
                 Some(parsed)
             }
         };
         let count = u32::try_from(self.populations.len()).unwrap_or(u32::MAX);
         let rows = (0..count).filter(|number| {
             call.reach.covers(Some(*number))
-                && parsed.as_ref().is_none_or(|parsed| filter::matches(parsed, &self.population_value(*number), &|_, _| false))
+                && parsed
+                    .as_ref()
+                    .is_none_or(|parsed| filter::matches(parsed, &self.population_value(*number), &|_, _| false))
         });
         let page = self.page(&call.ask(), &Rows::Owned(rows.collect()), self.options.paging.max_page)?;
-        Ok(self.write_page(call, "populations", &page, 900, |out, number| put_value(out, &self.population_value(number))))
+        Ok(self.write_page(call, "populations", &page, 900, |out, number| {
+            put_value(out, &self.population_value(number))
+        }))
     }
 }
 
 /// 500 UNEXPECTED_ERROR (3.4, S).
 pub(crate) fn unexpected() -> Refusal {
-    Refusal::new(500, "UNEXPECTED_ERROR", "The request could not be completed. An unexpected error occurred.")
+    Refusal::new(
+        500,
+        "UNEXPECTED_ERROR",
+        "The request could not be completed. An unexpected error occurred.",
+    )
 }
 
 fn put_href(out: &mut Vec<u8>, href: &str) {

@@ -34,18 +34,36 @@ impl World {
     pub(crate) fn user_value(&self, number: u32) -> Value {
         let id = self.user_id(number);
         let mut body = self.user_body(number);
-        let population = self.user_population(number).and_then(|at| self.populations.get(at as usize));
+        let population = self
+            .user_population(number)
+            .and_then(|at| self.populations.get(at as usize));
         let mut links = Map::new();
         links.insert("self".to_owned(), self.link(&format!("/users/{id}")));
         links.insert("environment".to_owned(), self.link(""));
         if let Some(population) = population {
-            links.insert("population".to_owned(), self.link(&format!("/populations/{}", population.id)));
+            links.insert(
+                "population".to_owned(),
+                self.link(&format!("/populations/{}", population.id)),
+            );
         }
         links.insert("password".to_owned(), self.link(&format!("/users/{id}/password")));
-        links.insert("linkedAccounts".to_owned(), self.link(&format!("/users/{id}/linkedAccounts")));
+        links.insert(
+            "linkedAccounts".to_owned(),
+            self.link(&format!("/users/{id}/linkedAccounts")),
+        );
         body.insert("_links".to_owned(), Value::Object(links));
         if self.options.users.nulls {
-            for key in ["email", "externalId", "lastSignOn", "mobilePhone", "nickname", "title", "type", "locale", "photo"] {
+            for key in [
+                "email",
+                "externalId",
+                "lastSignOn",
+                "mobilePhone",
+                "nickname",
+                "title",
+                "type",
+                "locale",
+                "photo",
+            ] {
                 body.entry(key).or_insert(Value::Null);
             }
         }
@@ -59,7 +77,10 @@ impl World {
     pub(crate) fn user_with_population(&self, number: u32) -> Value {
         let mut user = self.user_value(number);
         if let (Value::Object(body), Some(population)) = (&mut user, self.user_population(number)) {
-            body.insert("_embedded".to_owned(), json!({"population": self.population_value(population)}));
+            body.insert(
+                "_embedded".to_owned(),
+                json!({"population": self.population_value(population)}),
+            );
         }
         user
     }
@@ -70,10 +91,17 @@ impl World {
         if self.users.poisoned.contains(&number) {
             return Err(unexpected());
         }
-        let mut user =
-            if call.includes("expand", "population") { self.user_with_population(number) } else { self.user_value(number) };
+        let mut user = if call.includes("expand", "population") {
+            self.user_with_population(number)
+        } else {
+            self.user_value(number)
+        };
         let groups = |show: fn(&super::world::Group) -> Value| -> Value {
-            self.groups_of(number).into_iter().filter_map(|group| self.group(group)).map(show).collect()
+            self.groups_of(number)
+                .into_iter()
+                .filter_map(|group| self.group(group))
+                .map(show)
+                .collect()
         };
         if let Value::Object(body) = &mut user {
             if call.includes("include", "memberOfGroupIDs") {
@@ -89,20 +117,29 @@ impl World {
     /// Groups that a user belongs to in any way.
     pub(crate) fn groups_of(&self, user: u32) -> Vec<u32> {
         let numbered = (0_u32..).zip(&self.groups);
-        numbered.filter(|(_, group)| !group.gone && holds(group.members(), user)).map(|(number, _)| number).collect()
+        numbered
+            .filter(|(_, group)| !group.gone && holds(group.members(), user))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// Whether the membership is what the API calls direct.
     pub(crate) fn is_direct(&self, group: u32, user: u32) -> bool {
-        self.group(group).is_some_and(|group| holds(group.direct_members(self.options.groups.external_members), user))
+        self.group(group)
+            .is_some_and(|group| holds(group.direct_members(self.options.groups.external_members), user))
     }
 
     /// A group object (6.7, S; `totalMemberCounts` only with include, D).
     pub(crate) fn group_value(&self, number: u32, total: bool) -> Value {
-        let Some(group) = self.group(number) else { return Value::Null };
+        let Some(group) = self.group(number) else {
+            return Value::Null;
+        };
         let mut body = Map::new();
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
-        put("_links", json!({"self": self.link(&format!("/groups/{}", group.id)), "environment": self.link("")}));
+        put(
+            "_links",
+            json!({"self": self.link(&format!("/groups/{}", group.id)), "environment": self.link("")}),
+        );
         put("id", json!(group.id));
         put("environment", json!({"id": self.environment}));
         put("name", json!(group.name));
@@ -127,7 +164,10 @@ impl World {
         }
         if !self.options.groups.no_direct_counts {
             let users = group.direct_members(self.options.groups.external_members).len();
-            put("directMemberCounts", json!({"users": users, "groups": group.children.len()}));
+            put(
+                "directMemberCounts",
+                json!({"users": users, "groups": group.children.len()}),
+            );
         }
         if total {
             put("totalMemberCounts", json!({"users": group.members().len()}));
@@ -144,15 +184,22 @@ impl World {
     /// `GET …/groups/{id}` (6.7).
     pub(crate) fn read_group(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
-        Ok(Self::ok(&self.group_value(number, call.includes("include", "totalMemberCounts"))))
+        Ok(Self::ok(
+            &self.group_value(number, call.includes("include", "totalMemberCounts")),
+        ))
     }
 
     /// A population object (6.2, S).
     pub(crate) fn population_value(&self, number: u32) -> Value {
-        let Some(population) = self.populations.get(number as usize) else { return Value::Null };
+        let Some(population) = self.populations.get(number as usize) else {
+            return Value::Null;
+        };
         let mut body = Map::new();
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
-        put("_links", json!({"self": self.link(&format!("/populations/{}", population.id))}));
+        put(
+            "_links",
+            json!({"self": self.link(&format!("/populations/{}", population.id))}),
+        );
         put("id", json!(population.id));
         put("environment", json!({"id": self.environment}));
         put("name", json!(population.name));
@@ -173,13 +220,19 @@ impl World {
 
     /// `GET …/populations/{id}` (6.2).
     pub(crate) fn read_population(&self, call: &Call<'_>, id: Uuid) -> Outcome {
-        let number = self.population_by_id.get(&id).copied().filter(|number| call.reach.covers(Some(*number)));
+        let number = self
+            .population_by_id
+            .get(&id)
+            .copied()
+            .filter(|number| call.reach.covers(Some(*number)));
         Ok(Self::ok(&self.population_value(number.ok_or_else(Refusal::missing)?)))
     }
 
     /// One row of memberOfGroups (6.6: shape S, `id` is the group's).
     pub(crate) fn membership_value(&self, holder: &str, group: u32, direct: bool, expand: bool) -> Value {
-        let Some(found) = self.group(group) else { return Value::Null };
+        let Some(found) = self.group(group) else {
+            return Value::Null;
+        };
         let mut row = json!({
             "_links": {
                 "self": self.link(&format!("{holder}/memberOfGroups/{}", found.id)),
@@ -200,21 +253,38 @@ impl World {
     }
 
     /// The groups of a principal with their kind, by number; and the path of the principal.
-    fn memberships(&self, call: &Call<'_>, principal: Principal, id: Uuid) -> Result<(String, Vec<(u32, bool)>), Refusal> {
+    fn memberships(
+        &self,
+        call: &Call<'_>,
+        principal: Principal,
+        id: Uuid,
+    ) -> Result<(String, Vec<(u32, bool)>), Refusal> {
         let holder = format!("/{}/{id}", super::access::plural(principal));
         if principal == Principal::Group {
             let number = self.visible_group(call, id)?;
-            let direct = self.group(number).map(|group| group.parents.clone()).unwrap_or_default();
+            let direct = self
+                .group(number)
+                .map(|group| group.parents.clone())
+                .unwrap_or_default();
             let mut all = self.closure(number, |group| &group.parents);
             if !direct.contains(&number) {
                 all.retain(|other| *other != number);
             }
             all.sort_unstable();
-            return Ok((holder, all.into_iter().map(|other| (other, direct.contains(&other))).collect()));
+            return Ok((
+                holder,
+                all.into_iter().map(|other| (other, direct.contains(&other))).collect(),
+            ));
         }
         let number = self.visible_user(call, id)?;
-        let groups = self.groups_of(number).into_iter().filter(|group| self.group_visible(call, *group));
-        Ok((holder, groups.map(|group| (group, self.is_direct(group, number))).collect()))
+        let groups = self
+            .groups_of(number)
+            .into_iter()
+            .filter(|group| self.group_visible(call, *group));
+        Ok((
+            holder,
+            groups.map(|group| (group, self.is_direct(group, number))).collect(),
+        ))
     }
 
     /// `GET …/memberOfGroups` of a user or a group (6.6, 6.7).
@@ -223,7 +293,11 @@ impl World {
         if let Some(text) = call.query.get("filter") {
             let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
             groups.retain(|(group, direct)| {
-                filter::matches(&parsed, &self.membership_value(&holder, *group, *direct, false), &|_, _| false)
+                filter::matches(
+                    &parsed,
+                    &self.membership_value(&holder, *group, *direct, false),
+                    &|_, _| false,
+                )
             });
         }
         let rows = Rows::Owned(groups.iter().map(|(group, _)| *group).collect());
@@ -246,11 +320,24 @@ impl World {
             }
             let direct = self.is_direct(wanted, user);
             let expand = call.includes("expand", "group");
-            return Ok(Self::ok(&self.membership_value(&format!("/users/{id}"), wanted, direct, expand)));
+            return Ok(Self::ok(&self.membership_value(
+                &format!("/users/{id}"),
+                wanted,
+                direct,
+                expand,
+            )));
         }
         let (holder, groups) = self.memberships(call, principal, id)?;
-        let found = groups.into_iter().find(|(number, _)| *number == wanted).ok_or_else(Refusal::missing)?;
-        Ok(Self::ok(&self.membership_value(&holder, found.0, found.1, call.includes("expand", "group"))))
+        let found = groups
+            .into_iter()
+            .find(|(number, _)| *number == wanted)
+            .ok_or_else(Refusal::missing)?;
+        Ok(Self::ok(&self.membership_value(
+            &holder,
+            found.0,
+            found.1,
+            call.includes("expand", "group"),
+        )))
     }
 
     /// `GET …/users/{id}/enabled` and its siblings (6.5: D, password S).
@@ -274,7 +361,8 @@ impl World {
         };
         let mut value = if value.is_object() { value } else { json!({}) };
         if let Value::Object(body) = &mut value {
-            let links = json!({"self": self.link(&format!("/users/{id}/{tail}")), "user": self.link(&format!("/users/{id}"))});
+            let links =
+                json!({"self": self.link(&format!("/users/{id}/{tail}")), "user": self.link(&format!("/users/{id}"))});
             body.insert("_links".to_owned(), links);
         }
         value
@@ -295,13 +383,21 @@ impl World {
     /// `GET …/sessions` of a user, at most 10 (6.5, D; members G).
     pub(crate) fn list_sessions(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
-        let rows: Vec<Value> = user.sessions.iter().take(10).map(|session| self.session_value(id, *session)).collect();
+        let rows: Vec<Value> = user
+            .sessions
+            .iter()
+            .take(10)
+            .map(|session| self.session_value(id, *session))
+            .collect();
         self.list_values(call, "sessions", &rows)
     }
 
     pub(crate) fn read_session(&self, call: &Call<'_>, id: Uuid, session: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
-        let found = user.sessions.contains(&session).then(|| self.session_value(id, session));
+        let found = user
+            .sessions
+            .contains(&session)
+            .then(|| self.session_value(id, session));
         found.map(|value| Self::ok(&value)).ok_or_else(Refusal::missing)
     }
 
@@ -316,7 +412,11 @@ impl World {
     /// `GET …/devices` of a user (6.13, D).
     pub(crate) fn list_devices(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
-        let rows: Vec<Value> = user.devices.iter().map(|device| self.device_value(id, *device)).collect();
+        let rows: Vec<Value> = user
+            .devices
+            .iter()
+            .map(|device| self.device_value(id, *device))
+            .collect();
         self.list_values(call, "devices", &rows)
     }
 
@@ -355,14 +455,26 @@ pub(crate) fn lay_over(body: &mut Map<String, Value>, over: &Map<String, Value>)
 
 /// Point 37: members, links and enum values that nobody knows yet (3.2 forward compatibility, D).
 fn from_the_future(body: &mut Map<String, Value>, number: u32) {
-    body.insert("futureMember".to_owned(), json!({"list": [1, {"deep": null}], "text": "new"}));
+    body.insert(
+        "futureMember".to_owned(),
+        json!({"list": [1, {"deep": null}], "text": "new"}),
+    );
     if let Some(Value::Object(links)) = body.get_mut("_links") {
-        links.insert("somethingNew".to_owned(), json!({"href": "https://example.com/new", "templated": true}));
+        links.insert(
+            "somethingNew".to_owned(),
+            json!({"href": "https://example.com/new", "templated": true}),
+        );
     }
     match number % 4 {
-        0 => body.insert("lifecycle".to_owned(), json!({"status": "AWAITING_APPROVAL", "since": 7})),
+        0 => body.insert(
+            "lifecycle".to_owned(),
+            json!({"status": "AWAITING_APPROVAL", "since": 7}),
+        ),
         1 => body.insert("identityProvider".to_owned(), json!({"type": "PIGEON_POST"})),
-        2 => body.insert("account".to_owned(), json!({"canAuthenticate": true, "status": "HIBERNATING"})),
+        2 => body.insert(
+            "account".to_owned(),
+            json!({"canAuthenticate": true, "status": "HIBERNATING"}),
+        ),
         _ => body.insert("verifyStatus".to_owned(), json!("UNDER_WATER")),
     };
 }

@@ -30,11 +30,17 @@ impl<'a> Query<'a> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.pairs.iter().find(|(known, ..)| *known == key).map(|(_, value, _)| value.as_ref())
+        self.pairs
+            .iter()
+            .find(|(known, ..)| *known == key)
+            .map(|(_, value, _)| value.as_ref())
     }
 
     fn raw_without_cursor(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.pairs.iter().filter(|(key, ..)| *key != "cursor").map(|(.., raw)| *raw)
+        self.pairs
+            .iter()
+            .filter(|(key, ..)| *key != "cursor")
+            .map(|(.., raw)| *raw)
     }
 }
 
@@ -134,25 +140,48 @@ impl World {
             (Some(text), _) => Some(self.open(text, listing)?),
             (None, _) => None,
         };
-        let at = cursor.unwrap_or(Cursor { from: 0, back: false, page: 0 });
+        let at = cursor.unwrap_or(Cursor {
+            from: 0,
+            back: false,
+            page: 0,
+        });
         let size = page_size(paging, ask.fault, at, limit);
         let (start, end) = bounds(rows, at, size);
         let skip = usize::from(paging.drift == Drift::Skip && at.page > 0 && end > start + 1);
         let repeat = usize::from(paging.drift == Drift::Duplicate && at.page > 0 && start > 0);
-        let mut numbers: Vec<u32> = (start + skip - repeat.min(start + skip)..end).filter_map(|p| rows.at(p)).collect();
+        let mut numbers: Vec<u32> = (start + skip - repeat.min(start + skip)..end)
+            .filter_map(|p| rows.at(p))
+            .collect();
         if matches!(ask.fault, Some(FaultAction::DuplicateRow)) {
             numbers.extend(numbers.first().copied());
         }
         let more = end < rows.len() || (paging.trailing_empty_page && end > start && end == rows.len());
-        let following = rows.at(end).unwrap_or_else(|| rows.at(end.saturating_sub(1)).map_or(0, |last| last + 1));
-        let seal = |from, back| self.seal(Cursor { from, back, page: at.page + 1 }, listing);
+        let following = rows
+            .at(end)
+            .unwrap_or_else(|| rows.at(end.saturating_sub(1)).map_or(0, |last| last + 1));
+        let seal = |from, back| {
+            self.seal(
+                Cursor {
+                    from,
+                    back,
+                    page: at.page + 1,
+                },
+                listing,
+            )
+        };
         let next = match ask.fault {
             Some(FaultAction::EndlessPage) => Some(format!("{}{}?{}", self.base, ask.path, ask.raw_query)),
             _ if more => Some(self.href(ask, &seal(following, false))),
             _ => None,
         };
-        let prev = (start > 0 && !paging.no_prev).then(|| self.href(ask, &seal(rows.at(start).unwrap_or(following), true)));
-        Ok(Page { rows: numbers, count: rows.len(), next, prev })
+        let prev =
+            (start > 0 && !paging.no_prev).then(|| self.href(ask, &seal(rows.at(start).unwrap_or(following), true)));
+        Ok(Page {
+            rows: numbers,
+            count: rows.len(),
+            next,
+            prev,
+        })
     }
 
     fn href(&self, ask: &Ask<'_>, cursor: &str) -> String {
@@ -179,7 +208,11 @@ impl World {
 
     /// Binds a cursor to path, filter and, if so set, the token.
     fn listing_key(&self, ask: &Ask<'_>) -> u64 {
-        let token = if self.options.auth.cursor_bound_to_token { ask.token } else { 0 };
+        let token = if self.options.auth.cursor_bound_to_token {
+            ask.token
+        } else {
+            0
+        };
         let filter = ask.query.get("filter").map_or(1, hash_text);
         mix(hash_text(ask.path).rotate_left(7) ^ filter ^ token.rotate_left(21))
     }
@@ -190,7 +223,11 @@ impl World {
         let page = u64::from(cursor.page) << 1 | u64::from(cursor.back);
         let mac = self.mac(u64::from(cursor.from), page, born, listing);
         let (from, page) = (cursor.from.to_be_bytes(), page.to_be_bytes());
-        let fields = from.into_iter().chain(page.into_iter().skip(3)).chain(born.to_be_bytes()).chain(mac.to_be_bytes());
+        let fields = from
+            .into_iter()
+            .chain(page.into_iter().skip(3))
+            .chain(born.to_be_bytes())
+            .chain(mac.to_be_bytes());
         for (slot, byte) in raw.iter_mut().zip(fields) {
             *slot = byte;
         }
@@ -207,7 +244,10 @@ impl World {
         let raw = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
         let raw: [u8; 25] = raw.try_into().map_err(|_| refused())?;
         let number = |range: Range<usize>| {
-            raw.get(range).unwrap_or_default().iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+            raw.get(range)
+                .unwrap_or_default()
+                .iter()
+                .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
         };
         let (from, page, born, mac) = (number(0..4), number(4..9), number(9..17), number(17..25));
         if mac != self.mac(from, page, born, listing) {
@@ -218,13 +258,19 @@ impl World {
             return Err(refused());
         }
         let from = u32::try_from(from).map_err(|_| refused())?;
-        Ok(Cursor { from, back: page & 1 == 1, page: u32::try_from(page >> 1).map_err(|_| refused())? })
+        Ok(Cursor {
+            from,
+            back: page & 1 == 1,
+            page: u32::try_from(page >> 1).map_err(|_| refused())?,
+        })
     }
 }
 
 /// The limit asked for, within the endpoint's (4: more than the maximum is clamped, zero and text are refused; D / G).
 fn limit(query: &Query<'_>, most: usize, clamp: bool) -> Result<usize, Refusal> {
-    let Some(text) = query.get("limit") else { return Ok(most) };
+    let Some(text) = query.get("limit") else {
+        return Ok(most);
+    };
     match text.parse::<i64>() {
         Ok(asked) if asked >= 1 => Ok(usize::try_from(asked).unwrap_or(most).min(most)),
         Ok(_) if clamp => Ok(1),
@@ -248,7 +294,11 @@ fn page_size(paging: &Paging, fault: Option<&FaultAction>, at: Cursor, limit: us
 
 fn bounds(rows: &Rows<'_>, at: Cursor, size: usize) -> (usize, usize) {
     let from = rows.before(at.from);
-    if at.back { (from.saturating_sub(size), from) } else { (from, (from + size).min(rows.len())) }
+    if at.back {
+        (from.saturating_sub(size), from)
+    } else {
+        (from, (from + size).min(rows.len()))
+    }
 }
 
 #[cfg(test)]
@@ -286,9 +336,15 @@ mod tests {
     fn rows_are_found_by_number() {
         let list = [3, 5, 9];
         for rows in [Rows::List(&list), Rows::Owned(list.to_vec())] {
-            assert_eq!((rows.before(0), rows.before(5), rows.before(6), rows.before(99)), (0, 1, 2, 3));
+            assert_eq!(
+                (rows.before(0), rows.before(5), rows.before(6), rows.before(99)),
+                (0, 1, 2, 3)
+            );
         }
         let rows = Rows::Range(0..10);
-        assert_eq!((rows.before(0), rows.before(7), rows.before(99), rows.at(9), rows.at(10)), (0, 7, 10, Some(9), None));
+        assert_eq!(
+            (rows.before(0), rows.before(7), rows.before(99), rows.at(9), rows.at(10)),
+            (0, 7, 10, Some(9), None)
+        );
     }
 }

@@ -32,7 +32,10 @@ impl World {
             other_environment: ids.encode(Kind::Environment, 1),
             organization: ids.encode(Kind::Organization, 0),
             license: ids.encode(Kind::License, 0),
-            users: Users { next: spec.users, ..Users::default() },
+            users: Users {
+                next: spec.users,
+                ..Users::default()
+            },
             populations: Vec::new(),
             population_by_id: HashMap::new(),
             groups: Vec::new(),
@@ -66,10 +69,19 @@ impl World {
             let name = match number {
                 0 => "Employees".to_owned(),
                 1 => "Contractors".to_owned(),
-                n => format!("{} {}", pick(&REGIONS, n.into()), pick(&["Staff", "Partners", "Customers"], u64::from(n) / 12)),
+                n => format!(
+                    "{} {}",
+                    pick(&REGIONS, n.into()),
+                    pick(&["Staff", "Partners", "Customers"], u64::from(n) / 12)
+                ),
             };
             let name = if number < 38 { name } else { format!("{name} {number}") };
-            self.add_population(self.ids.encode(Kind::Population, number.into()), name, number == 0, Map::new());
+            self.add_population(
+                self.ids.encode(Kind::Population, number.into()),
+                name,
+                number == 0,
+                Map::new(),
+            );
         }
         for user in 0..self.spec.users {
             let population = self.people.population(user) as usize;
@@ -82,7 +94,13 @@ impl World {
     pub(crate) fn add_population(&mut self, id: Uuid, name: String, default: bool, over: Map<String, Value>) -> u32 {
         let number = u32::try_from(self.populations.len()).unwrap_or(u32::MAX);
         self.population_by_id.insert(id, number);
-        self.populations.push(Population { id, name, default, over, users: Vec::new() });
+        self.populations.push(Population {
+            id,
+            name,
+            default,
+            over,
+            users: Vec::new(),
+        });
         number
     }
 
@@ -90,7 +108,8 @@ impl World {
         let wanted = self.spec.roles as usize;
         for number in rolebook::BUILT_IN_COUNT..wanted {
             let id = self.ids.encode(Kind::Role, number as u64);
-            self.roles.push(rolebook::custom(number - rolebook::BUILT_IN_COUNT, id, &self.ids));
+            self.roles
+                .push(rolebook::custom(number - rolebook::BUILT_IN_COUNT, id, &self.ids));
         }
     }
 
@@ -100,7 +119,11 @@ impl World {
         let mut names = HashSet::new();
         for number in 0..self.spec.groups {
             let id = self.ids.encode(Kind::Group, number.into());
-            let mut group = Group { id, created_ms: EPOCH_MS + i64::from(number) * 60_000, ..Group::default() };
+            let mut group = Group {
+                id,
+                created_ms: EPOCH_MS + i64::from(number) * 60_000,
+                ..Group::default()
+            };
             self.name_group(number, &plan, &mut group, &mut names);
             self.fill_group(number, &plan, &departments, &mut group);
             self.group_by_id.insert(id, number);
@@ -135,8 +158,13 @@ impl World {
             group.description = Some(format!("Made-up group {number}"));
         }
         if traits >> 22 & 3 == 0 {
-            group.over.insert("externalId".to_owned(), json!(format!("cost-centre-{number}")));
-            group.over.insert("customData".to_owned(), json!({"owner": format!("owner{number}@example.com")}));
+            group
+                .over
+                .insert("externalId".to_owned(), json!(format!("cost-centre-{number}")));
+            group.over.insert(
+                "customData".to_owned(),
+                json!({"owner": format!("owner{number}@example.com")}),
+            );
         }
     }
 
@@ -144,7 +172,10 @@ impl World {
         let size = plan.size(number);
         match plan.role(number) {
             Part::Filtered => {
-                let parts = (size * DEPARTMENTS).checked_div(self.spec.users.into()).unwrap_or(0).clamp(1, DEPARTMENTS);
+                let parts = (size * DEPARTMENTS)
+                    .checked_div(self.spec.users.into())
+                    .unwrap_or(0)
+                    .clamp(1, DEPARTMENTS);
                 let first = draw(self.spec.seed, stream::MEMBER, number.into()) % (DEPARTMENTS - parts + 1);
                 let text = department_filter(first, first + parts);
                 group.parsed = filter::parse(&text).ok();
@@ -161,7 +192,9 @@ impl World {
 
     /// `size` users of the directory or of one population, spread evenly, in order.
     fn sample(&self, group: u32, size: u64, population: Option<u32>) -> Vec<u32> {
-        let within = population.and_then(|at| self.populations.get(at as usize)).map(|found| found.users.as_slice());
+        let within = population
+            .and_then(|at| self.populations.get(at as usize))
+            .map(|found| found.users.as_slice());
         let total = within.map_or(u64::from(self.spec.users), |list| list.len() as u64);
         let size = size.min(total);
         (0..size)
@@ -183,7 +216,9 @@ impl World {
             .filter(|role| role.applicable_to.contains(&"ENVIRONMENT"))
             .map(|role| role.id)
             .collect();
-        let Some(role) = roles.get(at % roles.len().max(1)).copied() else { return };
+        let Some(role) = roles.get(at % roles.len().max(1)).copied() else {
+            return;
+        };
         let id = self.ids.encode(Kind::GroupAssignment, group.into());
         let assignment = Assignment::new(id, role, "ENVIRONMENT", self.environment);
         if let Some(group) = self.groups.get_mut(group as usize) {
@@ -212,7 +247,13 @@ impl World {
     }
 
     fn generate_applications(&mut self) -> anyhow::Result<()> {
-        let secret = |n: u64| format!("sbx~{:016x}.{:016x}_-", draw(self.spec.seed, 0x5ec, n), draw(self.spec.seed, 0x5ed, n));
+        let secret = |n: u64| {
+            format!(
+                "sbx~{:016x}.{:016x}_-",
+                draw(self.spec.seed, 0x5ec, n),
+                draw(self.spec.seed, 0x5ed, n)
+            )
+        };
         let worker = |n: u64, environment, name: &str, secret: String| Application {
             id: self.ids.encode(Kind::Application, n),
             environment,
@@ -252,7 +293,10 @@ impl World {
     /// Reads `NAME[@SCOPE[:n]]`.
     pub(crate) fn worker_role(&self, id: Uuid, text: &str) -> anyhow::Result<Assignment> {
         let (name, scope) = text.rsplit_once('@').unwrap_or((text, "ENVIRONMENT"));
-        let role = self.role_named(name).ok_or_else(|| anyhow::anyhow!("no role is named {name}"))?.id;
+        let role = self
+            .role_named(name)
+            .ok_or_else(|| anyhow::anyhow!("no role is named {name}"))?
+            .id;
         let (kind, number) = scope.split_once(':').unwrap_or((scope, "0"));
         let scope = match kind {
             "ENVIRONMENT" if number == "1" => self.other_environment,
@@ -260,7 +304,10 @@ impl World {
             "ORGANIZATION" => self.organization,
             "POPULATION" => {
                 let at: usize = number.parse()?;
-                self.populations.get(at).ok_or_else(|| anyhow::anyhow!("there is no population {at}"))?.id
+                self.populations
+                    .get(at)
+                    .ok_or_else(|| anyhow::anyhow!("there is no population {at}"))?
+                    .id
             }
             other => anyhow::bail!("{other} is no scope: ENVIRONMENT, ORGANIZATION or POPULATION:<n>"),
         };
@@ -308,7 +355,8 @@ impl Plan {
         order.sort_by_key(|number| draw(spec.seed, stream::GROUP_RANK, (*number).into()));
         let mut rest = order.into_iter();
         let mut parts = vec![Part::Plain; spec.groups as usize];
-        let count = |share: f64| usize::try_from(threshold(share) * u64::from(spec.groups) / 1_000_000_000).unwrap_or(0);
+        let count =
+            |share: f64| usize::try_from(threshold(share) * u64::from(spec.groups) / 1_000_000_000).unwrap_or(0);
         let mut take = |count: usize, part: Part| -> Vec<u32> {
             let taken: Vec<u32> = rest.by_ref().take(count).collect();
             for number in &taken {
@@ -322,11 +370,24 @@ impl Plan {
         take(count(spec.external_groups), Part::External);
         let chained = take(count(spec.nested_groups) * 3, Part::Nested);
         let chains = chained.as_chunks().0.to_vec();
-        let rings = (0..spec.rings).map(|_| take(3, Part::Nested)).filter(|ring| ring.len() == 3).collect();
-        let admins = if spec.users_with_roles > 0.0 { spec.groups.div_ceil(500) as usize } else { 0 };
+        let rings = (0..spec.rings)
+            .map(|_| take(3, Part::Nested))
+            .filter(|ring| ring.len() == 3)
+            .collect();
+        let admins = if spec.users_with_roles > 0.0 {
+            spec.groups.div_ceil(500) as usize
+        } else {
+            0
+        };
         let admins = take(admins, Part::Admin);
         let sizes = sizes(spec, &parts, &chains);
-        Self { parts, sizes, chains, rings, admins }
+        Self {
+            parts,
+            sizes,
+            chains,
+            rings,
+            admins,
+        }
     }
 
     fn role(&self, number: u32) -> Part {
@@ -339,7 +400,12 @@ impl Plan {
 }
 
 /// Members per group, so that all memberships together, inherited ones included, come close to the wanted number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "sizes below 2^32")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "sizes below 2^32"
+)]
 fn sizes(spec: &Spec, parts: &[Part], chains: &[[u32; 3]]) -> Vec<u64> {
     let weight = |number: usize| {
         let drawn = (draw(spec.seed, stream::GROUP_WEIGHT, number as u64) % 1000) as f64 / 1000.0;
@@ -359,11 +425,18 @@ fn sizes(spec: &Spec, parts: &[Part], chains: &[[u32; 3]]) -> Vec<u64> {
     }
     let filtered = |number: usize| parts.get(number) == Some(&Part::Filtered);
     let sum = |wanted: bool| -> f64 {
-        let all = counted.iter().enumerate().filter(|(number, _)| filtered(*number) == wanted);
+        let all = counted
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| filtered(*number) == wanted);
         all.map(|(number, times)| times * weight(number)).sum()
     };
     let total = spec.memberships_per_user * f64::from(spec.users);
-    let dynamic = if parts.contains(&Part::Filtered) { total * spec.dynamic_share } else { 0.0 };
+    let dynamic = if parts.contains(&Part::Filtered) {
+        total * spec.dynamic_share
+    } else {
+        0.0
+    };
     let (by_filter, by_hand) = (dynamic / sum(true).max(1e-9), (total - dynamic) / sum(false).max(1e-9));
     (0..parts.len())
         .map(|number| match parts.get(number) {
@@ -383,7 +456,10 @@ impl Departments {
     fn new(people: &People) -> Self {
         let mut members = vec![Vec::new(); usize::try_from(DEPARTMENTS).unwrap_or(0)];
         for user in 0..people.count {
-            if let Some(list) = usize::try_from(people.department(user)).ok().and_then(|at| members.get_mut(at)) {
+            if let Some(list) = usize::try_from(people.department(user))
+                .ok()
+                .and_then(|at| members.get_mut(at))
+            {
                 list.push(user);
             }
         }
@@ -420,7 +496,10 @@ fn department_filter(first: u64, end: u64) -> String {
 /// The hand-made part.
 impl World {
     fn by_hand(&mut self, directory: &Directory) -> anyhow::Result<()> {
-        let defaults = directory.populations.iter().any(|entry| entry.over.get("default") == Some(&Value::Bool(true)));
+        let defaults = directory
+            .populations
+            .iter()
+            .any(|entry| entry.over.get("default") == Some(&Value::Bool(true)));
         for (at, entry) in directory.populations.iter().enumerate() {
             let default = entry.over.get("default").and_then(Value::as_bool);
             let first = at == 0 && !defaults && self.populations.is_empty();
@@ -442,14 +521,27 @@ impl World {
         }
         for (group, user) in &directory.members {
             let user = self.user_number(id_of(directory, user)?).ok_or_else(|| unknown(user))?;
-            let at = self.group_number(id_of(directory, group)?).ok_or_else(|| unknown(group))?;
+            let at = self
+                .group_number(id_of(directory, group)?)
+                .ok_or_else(|| unknown(group))?;
             if let Some(group) = self.groups.get_mut(at as usize) {
-                insert(if group.source.is_some() { &mut group.auto } else { &mut group.direct }, user);
+                insert(
+                    if group.source.is_some() {
+                        &mut group.auto
+                    } else {
+                        &mut group.direct
+                    },
+                    user,
+                );
             }
         }
         for (child, parent) in &directory.nested {
-            let child = self.group_number(id_of(directory, child)?).ok_or_else(|| unknown(child))?;
-            let parent = self.group_number(id_of(directory, parent)?).ok_or_else(|| unknown(parent))?;
+            let child = self
+                .group_number(id_of(directory, child)?)
+                .ok_or_else(|| unknown(child))?;
+            let parent = self
+                .group_number(id_of(directory, parent)?)
+                .ok_or_else(|| unknown(parent))?;
             self.nest(child, parent);
         }
         self.fill_by_filters();
@@ -484,7 +576,15 @@ impl World {
             found.users.push(number);
         }
         self.users.by_id.insert(entry.id, number);
-        self.users.stored.insert(number, Box::new(User { id: entry.id, population, body, ..User::blank() }));
+        self.users.stored.insert(
+            number,
+            Box::new(User {
+                id: entry.id,
+                population,
+                body,
+                ..User::blank()
+            }),
+        );
         Ok(())
     }
 
@@ -507,7 +607,8 @@ impl World {
             created_ms: EPOCH_MS,
             ..Group::default()
         };
-        self.group_by_id.insert(entry.id, u32::try_from(self.groups.len()).unwrap_or(u32::MAX));
+        self.group_by_id
+            .insert(entry.id, u32::try_from(self.groups.len()).unwrap_or(u32::MAX));
         self.groups.push(group);
     }
 
@@ -516,9 +617,13 @@ impl World {
             .filter(|at| self.groups.get(*at).is_some_and(|group| group.parsed.is_some()))
             .collect();
         for at in wanted {
-            let Some(parsed) = self.groups.get(at).and_then(|group| group.parsed.clone()) else { continue };
-            let auto: Vec<u32> =
-                self.living().filter(|user| self.filter_fits(&parsed, *user, &self.user_body(*user).into())).collect();
+            let Some(parsed) = self.groups.get(at).and_then(|group| group.parsed.clone()) else {
+                continue;
+            };
+            let auto: Vec<u32> = self
+                .living()
+                .filter(|user| self.filter_fits(&parsed, *user, &self.user_body(*user).into()))
+                .collect();
             if let Some(group) = self.groups.get_mut(at) {
                 group.auto = auto;
             }
@@ -538,15 +643,22 @@ impl World {
                 ScopeOf::Other(kind, id) => (kind.as_str(), *id),
             };
             let id = self.ids.encode(Kind::Assignment, (1 << 36) + at as u64);
-            let assignment = Assignment { read_only: entry.read_only, ..Assignment::new(id, role, kind, scope) };
+            let assignment = Assignment {
+                read_only: entry.read_only,
+                ..Assignment::new(id, role, kind, scope)
+            };
             match &entry.holder {
                 Holder::User(label) => {
-                    let user = self.user_number(id_of(directory, label)?).ok_or_else(|| unknown(label))?;
+                    let user = self
+                        .user_number(id_of(directory, label)?)
+                        .ok_or_else(|| unknown(label))?;
                     let own = self.own_assignments(user);
                     self.user_assignments.entry(user).or_insert(own).push(assignment);
                 }
                 Holder::Group(label) => {
-                    let group = self.group_number(id_of(directory, label)?).ok_or_else(|| unknown(label))?;
+                    let group = self
+                        .group_number(id_of(directory, label)?)
+                        .ok_or_else(|| unknown(label))?;
                     self.admin_groups.insert(group);
                     if let Some(group) = self.groups.get_mut(group as usize) {
                         group.assignments.push(assignment);
@@ -559,10 +671,14 @@ impl World {
 
     fn poison(&mut self, directory: &Directory) -> anyhow::Result<()> {
         for label in &directory.poisoned {
-            let user = self.user_number(id_of(directory, label)?).ok_or_else(|| unknown(label))?;
+            let user = self
+                .user_number(id_of(directory, label)?)
+                .ok_or_else(|| unknown(label))?;
             self.users.poisoned.insert(user);
         }
-        self.users.poisoned.extend(self.options.timing.poisoned_user.iter().copied());
+        self.users
+            .poisoned
+            .extend(self.options.timing.poisoned_user.iter().copied());
         Ok(())
     }
 
@@ -581,13 +697,20 @@ impl World {
     }
 
     pub(crate) fn generated_with_role(&self, user: u32) -> bool {
-        within(draw(self.spec.seed, stream::ROLE, user.into()), threshold(self.spec.users_with_roles))
+        within(
+            draw(self.spec.seed, stream::ROLE, user.into()),
+            threshold(self.spec.users_with_roles),
+        )
     }
 
     fn generated_assignment(&self, user: u32, slot: u64, drawn: u64) -> Option<Assignment> {
-        let role = self.roles.get(usize::try_from(drawn % self.roles.len().max(1) as u64).ok()?)?;
+        let role = self
+            .roles
+            .get(usize::try_from(drawn % self.roles.len().max(1) as u64).ok()?)?;
         let id = self.ids.encode(Kind::Assignment, u64::from(user) * 4 + slot);
-        let kind = *role.applicable_to.get(usize::try_from(drawn >> 12 & 0xff).ok()? % role.applicable_to.len().max(1))?;
+        let kind = *role
+            .applicable_to
+            .get(usize::try_from(drawn >> 12 & 0xff).ok()? % role.applicable_to.len().max(1))?;
         let (kind, scope) = match kind {
             "ORGANIZATION" => (kind, self.organization),
             "POPULATION" => {
@@ -598,7 +721,10 @@ impl World {
             _ => ("ENVIRONMENT", self.environment),
         };
         let read_only = drawn >> 60 == 0;
-        Some(Assignment { read_only, ..Assignment::new(id, role.id, kind, scope) })
+        Some(Assignment {
+            read_only,
+            ..Assignment::new(id, role.id, kind, scope)
+        })
     }
 }
 

@@ -67,8 +67,13 @@ struct BuiltIn {
 const ENV: &[&str] = &["ENVIRONMENT"];
 const ENV_POP: &[&str] = &["ENVIRONMENT", "POPULATION"];
 const ORG_ENV: &[&str] = &["ORGANIZATION", "ENVIRONMENT"];
-const DIRECTORY: &[&str] =
-    &["dir:read:user", "dir:read:group", "dir:read:population", "permissions:read:userRoleAssignments", "permissions:read:roles"];
+const DIRECTORY: &[&str] = &[
+    "dir:read:user",
+    "dir:read:group",
+    "dir:read:population",
+    "permissions:read:userRoleAssignments",
+    "permissions:read:roles",
+];
 const DIRECTORY_WRITE: &[&str] = &[
     "dir:read:user",
     "dir:read:group",
@@ -84,8 +89,11 @@ const DIRECTORY_WRITE: &[&str] = &[
     "permissions:delete:groupRoleAssignments",
     "permissions:read:roles",
 ];
-const CONFIGURATION: &[&str] =
-    &["permissions:read:applicationRoleAssignments", "permissions:read:roles", "dir:read:group"];
+const CONFIGURATION: &[&str] = &[
+    "permissions:read:applicationRoleAssignments",
+    "permissions:read:roles",
+    "dir:read:group",
+];
 
 const BUILT_IN: [BuiltIn; 12] = [
     BuiltIn {
@@ -190,7 +198,10 @@ const BUILT_IN: [BuiltIn; 12] = [
 pub(crate) const BUILT_IN_COUNT: usize = BUILT_IN.len();
 
 fn built_in_id(number: usize, ids: &Ids) -> Uuid {
-    let fixed = BUILT_IN.get(number).and_then(|role| role.id).and_then(|id| Uuid::try_parse(id).ok());
+    let fixed = BUILT_IN
+        .get(number)
+        .and_then(|role| role.id)
+        .and_then(|id| Uuid::try_parse(id).ok());
     fixed.unwrap_or_else(|| ids.encode(Kind::Role, number as u64))
 }
 
@@ -224,7 +235,11 @@ pub(crate) fn custom(number: usize, id: Uuid, ids: &Ids) -> Role {
     let name = NAMES.get(number % NAMES.len()).copied().unwrap_or("Custom");
     Role {
         id,
-        name: if number < NAMES.len() { name.to_owned() } else { format!("{name} {number}") },
+        name: if number < NAMES.len() {
+            name.to_owned()
+        } else {
+            format!("{name} {number}")
+        },
         description: format!("Custom role {number}"),
         custom: true,
         applicable_to: ENV_POP.to_vec(),
@@ -276,13 +291,18 @@ pub(crate) fn rights(role: &Role) -> Rights {
         ])),
         "Identity Data Admin" => READ_DIRECTORY.and(WRITE_DIRECTORY),
         "Identity Data Read Only" => READ_DIRECTORY,
-        "Client Application Developer" => {
-            Rights::of(&[Right::ReadGroups, Right::ReadApplications, Right::ReadApplicationAssignments, Right::ReadEnvironment])
-        }
+        "Client Application Developer" => Rights::of(&[
+            Right::ReadGroups,
+            Right::ReadApplications,
+            Right::ReadApplicationAssignments,
+            Right::ReadEnvironment,
+        ]),
         "Configuration Read Only" => READ_CONFIGURATION,
         "Custom Roles Admin" => Rights::of(&[Right::ReadRoles]),
         "Help Desk Admin" => Rights::of(&[Right::ReadUsers, Right::ReadPopulations]),
-        _ => role.permissions.iter().fold(Rights::default(), |rights, permission| rights.and(of_permission(permission))),
+        _ => role.permissions.iter().fold(Rights::default(), |rights, permission| {
+            rights.and(of_permission(permission))
+        }),
     }
 }
 

@@ -115,14 +115,21 @@ pub(crate) fn route(path: &str) -> Option<Route> {
         ["organizations"] => (None, Target::Organizations, "/organizations"),
         ["organizations", id] => (None, Target::Organization(read.id(id)), "/organizations/{id}"),
         ["organizations", id, "licenses"] => (None, Target::Licenses(read.id(id)), "/organizations/{id}/licenses"),
-        ["organizations", id, "licenses", license] => {
-            (None, Target::License(read.id(id), read.id(license)), "/organizations/{id}/licenses/{id}")
-        }
+        ["organizations", id, "licenses", license] => (
+            None,
+            Target::License(read.id(id), read.id(license)),
+            "/organizations/{id}/licenses/{id}",
+        ),
         ["roles"] => (None, Target::PlatformRoles, "/roles"),
         ["roles", id] => (None, Target::PlatformRole(read.id(id)), "/roles/{id}"),
         _ => return None,
     };
-    Some(Route { target, shape, environment, malformed: read.malformed })
+    Some(Route {
+        target,
+        shape,
+        environment,
+        malformed: read.malformed,
+    })
 }
 
 fn inner(rest: &[&str], read: &mut Reader) -> Option<(Target, &'static str)> {
@@ -149,14 +156,21 @@ fn inner(rest: &[&str], read: &mut Reader) -> Option<(Target, &'static str)> {
         ["activities"] => (Target::Activities, "/environments/{id}/activities"),
         ["activities", id] => (Target::Activity(read.id(id)), "/environments/{id}/activities/{id}"),
         ["passwordPolicies"] => (Target::PasswordPolicies, "/environments/{id}/passwordPolicies"),
-        ["passwordPolicies", id] => (Target::PasswordPolicy(read.id(id)), "/environments/{id}/passwordPolicies/{id}"),
+        ["passwordPolicies", id] => (
+            Target::PasswordPolicy(read.id(id)),
+            "/environments/{id}/passwordPolicies/{id}",
+        ),
         ["schemas"] => (Target::Schemas, "/environments/{id}/schemas"),
         ["schemas", id] => (Target::Schema(read.id(id)), "/environments/{id}/schemas/{id}"),
-        ["schemas", id, "attributes"] => {
-            (Target::SchemaAttributes(read.id(id)), "/environments/{id}/schemas/{id}/attributes")
-        }
+        ["schemas", id, "attributes"] => (
+            Target::SchemaAttributes(read.id(id)),
+            "/environments/{id}/schemas/{id}/attributes",
+        ),
         ["identityProviders"] => (Target::IdentityProviders, "/environments/{id}/identityProviders"),
-        ["identityProviders", id] => (Target::IdentityProvider(read.id(id)), "/environments/{id}/identityProviders/{id}"),
+        ["identityProviders", id] => (
+            Target::IdentityProvider(read.id(id)),
+            "/environments/{id}/identityProviders/{id}",
+        ),
         _ => return None,
     })
 }
@@ -165,31 +179,60 @@ fn of_user(id: &str, tail: &[&str], read: &mut Reader) -> Option<(Target, &'stat
     let id = read.id(id);
     Some(match tail {
         [] => (Target::User(id), "/environments/{id}/users/{id}"),
-        ["roleAssignments"] => {
-            (Target::Assignments(Principal::User, id), "/environments/{id}/users/{id}/roleAssignments")
-        }
+        ["roleAssignments"] => (
+            Target::Assignments(Principal::User, id),
+            "/environments/{id}/users/{id}/roleAssignments",
+        ),
         ["roleAssignments", assignment] => (
             Target::Assignment(Principal::User, id, read.id(assignment)),
             "/environments/{id}/users/{id}/roleAssignments/{id}",
         ),
-        ["memberOfGroups"] => (Target::Memberships(Principal::User, id), "/environments/{id}/users/{id}/memberOfGroups"),
+        ["memberOfGroups"] => (
+            Target::Memberships(Principal::User, id),
+            "/environments/{id}/users/{id}/memberOfGroups",
+        ),
         ["memberOfGroups", group] => (
             Target::Membership(Principal::User, id, read.id(group)),
             "/environments/{id}/users/{id}/memberOfGroups/{id}",
         ),
-        ["enabled"] => (Target::UserPart(id, Part::Enabled), "/environments/{id}/users/{id}/enabled"),
-        ["population"] => (Target::UserPart(id, Part::Population), "/environments/{id}/users/{id}/population"),
-        ["mfaEnabled"] => (Target::UserPart(id, Part::MfaEnabled), "/environments/{id}/users/{id}/mfaEnabled"),
-        ["password"] => (Target::UserPart(id, Part::Password), "/environments/{id}/users/{id}/password"),
-        ["verifyStatus"] => (Target::UserPart(id, Part::VerifyStatus), "/environments/{id}/users/{id}/verifyStatus"),
-        ["identityProvider"] => {
-            (Target::UserPart(id, Part::IdentityProvider), "/environments/{id}/users/{id}/identityProvider")
-        }
+        ["enabled"] => (
+            Target::UserPart(id, Part::Enabled),
+            "/environments/{id}/users/{id}/enabled",
+        ),
+        ["population"] => (
+            Target::UserPart(id, Part::Population),
+            "/environments/{id}/users/{id}/population",
+        ),
+        ["mfaEnabled"] => (
+            Target::UserPart(id, Part::MfaEnabled),
+            "/environments/{id}/users/{id}/mfaEnabled",
+        ),
+        ["password"] => (
+            Target::UserPart(id, Part::Password),
+            "/environments/{id}/users/{id}/password",
+        ),
+        ["verifyStatus"] => (
+            Target::UserPart(id, Part::VerifyStatus),
+            "/environments/{id}/users/{id}/verifyStatus",
+        ),
+        ["identityProvider"] => (
+            Target::UserPart(id, Part::IdentityProvider),
+            "/environments/{id}/users/{id}/identityProvider",
+        ),
         ["sessions"] => (Target::Sessions(id), "/environments/{id}/users/{id}/sessions"),
-        ["sessions", session] => (Target::Session(id, read.id(session)), "/environments/{id}/users/{id}/sessions/{id}"),
+        ["sessions", session] => (
+            Target::Session(id, read.id(session)),
+            "/environments/{id}/users/{id}/sessions/{id}",
+        ),
         ["devices"] => (Target::Devices(id), "/environments/{id}/users/{id}/devices"),
-        ["devices", device] => (Target::Device(id, read.id(device)), "/environments/{id}/users/{id}/devices/{id}"),
-        ["linkedAccounts"] => (Target::LinkedAccounts(id), "/environments/{id}/users/{id}/linkedAccounts"),
+        ["devices", device] => (
+            Target::Device(id, read.id(device)),
+            "/environments/{id}/users/{id}/devices/{id}",
+        ),
+        ["linkedAccounts"] => (
+            Target::LinkedAccounts(id),
+            "/environments/{id}/users/{id}/linkedAccounts",
+        ),
         _ => return None,
     })
 }
@@ -198,16 +241,18 @@ fn of_group(id: &str, tail: &[&str], read: &mut Reader) -> Option<(Target, &'sta
     let id = read.id(id);
     Some(match tail {
         [] => (Target::Group(id), "/environments/{id}/groups/{id}"),
-        ["roleAssignments"] => {
-            (Target::Assignments(Principal::Group, id), "/environments/{id}/groups/{id}/roleAssignments")
-        }
+        ["roleAssignments"] => (
+            Target::Assignments(Principal::Group, id),
+            "/environments/{id}/groups/{id}/roleAssignments",
+        ),
         ["roleAssignments", assignment] => (
             Target::Assignment(Principal::Group, id, read.id(assignment)),
             "/environments/{id}/groups/{id}/roleAssignments/{id}",
         ),
-        ["memberOfGroups"] => {
-            (Target::Memberships(Principal::Group, id), "/environments/{id}/groups/{id}/memberOfGroups")
-        }
+        ["memberOfGroups"] => (
+            Target::Memberships(Principal::Group, id),
+            "/environments/{id}/groups/{id}/memberOfGroups",
+        ),
         ["memberOfGroups", parent] => (
             Target::Membership(Principal::Group, id, read.id(parent)),
             "/environments/{id}/groups/{id}/memberOfGroups/{id}",
@@ -276,10 +321,18 @@ impl Target {
             Target::Assignments(..) | Target::Assignment(..) => Bucket::Assignments,
             Target::Users | Target::Groups if reads => Bucket::DirBulk,
             Target::Users | Target::User(_) | Target::UserPart(..) | Target::Groups | Target::Group(_) => {
-                if reads { Bucket::DirAccess } else { Bucket::DirWrite }
+                if reads {
+                    Bucket::DirAccess
+                } else {
+                    Bucket::DirWrite
+                }
             }
             Target::Memberships(..) | Target::Membership(..) => {
-                if reads { Bucket::DirAccess } else { Bucket::DirWrite }
+                if reads {
+                    Bucket::DirAccess
+                } else {
+                    Bucket::DirWrite
+                }
             }
             Target::Sessions(_) | Target::Session(..) | Target::LinkedAccounts(_) => Bucket::Other,
             _ => Bucket::Config,
@@ -320,6 +373,9 @@ mod tests {
         assert_eq!((found.environment, found.malformed), (Some(a), false));
         assert_eq!(found.shape, "/environments/{id}/users/{id}/memberOfGroups/{id}");
         assert!(route(&format!("/environments/{a}/users/x")).unwrap().malformed);
-        assert_eq!(unknown_shape(&format!("/environments/{a}/widgets")), "/environments/{id}/widgets");
+        assert_eq!(
+            unknown_shape(&format!("/environments/{a}/widgets")),
+            "/environments/{id}/widgets"
+        );
     }
 }

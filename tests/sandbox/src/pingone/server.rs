@@ -33,11 +33,18 @@ pub struct Server {
 
 /// Starts the fake on the addresses of the options.
 pub async fn start(options: Options) -> anyhow::Result<Server> {
-    let api = TcpListener::bind(options.listen.api_addr).await.context("API listener")?;
-    let auth = TcpListener::bind(options.listen.auth_addr).await.context("token listener")?;
+    let api = TcpListener::bind(options.listen.api_addr)
+        .await
+        .context("API listener")?;
+    let auth = TcpListener::bind(options.listen.auth_addr)
+        .await
+        .context("token listener")?;
     let (api_addr, auth_addr) = (api.local_addr()?, auth.local_addr()?);
     let base = options.listen.public_base.clone();
-    let base = base.map_or_else(|| format!("http://{api_addr}/v1"), |base| base.trim_end_matches('/').to_owned());
+    let base = base.map_or_else(
+        || format!("http://{api_addr}/v1"),
+        |base| base.trim_end_matches('/').to_owned(),
+    );
     let buckets = Buckets::new(&options.limits)?;
     let faults = Plan::default();
     faults.set(options.timing.fault.clone());
@@ -56,7 +63,12 @@ pub async fn start(options: Options) -> anyhow::Result<Server> {
     let mut listeners = JoinSet::new();
     listeners.spawn(accept(Arc::clone(&shared), api, Side::Api));
     listeners.spawn(accept(Arc::clone(&shared), auth, Side::Auth));
-    Ok(Server { shared, api: api_addr, auth: auth_addr, listeners })
+    Ok(Server {
+        shared,
+        api: api_addr,
+        auth: auth_addr,
+        listeners,
+    })
 }
 
 /// Accepts connections until the task is aborted, which ends them all.
@@ -84,10 +96,21 @@ async fn connection(shared: Arc<Shared>, stream: tokio::net::TcpStream, side: Si
         async move { shared.serve(side, request).await }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).max_buf_size(256 * 1024).pipeline_flush(true);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1024).max_header_list_size(64 * 1024);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(256 * 1024)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(1024)
+        .max_header_list_size(64 * 1024);
     // A client that leaves or a planned fault ends the connection; that is no error of the sandbox.
-    builder.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
+    builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .unwrap_or_default();
 }
 
 impl Server {
@@ -133,7 +156,11 @@ impl Server {
 
     fn application(&self, number: usize) -> (Uuid, String) {
         let world = self.shared.read_world();
-        world.applications.get(number).map(|found| (found.id, found.secret.clone())).unwrap_or_default()
+        world
+            .applications
+            .get(number)
+            .map(|found| (found.id, found.secret.clone()))
+            .unwrap_or_default()
     }
 
     /// What was asked so far.
@@ -158,7 +185,9 @@ impl Server {
 
     /// The true state, to compare with.
     pub fn directory(&self) -> Truth {
-        Truth { shared: Arc::clone(&self.shared) }
+        Truth {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// A comparable copy of everything that calls can change.
@@ -215,24 +244,45 @@ impl Truth {
 
     /// Every group, in listing order.
     pub fn groups(&self) -> Vec<Uuid> {
-        self.shared.read_world().groups.iter().filter(|group| !group.gone).map(|group| group.id).collect()
+        self.shared
+            .read_world()
+            .groups
+            .iter()
+            .filter(|group| !group.gone)
+            .map(|group| group.id)
+            .collect()
     }
 
     /// Every population, in listing order, with its number of users.
     pub fn populations(&self) -> Vec<(Uuid, usize)> {
-        self.shared.read_world().populations.iter().map(|found| (found.id, found.users.len())).collect()
+        self.shared
+            .read_world()
+            .populations
+            .iter()
+            .map(|found| (found.id, found.users.len()))
+            .collect()
     }
 
     /// Every role: id, name, whether custom.
     pub fn roles(&self) -> Vec<(Uuid, String, bool)> {
-        self.shared.read_world().roles.iter().map(|role| (role.id, role.name.clone(), role.custom)).collect()
+        self.shared
+            .read_world()
+            .roles
+            .iter()
+            .map(|role| (role.id, role.name.clone(), role.custom))
+            .collect()
     }
 
     /// Members of a group and how they belong; empty for an unknown one.
     pub fn members(&self, group: Uuid) -> Vec<(Uuid, Membership)> {
         let world = self.shared.read_world();
-        let Some(number) = world.group_number(group) else { return Vec::new() };
-        state::members(&world, number).into_iter().map(|(user, how)| (world.user_id(user), how)).collect()
+        let Some(number) = world.group_number(group) else {
+            return Vec::new();
+        };
+        state::members(&world, number)
+            .into_iter()
+            .map(|(user, how)| (world.user_id(user), how))
+            .collect()
     }
 
     /// Groups nested directly into a group.
@@ -240,7 +290,11 @@ impl Truth {
         let world = self.shared.read_world();
         let found = world.group_number(group).and_then(|number| world.group(number));
         let children = found.map(|group| group.children.clone()).unwrap_or_default();
-        children.into_iter().filter_map(|child| world.group(child)).map(|child| child.id).collect()
+        children
+            .into_iter()
+            .filter_map(|child| world.group(child))
+            .map(|child| child.id)
+            .collect()
     }
 
     /// Own assignments of a user or a group.
@@ -248,7 +302,13 @@ impl Truth {
         let world = self.shared.read_world();
         let items: (&'static str, Vec<Assignment>) = match (world.user_number(holder), world.group_number(holder)) {
             (Some(user), _) => ("user", world.own_assignments(user)),
-            (None, Some(group)) => ("group", world.group(group).map(|found| found.assignments.clone()).unwrap_or_default()),
+            (None, Some(group)) => (
+                "group",
+                world
+                    .group(group)
+                    .map(|found| found.assignments.clone())
+                    .unwrap_or_default(),
+            ),
             (None, None) => ("", Vec::new()),
         };
         state::states(items.0, holder, &items.1).collect()

@@ -88,7 +88,11 @@ fn least_calls(world: &World, sizes: &Sizes) -> usize {
         .map(|group| {
             let calculated = group.user_filter.is_some() || group.source.is_some();
             let direct = group.direct_members(world.options.groups.external_members).len();
-            let all = if calculated { pages(group.members().len()).max(1) } else { 0 };
+            let all = if calculated {
+                pages(group.members().len()).max(1)
+            } else {
+                0
+            };
             let children = group.children.len().div_ceil(paging.max_page.max(1));
             pages(direct) + all + children + usize::from(!calculated)
         })
@@ -162,18 +166,25 @@ impl Snapshot {
             let name = state.body.get("username").and_then(Value::as_str);
             name.is_some_and(|name| name.to_lowercase() == username.to_lowercase())
         };
-        self.users.iter().find(|(_, state)| named(state)).map(|(id, state)| (*id, state))
+        self.users
+            .iter()
+            .find(|(_, state)| named(state))
+            .map(|(id, state)| (*id, state))
     }
 
     /// Whether a user holds a role over a scope by an assignment of its own.
     pub fn has_role(&self, holder: Uuid, role: Uuid, scope: Uuid) -> bool {
-        self.assignments.iter().any(|item| item.holder == holder && item.role == role && item.scope == scope)
+        self.assignments
+            .iter()
+            .any(|item| item.holder == holder && item.role == role && item.scope == scope)
     }
 }
 
 /// The members of a group with how they are members.
 pub(crate) fn members(world: &World, number: u32) -> Vec<(u32, Membership)> {
-    let Some(group) = world.group(number).filter(|group| !group.gone) else { return Vec::new() };
+    let Some(group) = world.group(number).filter(|group| !group.gone) else {
+        return Vec::new();
+    };
     let inner: Vec<_> = world
         .closure(number, |group| &group.children)
         .into_iter()
@@ -183,7 +194,9 @@ pub(crate) fn members(world: &World, number: u32) -> Vec<(u32, Membership)> {
     let how = |user: &u32| Membership {
         direct: holds(&group.direct, *user),
         computed: holds(&group.auto, *user),
-        nested: inner.iter().any(|inner| holds(&inner.direct, *user) || holds(&inner.auto, *user)),
+        nested: inner
+            .iter()
+            .any(|inner| holds(&inner.direct, *user) || holds(&inner.auto, *user)),
     };
     group.members().iter().map(|user| (*user, how(user))).collect()
 }
@@ -200,7 +213,10 @@ pub(crate) fn snapshot(world: &World) -> Snapshot {
     let mut taken = Snapshot::default();
     for number in world.living() {
         let user = world.user(number);
-        let population = user.population.and_then(|at| world.populations.get(at as usize)).map(|found| found.id);
+        let population = user
+            .population
+            .and_then(|at| world.populations.get(at as usize))
+            .map(|found| found.id);
         let state = UserState {
             body: Value::Object(user.body),
             population,
@@ -210,11 +226,17 @@ pub(crate) fn snapshot(world: &World) -> Snapshot {
             devices: user.devices,
         };
         taken.users.insert(user.id, state);
-        taken.assignments.extend(states("user", user.id, &world.own_assignments(number)));
+        taken
+            .assignments
+            .extend(states("user", user.id, &world.own_assignments(number)));
     }
     for number in 0..u32::try_from(world.groups.len()).unwrap_or(0) {
-        let Some(group) = world.group(number).filter(|group| !group.gone) else { continue };
-        taken.groups.insert(group.id, without_links(world.group_value(number, true)));
+        let Some(group) = world.group(number).filter(|group| !group.gone) else {
+            continue;
+        };
+        taken
+            .groups
+            .insert(group.id, without_links(world.group_value(number, true)));
         taken.assignments.extend(states("group", group.id, &group.assignments));
         for (user, how) in members(world, number) {
             taken.memberships.insert((world.user_id(user), group.id), how);
@@ -224,11 +246,15 @@ pub(crate) fn snapshot(world: &World) -> Snapshot {
     }
     for number in 0..u32::try_from(world.populations.len()).unwrap_or(0) {
         if let Some(population) = world.populations.get(number as usize) {
-            taken.populations.insert(population.id, without_links(world.population_value(number)));
+            taken
+                .populations
+                .insert(population.id, without_links(world.population_value(number)));
         }
     }
     for application in &world.applications {
-        taken.assignments.extend(states("application", application.id, &application.assignments));
+        taken
+            .assignments
+            .extend(states("application", application.id, &application.assignments));
     }
     taken
 }
@@ -264,7 +290,10 @@ pub(crate) fn lines(shared: Arc<Shared>) -> impl Iterator<Item = Bytes> + Send {
     let head = std::iter::once_with(move || estate_lines(&shared.read_world()));
     let middle = (0..groups).map(move |number| group_lines(&again.read_world(), number));
     let tail = (0..users.div_ceil(PIECE)).map(move |piece| user_lines(&more.read_world(), piece * PIECE));
-    head.chain(middle).chain(tail).map(Bytes::from).filter(|piece| !piece.is_empty())
+    head.chain(middle)
+        .chain(tail)
+        .map(Bytes::from)
+        .filter(|piece| !piece.is_empty())
 }
 
 fn line(out: &mut String, value: &Value) {
@@ -285,10 +314,16 @@ fn assignment_lines(out: &mut String, kind: &'static str, holder: Uuid, items: &
 fn estate_lines(world: &World) -> String {
     let mut out = String::new();
     for population in &world.populations {
-        line(&mut out, &json!({"kind": "population", "id": population.id, "name": population.name, "users": population.users.len()}));
+        line(
+            &mut out,
+            &json!({"kind": "population", "id": population.id, "name": population.name, "users": population.users.len()}),
+        );
     }
     for role in &world.roles {
-        line(&mut out, &json!({"kind": "role", "id": role.id, "name": role.name, "custom": role.custom}));
+        line(
+            &mut out,
+            &json!({"kind": "role", "id": role.id, "name": role.name, "custom": role.custom}),
+        );
     }
     for application in &world.applications {
         assignment_lines(&mut out, "application", application.id, &application.assignments);
@@ -298,11 +333,20 @@ fn estate_lines(world: &World) -> String {
 
 fn group_lines(world: &World, number: u32) -> String {
     let mut out = String::new();
-    let Some(group) = world.group(number).filter(|group| !group.gone) else { return out };
+    let Some(group) = world.group(number).filter(|group| !group.gone) else {
+        return out;
+    };
     let ids = |list: &[u32]| list.iter().map(|user| json!(world.user_id(*user))).collect::<Value>();
-    let nested: Vec<u32> =
-        members(world, number).into_iter().filter(|(_, how)| how.nested).map(|(user, _)| user).collect();
-    let children = group.children.iter().filter_map(|child| world.group(*child)).map(|child| json!(child.id));
+    let nested: Vec<u32> = members(world, number)
+        .into_iter()
+        .filter(|(_, how)| how.nested)
+        .map(|(user, _)| user)
+        .collect();
+    let children = group
+        .children
+        .iter()
+        .filter_map(|child| world.group(*child))
+        .map(|child| json!(child.id));
     let value = json!({
         "kind": "group", "id": group.id, "name": group.name, "dynamic": group.user_filter.is_some(),
         "external": group.source.is_some(), "direct": ids(&group.direct), "computed": ids(&group.auto), "nested": ids(&nested),
@@ -315,9 +359,13 @@ fn group_lines(world: &World, number: u32) -> String {
 
 fn user_lines(world: &World, first: u32) -> String {
     let mut out = String::new();
-    for number in (first..first.saturating_add(PIECE).min(world.users.next)).filter(|number| world.user_lives(*number)) {
+    for number in (first..first.saturating_add(PIECE).min(world.users.next)).filter(|number| world.user_lives(*number))
+    {
         let id = world.user_id(number);
-        let population = world.user_population(number).and_then(|at| world.populations.get(at as usize)).map(|found| found.id);
+        let population = world
+            .user_population(number)
+            .and_then(|at| world.populations.get(at as usize))
+            .map(|found| found.id);
         line(&mut out, &json!({"kind": "user", "id": id, "population": population}));
         assignment_lines(&mut out, "user", id, &world.own_assignments(number));
     }

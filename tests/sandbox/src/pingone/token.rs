@@ -53,7 +53,10 @@ impl Tokens {
 
     /// Ends every token given out so far.
     pub(crate) fn expire_all(&self) {
-        self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.given
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clear();
     }
 
     /// Answers a token request; the platform's 404 for an environment that is not here (2.3, G).
@@ -64,27 +67,51 @@ impl Tokens {
             return Err(Refusal::missing());
         }
         if asked.media != "application/x-www-form-urlencoded" {
-            return Ok(oauth(400, "invalid_request", "Request denied: Unsupported content type"));
+            return Ok(oauth(
+                400,
+                "invalid_request",
+                "Request denied: Unsupported content type",
+            ));
         }
         Ok(self.grant(world, environment, asked).unwrap_or_else(|refused| refused))
     }
 
     fn grant(&self, world: &World, environment: Uuid, asked: &Asked<'_>) -> Result<Answer, Answer> {
         let form = form(asked.body).ok_or_else(|| oauth(400, "invalid_request", "Request denied: Malformed body"))?;
-        let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let field = |name: &str| {
+            form.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
         match field("grant_type") {
             Some("client_credentials") => {}
-            Some(_) => return Err(oauth(400, "unsupported_grant_type", "Request denied: Unsupported grant type")),
+            Some(_) => {
+                return Err(oauth(
+                    400,
+                    "unsupported_grant_type",
+                    "Request denied: Unsupported grant type",
+                ));
+            }
             None => return Err(oauth(400, "invalid_request", "Request denied: Missing grant type")),
         }
         let in_body = field("client_id").zip(field("client_secret"));
         let mentioned = field("client_id").is_some() || field("client_secret").is_some();
-        let header = asked.authorization.map(|header| basic(header, world.options.auth.basic_percent_decoding));
+        let header = asked
+            .authorization
+            .map(|header| basic(header, world.options.auth.basic_percent_decoding));
         let (method, id, secret) = match (header, in_body) {
             (Some(_), _) if mentioned => {
                 let status = world.options.auth.both_credentials_status;
-                let error = if status == 401 { "invalid_client" } else { "invalid_request" };
-                return Err(oauth(status, error, "Request denied: More than one authentication method"));
+                let error = if status == 401 {
+                    "invalid_client"
+                } else {
+                    "invalid_request"
+                };
+                return Err(oauth(
+                    status,
+                    error,
+                    "Request denied: More than one authentication method",
+                ));
             }
             (Some(Some((id, secret))), _) => (AuthMethod::Basic, id, secret),
             (Some(None), _) => return Err(oauth(401, "invalid_client", "Request denied: Malformed credentials")),
@@ -93,7 +120,11 @@ impl Tokens {
         };
         let worker = client(world, environment, method, &id, &secret)?;
         if field("scope").is_some_and(|scope| !scope.is_empty()) {
-            return Err(oauth(400, "invalid_scope", "May not request scopes for multiple resources"));
+            return Err(oauth(
+                400,
+                "invalid_scope",
+                "May not request scopes for multiple resources",
+            ));
         }
         Ok(self.issue(world, worker, environment))
     }
@@ -114,11 +145,20 @@ impl Tokens {
         text.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
         text.push('.');
         let signature = auth.token_bytes.saturating_sub(text.len()).max(8);
-        let bytes: Vec<u8> = (0..signature * 3 / 4).map(|at| draw(number, 0x516, at as u64).to_be_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..signature * 3 / 4)
+            .map(|at| draw(number, 0x516, at as u64).to_be_bytes()[0])
+            .collect();
         text.push_str(&URL_SAFE_NO_PAD.encode(bytes));
         let expires = Instant::now() + Duration::from_secs(auth.token_seconds);
-        let token = Token { worker, expires, key: hash_text(&text) };
-        self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text.clone(), token);
+        let token = Token {
+            worker,
+            expires,
+            key: hash_text(&text),
+        };
+        self.given
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(text.clone(), token);
         let mut body = json!({"access_token": text, "token_type": "Bearer", "expires_in": auth.token_seconds});
         if let (true, Value::Object(body)) = (auth.empty_scope, &mut body) {
             body.insert("scope".to_owned(), json!(""));
@@ -130,10 +170,17 @@ impl Tokens {
 /// The environment in the path: `/{env}/as/token`, or none for `/as/token` on the custom domain (point 6, D).
 fn environment_of(options: &Options, asked: &Asked<'_>) -> Result<Option<Uuid>, Refusal> {
     if asked.path == "/as/token" {
-        let custom = options.auth.custom_domain.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(asked.host));
+        let custom = options
+            .auth
+            .custom_domain
+            .as_deref()
+            .is_some_and(|host| host.eq_ignore_ascii_case(asked.host));
         return if custom { Ok(None) } else { Err(Refusal::missing()) };
     }
-    let id = asked.path.strip_prefix('/').and_then(|rest| rest.strip_suffix("/as/token"));
+    let id = asked
+        .path
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix("/as/token"));
     let id = id.and_then(|id| Uuid::try_parse(id).ok());
     id.map(Some).ok_or_else(Refusal::missing)
 }
@@ -145,7 +192,9 @@ fn client(world: &World, environment: Uuid, method: AuthMethod, id: &str, secret
     let Some(number) = world.applications.iter().position(here) else {
         return Err(refused("Request denied: Invalid client credentials"));
     };
-    let Some(found) = world.applications.get(number) else { return Err(refused("Request denied")) };
+    let Some(found) = world.applications.get(number) else {
+        return Err(refused("Request denied"));
+    };
     if found.method != method {
         return Err(refused("Request denied: Unsupported authentication method"));
     }

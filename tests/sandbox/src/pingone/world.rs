@@ -171,7 +171,11 @@ impl Group {
 
     /// Members that the API calls direct.
     pub(crate) fn direct_members(&self, source: super::options::SourceType) -> &[u32] {
-        if self.source.is_some() && source == super::options::SourceType::Direct { &self.auto } else { &self.direct }
+        if self.source.is_some() && source == super::options::SourceType::Direct {
+            &self.auto
+        } else {
+            &self.direct
+        }
     }
 
     pub(crate) fn listed(&self, now: Instant) -> bool {
@@ -255,7 +259,10 @@ impl World {
     }
 
     pub(crate) fn user_id(&self, number: u32) -> Uuid {
-        self.users.stored.get(&number).map_or_else(|| self.people.id(number), |user| user.id)
+        self.users
+            .stored
+            .get(&number)
+            .map_or_else(|| self.people.id(number), |user| user.id)
     }
 
     pub(crate) fn user_population(&self, number: u32) -> Option<u32> {
@@ -271,7 +278,11 @@ impl World {
     }
 
     pub(crate) fn living_count(&self) -> usize {
-        if self.users_untouched() { self.people.count as usize } else { self.living().count() }
+        if self.users_untouched() {
+            self.people.count as usize
+        } else {
+            self.living().count()
+        }
     }
 
     /// The user as an object without `_links`, as stored (nothing laid over).
@@ -293,16 +304,26 @@ impl World {
     /// The stored form of a user, made from the generated one at the first change.
     pub(crate) fn user_mut(&mut self, number: u32) -> &mut User {
         let fresh = (!self.users.stored.contains_key(&number)).then(|| self.materialize(number));
-        if let Some(name) = fresh.as_ref().and_then(|user| user.body.get("username")).and_then(Value::as_str) {
+        if let Some(name) = fresh
+            .as_ref()
+            .and_then(|user| user.body.get("username"))
+            .and_then(Value::as_str)
+        {
             self.users.by_username.insert(name.to_lowercase(), number);
         }
         self.version += 1;
-        self.users.stored.entry(number).or_insert_with(|| Box::new(fresh.unwrap_or_else(User::blank)))
+        self.users
+            .stored
+            .entry(number)
+            .or_insert_with(|| Box::new(fresh.unwrap_or_else(User::blank)))
     }
 
     /// The user with everything that has no stored form yet.
     pub(crate) fn user(&self, number: u32) -> User {
-        self.users.stored.get(&number).map_or_else(|| self.materialize(number), |user| (**user).clone())
+        self.users
+            .stored
+            .get(&number)
+            .map_or_else(|| self.materialize(number), |user| (**user).clone())
     }
 
     fn materialize(&self, number: u32) -> User {
@@ -313,7 +334,11 @@ impl World {
             body: self.user_body(number),
             sessions: (0..n % 3).map(|k| self.ids.encode(Kind::Session, n * 4 + k)).collect(),
             devices: (0..n % 2).map(|k| self.ids.encode(Kind::Device, n * 4 + k)).collect(),
-            password: Password { status: "OK", changed_ms: Some(super::generate::EPOCH_MS), value: None },
+            password: Password {
+                status: "OK",
+                changed_ms: Some(super::generate::EPOCH_MS),
+                value: None,
+            },
             ..User::blank()
         }
     }
@@ -406,7 +431,9 @@ impl World {
         let mut changed = Vec::new();
         for at in 0..self.groups.len() {
             let Some(group) = self.groups.get(at) else { continue };
-            let Some(filter) = group.parsed.as_ref().filter(|_| !group.gone) else { continue };
+            let Some(filter) = group.parsed.as_ref().filter(|_| !group.gone) else {
+                continue;
+            };
             let fits = lives && self.filter_fits(filter, number, &body);
             if fits != holds(&group.auto, number) {
                 changed.push((at, fits));
@@ -414,7 +441,11 @@ impl World {
         }
         for (at, fits) in changed {
             if let Some(group) = self.groups.get_mut(at) {
-                if fits { insert(&mut group.auto, number) } else { remove(&mut group.auto, number) };
+                if fits {
+                    insert(&mut group.auto, number)
+                } else {
+                    remove(&mut group.auto, number)
+                };
             }
             self.settle(u32::try_from(at).unwrap_or(u32::MAX));
         }
@@ -445,7 +476,11 @@ impl User {
             visible_from: None,
             listed_until: None,
             just_enabled: false,
-            password: Password { status: "NO_PASSWORD", changed_ms: None, value: None },
+            password: Password {
+                status: "NO_PASSWORD",
+                changed_ms: None,
+                value: None,
+            },
             sessions: Vec::new(),
             devices: Vec::new(),
         }

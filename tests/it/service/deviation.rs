@@ -1,0 +1,1 @@
+//! The deviations of c1-protocol.md §18.
