@@ -46,37 +46,7 @@ impl Sandboxes {
     pub async fn start(kube: &Client, options: &Options) -> anyhow::Result<Self> {
         restricted(kube, NAMESPACE).await?;
         let (ca, certificate, key) = certificate(&format!("c1.{NAMESPACE}.svc"))?;
-        let tls = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-            "metadata": {"name": "c1-tls"}, "stringData": {"tls.crt": certificate, "tls.key": key}});
-        let client_id = format!("--client-id=e2e@c1.{NAMESPACE}.svc/baton");
-        let c1 = pod(
-            options,
-            "c1",
-            &[
-                "c1",
-                "--listen=0.0.0.0:8443",
-                "--admin=0.0.0.0:8080",
-                &client_id,
-                "--tls-cert=/tls/tls.crt",
-                "--tls-key=/tls/tls.key",
-                "--upload-dir=/tmp",
-                "--idle-poll-ms=500",
-            ],
-        );
-        let base = format!("--public-base=http://pingone.{NAMESPACE}.svc:8080/v1");
-        let pingone = pod(
-            options,
-            "pingone",
-            &["pingone", "--api-addr=0.0.0.0:8080", "--auth-addr=0.0.0.0:8443", &base],
-        );
-        let items = json!([
-            tls,
-            c1,
-            service("c1", 443, 8080),
-            pingone,
-            service("pingone", 8443, 8080)
-        ]);
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let list = objects(options, &certificate, &key);
         let config = options
             .kubeconfig
             .as_ref()
@@ -279,6 +249,41 @@ impl Sandboxes {
     pub async fn calm(&self, world: &World) -> anyhow::Result<()> {
         self.faults(world, &json!([])).await
     }
+}
+
+/// Both pods, their Services and the certificate.
+fn objects(options: &Options, certificate: &str, key: &str) -> Value {
+    let tls = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": "c1-tls"}, "stringData": {"tls.crt": certificate, "tls.key": key}});
+    let client_id = format!("--client-id=e2e@c1.{NAMESPACE}.svc/baton");
+    let c1 = pod(
+        options,
+        "c1",
+        &[
+            "c1",
+            "--listen=0.0.0.0:8443",
+            "--admin=0.0.0.0:8080",
+            &client_id,
+            "--tls-cert=/tls/tls.crt",
+            "--tls-key=/tls/tls.key",
+            "--upload-dir=/tmp",
+            "--idle-poll-ms=500",
+        ],
+    );
+    let base = format!("--public-base=http://pingone.{NAMESPACE}.svc:8080/v1");
+    let pingone = pod(
+        options,
+        "pingone",
+        &["pingone", "--api-addr=0.0.0.0:8080", "--auth-addr=0.0.0.0:8443", &base],
+    );
+    let items = json!([
+        tls,
+        c1,
+        service("c1", 443, 8080),
+        pingone,
+        service("pingone", 8443, 8080)
+    ]);
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
 async fn new_secret(world: &World, service: &str, path: &str) -> anyhow::Result<String> {

@@ -161,22 +161,7 @@ pub async fn quickstart(world: &World) -> anyhow::Result<Outcome> {
     let ca = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sandbox-ca"}, "data": {"ca.crt": world.sandboxes.ca}});
     world.kubectl_with(&apply, &ca.to_string()).await?;
     world.kubectl_with(&apply, &deployment).await?;
-    // The only thing beside the two files: whose certificates are trusted.
-    let trust = json!({"spec": {"template": {"spec": {
-        "containers": [{"name": RELEASE, "env": [{"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}],
-            "volumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": true}]}],
-        "volumes": [{"name": "ca", "configMap": {"name": "sandbox-ca"}}]}}}});
-    let trust = trust.to_string();
-    let arguments = [
-        "--namespace",
-        namespace.as_str(),
-        "patch",
-        "deployment",
-        RELEASE,
-        "--patch",
-        trust.as_str(),
-    ];
-    world.kubectl(&arguments).await?;
+    trust_the_stand_ins(world, &namespace).await?;
     let status = [
         "--namespace",
         namespace.as_str(),
@@ -198,6 +183,25 @@ pub async fn quickstart(world: &World) -> anyhow::Result<Outcome> {
         "one log line that leader election is off"
     );
     Ok(Outcome::Passed)
+}
+
+/// The only thing beside the two files: whose certificates are trusted.
+async fn trust_the_stand_ins(world: &World, namespace: &str) -> anyhow::Result<()> {
+    let trust = json!({"spec": {"template": {"spec": {
+        "containers": [{"name": RELEASE, "env": [{"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}],
+            "volumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": true}]}],
+        "volumes": [{"name": "ca", "configMap": {"name": "sandbox-ca"}}]}}}});
+    let trust = trust.to_string();
+    let arguments = [
+        "--namespace",
+        namespace,
+        "patch",
+        "deployment",
+        RELEASE,
+        "--patch",
+        trust.as_str(),
+    ];
+    world.kubectl(&arguments).await.map(|_| ())
 }
 
 async fn log(world: &World, namespace: &str, selector: &str) -> anyhow::Result<String> {

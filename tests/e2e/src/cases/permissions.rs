@@ -7,6 +7,17 @@ use super::{Outcome, SYNC, clean};
 use crate::daemon::{Daemon, RELEASE, SECRET};
 use crate::world::World;
 
+const VERBS: [&str; 8] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+];
+
 /// Both ways.
 pub async fn both_ways(world: &World) -> anyhow::Result<Outcome> {
     let daemon = Daemon::install(world, "permissions", &json!({})).await?;
@@ -42,20 +53,10 @@ async fn asked(world: &World, namespace: &str, account: &str) -> anyhow::Result<
         ("events.events.k8s.io", &["create"]),
         (&deployment, &["get"]),
     ];
-    let verbs = [
-        "get",
-        "list",
-        "watch",
-        "create",
-        "update",
-        "patch",
-        "delete",
-        "deletecollection",
-    ];
     // A collection's verbs that the rule for one object does not give; `patch` on Events is allowed to spare.
     let spare = [("events.events.k8s.io", "patch")];
     for (object, may) in allowed {
-        for verb in verbs.into_iter().filter(|verb| !spare.contains(&(object, verb))) {
+        for verb in VERBS.into_iter().filter(|verb| !spare.contains(&(object, verb))) {
             // Creating has no name to compare with, so a right to create Leases is one to create this one.
             if verb == "create" && object == lease {
                 continue;
@@ -63,6 +64,11 @@ async fn asked(world: &World, namespace: &str, account: &str) -> anyhow::Result<
             can(world, namespace, account, verb, object, may.contains(&verb)).await?;
         }
     }
+    nothing_else(world, namespace, account, &[&secret, &lease]).await
+}
+
+/// Other objects, and the same objects elsewhere.
+async fn nothing_else(world: &World, namespace: &str, account: &str, own: &[&str]) -> anyhow::Result<()> {
     let others = [
         "secrets",
         "secrets/other",
@@ -80,14 +86,14 @@ async fn asked(world: &World, namespace: &str, account: &str) -> anyhow::Result<
         "namespaces",
     ];
     for object in others {
-        for verb in verbs {
+        for verb in VERBS {
             if verb == "create" && object.starts_with("leases") {
                 continue;
             }
             can(world, namespace, account, verb, object, false).await?;
         }
     }
-    for object in [secret.as_str(), lease.as_str(), "events.events.k8s.io"] {
+    for object in own.iter().chain(&["events.events.k8s.io"]) {
         for verb in ["get", "create", "update"] {
             can(world, "default", account, verb, object, false).await?;
         }
