@@ -1,4 +1,8 @@
 //! Resource types, resources and entitlements to bytes.
+#![expect(
+    deprecated,
+    reason = "old readers look only at the copies in traits; connector-model.md §3.1 wants both"
+)]
 
 use std::collections::BTreeMap;
 
@@ -13,7 +17,10 @@ use crate::proto::c1::connector::v2 as pb;
 
 /// Packs an annotation with the type URL that readers expect (c1-protocol.md §8.6).
 pub(crate) fn any<M: Message>(type_name: &str, message: &M) -> Any {
-    Any { type_url: format!("type.googleapis.com/c1.connector.v2.{type_name}"), value: message.encode_to_vec() }
+    Any {
+        type_url: format!("type.googleapis.com/c1.connector.v2.{type_name}"),
+        value: message.encode_to_vec(),
+    }
 }
 
 /// The `ResourceType` message of a type, with its annotations (connector-model.md §2).
@@ -38,7 +45,9 @@ pub(crate) fn permissions_message(resource_type: ResourceType) -> pb::Capability
         permissions: resource_type
             .permissions()
             .iter()
-            .map(|permission| pb::CapabilityPermission { permission: (*permission).to_owned() })
+            .map(|permission| pb::CapabilityPermission {
+                permission: (*permission).to_owned(),
+            })
             .collect(),
     }
 }
@@ -70,7 +79,12 @@ pub(crate) fn resource_message(resource: &Resource) -> pb::Resource {
     let profile = profile_message(&resource.profile);
     let created_at = resource.created_at.map(timestamp);
     let mut annotations = vec![trait_annotation(resource, &profile, created_at)];
-    annotations.push(any("RawId", &pb::RawId { id: resource.id.id.clone() }));
+    annotations.push(any(
+        "RawId",
+        &pb::RawId {
+            id: resource.id.id.clone(),
+        },
+    ));
     if let Some(immutable) = resource.immutable {
         annotations.push(immutable_annotation(immutable));
     }
@@ -88,9 +102,10 @@ pub(crate) fn resource_message(resource: &Resource) -> pb::Resource {
 
 fn trait_annotation(resource: &Resource, profile: &Struct, created_at: Option<Timestamp>) -> Any {
     match &resource.resource_trait {
-        ResourceTrait::User(user) => {
-            any("UserTrait", &user_trait(user, resource.status.as_ref(), profile.clone(), created_at))
-        }
+        ResourceTrait::User(user) => any(
+            "UserTrait",
+            &user_trait(user, resource.status.as_ref(), profile.clone(), created_at),
+        ),
         ResourceTrait::Group(group) => any(
             "GroupTrait",
             &pb::GroupTrait {
@@ -100,9 +115,13 @@ fn trait_annotation(resource: &Resource, profile: &Struct, created_at: Option<Ti
                 ..Default::default()
             },
         ),
-        ResourceTrait::Role(_) => {
-            any("RoleTrait", &pb::RoleTrait { profile: Some(profile.clone()), ..Default::default() })
-        }
+        ResourceTrait::Role(_) => any(
+            "RoleTrait",
+            &pb::RoleTrait {
+                profile: Some(profile.clone()),
+                ..Default::default()
+            },
+        ),
         ResourceTrait::App(app) => any(
             "AppTrait",
             &pb::AppTrait {
@@ -129,7 +148,10 @@ fn user_trait(
         emails: user
             .email
             .iter()
-            .map(|address| pb::user_trait::Email { address: address.clone(), is_primary: true })
+            .map(|address| pb::user_trait::Email {
+                address: address.clone(),
+                is_primary: true,
+            })
             .collect(),
         status: status.map(|status| pb::user_trait::Status {
             status: (match status.kind {
@@ -151,15 +173,22 @@ fn user_trait(
         employee_ids: user.employee_ids.clone(),
         created_at,
         last_login: user.last_login.map(timestamp),
-        mfa_status: user.mfa_enabled.map(|mfa_enabled| pb::user_trait::MfaStatus { mfa_enabled }),
-        sso_status: user.sso_enabled.map(|sso_enabled| pb::user_trait::SsoStatus { sso_enabled }),
-        structured_name: user.structured_name.as_ref().map(|name| pb::user_trait::StructuredName {
-            given_name: name.given.clone().unwrap_or_default(),
-            family_name: name.family.clone().unwrap_or_default(),
-            middle_names: name.middle.iter().cloned().collect(),
-            prefix: name.prefix.clone().unwrap_or_default(),
-            suffix: name.suffix.clone().unwrap_or_default(),
-        }),
+        mfa_status: user
+            .mfa_enabled
+            .map(|mfa_enabled| pb::user_trait::MfaStatus { mfa_enabled }),
+        sso_status: user
+            .sso_enabled
+            .map(|sso_enabled| pb::user_trait::SsoStatus { sso_enabled }),
+        structured_name: user
+            .structured_name
+            .as_ref()
+            .map(|name| pb::user_trait::StructuredName {
+                given_name: name.given.clone().unwrap_or_default(),
+                family_name: name.family.clone().unwrap_or_default(),
+                middle_names: name.middle.iter().cloned().collect(),
+                prefix: name.prefix.clone().unwrap_or_default(),
+                suffix: name.suffix.clone().unwrap_or_default(),
+            }),
         ..Default::default()
     }
 }
@@ -168,7 +197,10 @@ fn user_trait(
 pub(crate) fn immutable_annotation(immutable: Immutable) -> Any {
     any(
         "EntitlementImmutable",
-        &pb::EntitlementImmutable { source_id: immutable.source_id().to_owned(), metadata: None },
+        &pb::EntitlementImmutable {
+            source_id: immutable.source_id().to_owned(),
+            metadata: None,
+        },
     )
 }
 
@@ -204,11 +236,16 @@ pub(crate) fn timestamp(at: jiff::Timestamp) -> Timestamp {
 
 /// A profile as `google.protobuf.Struct`.
 pub(crate) fn profile_message(profile: &Profile) -> Struct {
-    Struct { fields: object_fields(&profile.0) }
+    Struct {
+        fields: object_fields(&profile.0),
+    }
 }
 
 fn object_fields(object: &BTreeMap<String, Value>) -> BTreeMap<String, prost_types::Value> {
-    object.iter().map(|(key, value)| (key.clone(), value_message(value))).collect()
+    object
+        .iter()
+        .map(|(key, value)| (key.clone(), value_message(value)))
+        .collect()
 }
 
 fn value_message(value: &Value) -> prost_types::Value {
@@ -218,10 +255,12 @@ fn value_message(value: &Value) -> prost_types::Value {
         Value::Bool(value) => Kind::BoolValue(*value),
         Value::Number(value) => Kind::NumberValue(*value),
         Value::String(value) => Kind::StringValue(value.clone()),
-        Value::List(values) => {
-            Kind::ListValue(prost_types::ListValue { values: values.iter().map(value_message).collect() })
-        }
-        Value::Object(object) => Kind::StructValue(Struct { fields: object_fields(object) }),
+        Value::List(values) => Kind::ListValue(prost_types::ListValue {
+            values: values.iter().map(value_message).collect(),
+        }),
+        Value::Object(object) => Kind::StructValue(Struct {
+            fields: object_fields(object),
+        }),
     };
     prost_types::Value { kind: Some(kind) }
 }
@@ -238,11 +277,14 @@ pub fn entitlement(entitlement: &Entitlement) -> Vec<u8> {
         id: entitlement.id.to_string(),
         display_name: entitlement.display_name.clone(),
         description: entitlement.description.clone(),
-        grantable_to: entitlement.grantable_to.iter().map(|t| resource_type_message(*t)).collect(),
+        grantable_to: entitlement
+            .grantable_to
+            .iter()
+            .map(|t| resource_type_message(*t))
+            .collect(),
         annotations: entitlement.immutable.map(immutable_annotation).into_iter().collect(),
         purpose: pb::entitlement::PurposeValue::Assignment.into(),
         slug: entitlement.id.slug.to_string(),
     }
     .encode_to_vec()
 }
-

@@ -26,17 +26,27 @@ pub fn grant(grant: &Grant) -> EncodedGrant {
     let id = grant_id(&entitlement, grant.principal.resource_type.id(), &grant.principal.id);
     let message = pb::Grant {
         entitlement: Some(entitlement_reference(&grant.entitlement, entitlement)),
-        principal: Some(pb::Resource { id: Some(resource_id_message(&grant.principal)), ..Default::default() }),
+        principal: Some(pb::Resource {
+            id: Some(resource_id_message(&grant.principal)),
+            ..Default::default()
+        }),
         id: id.clone(),
         annotations: annotations(grant.immutable.as_ref(), grant.metadata.as_ref()),
         ..Default::default()
     };
-    EncodedGrant { id, data: message.encode_to_vec(), expansion: grant.expandable.as_ref().map(expansion) }
+    EncodedGrant {
+        id,
+        data: message.encode_to_vec(),
+        expansion: grant.expandable.as_ref().map(expansion),
+    }
 }
 
 fn entitlement_reference(id: &EntitlementId, text: String) -> pb::Entitlement {
     pb::Entitlement {
-        resource: Some(pb::Resource { id: Some(resource_id_message(&id.resource)), ..Default::default() }),
+        resource: Some(pb::Resource {
+            id: Some(resource_id_message(&id.resource)),
+            ..Default::default()
+        }),
         id: text,
         ..Default::default()
     }
@@ -45,8 +55,14 @@ fn entitlement_reference(id: &EntitlementId, text: String) -> pb::Entitlement {
 fn annotations(immutable: Option<&GrantImmutable>, metadata: Option<&GrantMetadata>) -> Vec<Any> {
     let mut annotations = Vec::new();
     if let Some(immutable) = immutable {
-        let metadata = immutable.user_filter.as_ref().map(|filter| text_struct([("user_filter", filter.as_str())]));
-        let message = pb::GrantImmutable { source_id: immutable.source_id.to_owned(), metadata };
+        let metadata = immutable
+            .user_filter
+            .as_ref()
+            .map(|filter| text_struct([("user_filter", filter.as_str())]));
+        let message = pb::GrantImmutable {
+            source_id: immutable.source_id.to_owned(),
+            metadata,
+        };
         annotations.push(any("GrantImmutable", &message));
     }
     if let Some(metadata) = metadata {
@@ -57,7 +73,12 @@ fn annotations(immutable: Option<&GrantImmutable>, metadata: Option<&GrantMetada
             ("scope_id", metadata.scope_id.as_str()),
             ("scope_name", metadata.scope_name.as_str()),
         ]);
-        fields.fields.insert("read_only".to_owned(), Value { kind: Some(Kind::BoolValue(metadata.read_only)) });
+        fields.fields.insert(
+            "read_only".to_owned(),
+            Value {
+                kind: Some(Kind::BoolValue(metadata.read_only)),
+            },
+        );
         annotations.push(any("GrantMetadata", &pb::GrantMetadata { metadata: Some(fields) }));
     }
     annotations
@@ -66,7 +87,14 @@ fn annotations(immutable: Option<&GrantImmutable>, metadata: Option<&GrantMetada
 fn text_struct<const N: usize>(pairs: [(&str, &str); N]) -> Struct {
     let fields: BTreeMap<_, _> = pairs
         .into_iter()
-        .map(|(key, text)| (key.to_owned(), Value { kind: Some(Kind::StringValue(text.to_owned())) }))
+        .map(|(key, text)| {
+            (
+                key.to_owned(),
+                Value {
+                    kind: Some(Kind::StringValue(text.to_owned())),
+                },
+            )
+        })
         .collect();
     Struct { fields }
 }
@@ -96,17 +124,28 @@ impl GrantEncoder {
     /// being immutable.
     pub fn new(entitlement: &EntitlementId, principal_type: ResourceType, immutable: Option<&GrantImmutable>) -> Self {
         let text = entitlement.to_string();
-        let head =
-            pb::Grant { entitlement: Some(entitlement_reference(entitlement, text.clone())), ..Default::default() };
-        let tail = pb::Grant { annotations: annotations(immutable, None), ..Default::default() };
+        let head = pb::Grant {
+            entitlement: Some(entitlement_reference(entitlement, text.clone())),
+            ..Default::default()
+        };
+        let tail = pb::Grant {
+            annotations: annotations(immutable, None),
+            ..Default::default()
+        };
         let principal = pb::Resource {
-            id: Some(pb::ResourceId { resource_type: principal_type.id().to_owned(), ..Default::default() }),
+            id: Some(pb::ResourceId {
+                resource_type: principal_type.id().to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         Self {
             entitlement: text,
             head: head.encode_to_vec(),
-            middle: pb::Grant { principal: Some(principal), ..Default::default() },
+            middle: pb::Grant {
+                principal: Some(principal),
+                ..Default::default()
+            },
             tail: tail.encode_to_vec(),
             data: Vec::new(),
         }
@@ -119,11 +158,22 @@ impl GrantEncoder {
 
     /// Encodes the grant of one principal and answers its id and its bytes, valid until the next call.
     pub fn encode(&mut self, principal_id: &str) -> (&str, &[u8]) {
-        if let Some(id) = self.middle.principal.as_mut().and_then(|principal| principal.id.as_mut()) {
+        if let Some(id) = self
+            .middle
+            .principal
+            .as_mut()
+            .and_then(|principal| principal.id.as_mut())
+        {
             id.resource.clear();
             id.resource.push_str(principal_id);
             self.middle.id.clear();
-            for part in [self.entitlement.as_str(), ":", id.resource_type.as_str(), ":", principal_id] {
+            for part in [
+                self.entitlement.as_str(),
+                ":",
+                id.resource_type.as_str(),
+                ":",
+                principal_id,
+            ] {
                 self.middle.id.push_str(part);
             }
         }
@@ -147,7 +197,10 @@ mod tests {
     fn the_encoder_gives_the_bytes_of_a_single_grant() {
         for immutable in [
             None,
-            Some(GrantImmutable { source_id: "dynamic-group", user_filter: Some("type eq \"Employee\"".to_owned()) }),
+            Some(GrantImmutable {
+                source_id: "dynamic-group",
+                user_filter: Some("type eq \"Employee\"".to_owned()),
+            }),
         ] {
             let entitlement = EntitlementId::member(ResourceType::Group, GROUP);
             let mut encoder = GrantEncoder::new(&entitlement, ResourceType::User, immutable.as_ref());
@@ -171,7 +224,9 @@ mod tests {
             entitlement: EntitlementId::member(ResourceType::Group, GROUP),
             principal: ResourceId::new(ResourceType::Group, USER),
             immutable: None,
-            expandable: Some(Expandable { entitlement_ids: vec![EntitlementId::member(ResourceType::Group, USER)] }),
+            expandable: Some(Expandable {
+                entitlement_ids: vec![EntitlementId::member(ResourceType::Group, USER)],
+            }),
             metadata: None,
         });
         let message = pb::Grant::decode(encoded.data.as_slice()).unwrap();
