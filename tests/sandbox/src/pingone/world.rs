@@ -307,10 +307,16 @@ impl World {
     /// An expired lock counts as none (6.5, D).
     fn end_lock(&self, body: &mut Map<String, Value>) {
         let account = body.get("account");
-        let until = account.and_then(|account| account.get("unlockAt")).and_then(Value::as_str).and_then(parse_stamp);
+        let until = account
+            .and_then(|account| account.get("unlockAt"))
+            .and_then(Value::as_str)
+            .and_then(parse_stamp);
         if until.is_some_and(|until| until <= self.clock.unix_ms()) {
             let enabled = body.get("enabled") == Some(&Value::Bool(true));
-            body.insert("account".to_owned(), json!({"status": "OK", "canAuthenticate": enabled}));
+            body.insert(
+                "account".to_owned(),
+                json!({"status": "OK", "canAuthenticate": enabled}),
+            );
         }
     }
 
