@@ -8,7 +8,7 @@
 //! ```
 
 pub mod admin;
-//pub mod app;
+pub mod app;
 pub mod c1z;
 pub mod config;
 pub mod credentials;

@@ -2,8 +2,10 @@
 //! grant looks on the wire. Encoding is deterministic: fields ascend, maps are sorted, so two syncs of the same
 //! directory give the same bytes (c1z.md §4.1).
 
+pub mod describe;
 mod encode;
 mod grant;
+pub mod json;
 pub mod stored;
 
 pub use encode::{entitlement, resource, resource_type};

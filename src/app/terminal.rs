@@ -16,12 +16,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 const LOG: Duration = Duration::from_secs(10);
 
 /// Shows the progress until `done` is cancelled; a terminal's line is wiped at the end.
-pub(crate) async fn show(
-    progress: Arc<Progress>,
-    client: Client,
-    terminal: bool,
-    done: CancellationToken,
-) {
+pub(crate) async fn show(progress: Arc<Progress>, client: Client, terminal: bool, done: CancellationToken) {
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(if terminal { REDRAW } else { LOG });
     ticks.tick().await;
@@ -67,7 +62,10 @@ fn line(progress: &Progress, client: &Client, elapsed: Duration) -> String {
         Phase::Members if groups > 0 => remaining(read, groups, elapsed),
         _ => String::new(),
     };
-    format!("{:<8} {done}; {requests} requests, {rate}/s, waited {waited:.1} s{left}", phase.as_str())
+    format!(
+        "{:<8} {done}; {requests} requests, {rate}/s, waited {waited:.1} s{left}",
+        phase.as_str()
+    )
 }
 
 fn rate(requests: u64, elapsed: Duration) -> u64 {

@@ -21,8 +21,8 @@ pub(crate) const DECODED_MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 pub(crate) const DECODED_WARN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Level 1: on 1.2 M grants level 3 takes three times the memory for one percent (c1z.md §2.1).
 const LEVEL: i32 = 1;
-/// 8 MiB.
-const WINDOW_LOG: u32 = 23;
+/// 1 MiB: a larger one makes the packed file a hundredth smaller, and each of its jobs four times the window.
+const WINDOW_LOG: u32 = 20;
 /// Compressor threads.
 const THREADS: u32 = 2;
 /// Bytes between two looks at the cancellation.
@@ -43,6 +43,25 @@ impl Default for Limits {
             decoded_bytes: DECODED_MAX_BYTES,
             window_log: 27,
         }
+    }
+}
+
+impl Limits {
+    /// The limits with what the environment allows (c1z.md §2.2).
+    pub fn from_environment() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the two variables are readers' own, not settings"
+        )]
+        let megabytes = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+        let mut limits = Self::default();
+        if let Some(size) = megabytes("BATON_DECODER_MAX_DECODED_SIZE_MB") {
+            limits.decoded_bytes = size.saturating_mul(1024 * 1024);
+        }
+        if let Some(size) = megabytes("BATON_DECODER_MAX_MEMORY_MB").filter(|size| *size > 0) {
+            limits.window_log = size.saturating_mul(1024 * 1024).ilog2().clamp(10, 31);
+        }
+        limits
     }
 }
 
@@ -124,7 +143,12 @@ fn publish(temp: NamedTempFile, target: &Path) -> Result<(), C1zError> {
         .map_err(|error| C1zError::write(target)(error.error))
 }
 
-fn compress(source: &mut impl Read, size: u64, target: &mut File, cancel: &CancellationToken) -> io::Result<Packed> {
+pub(crate) fn compress(
+    source: &mut impl Read,
+    size: u64,
+    target: &mut File,
+    cancel: &CancellationToken,
+) -> io::Result<Packed> {
     let mut out = Hashing {
         file: target,
         digest: Context::new(&SHA256),

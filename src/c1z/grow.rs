@@ -51,13 +51,11 @@ struct Principals {
 
 impl Principals {
     fn number(&mut self, resource_type: &str, id: &str) -> u32 {
-        let kind = match self.types.iter().position(|known| known == resource_type) {
-            Some(position) => position,
-            None => {
-                self.types.push(resource_type.to_owned());
-                self.types.len() - 1
-            }
-        };
+        let known = self.types.iter().position(|known| known == resource_type);
+        let kind = known.unwrap_or_else(|| {
+            self.types.push(resource_type.to_owned());
+            self.types.len() - 1
+        });
         let key = (u16::try_from(kind).unwrap_or(u16::MAX), Box::<str>::from(id));
         let next = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
         *self.numbers.entry(key.clone()).or_insert_with(|| {

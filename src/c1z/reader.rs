@@ -135,10 +135,27 @@ impl Reader {
         self.decoded("v1_grants", crate::wire::stored::grant, each)
     }
 
-    /// The database, for tests that look at columns.
-    #[cfg(test)]
-    pub(crate) fn db(&self) -> &Connection {
-        &self.db
+    /// Grants on resources of this type that a connector gave, without those that expansion made: those carry an empty
+    /// `GrantImmutable` and sources without their own entitlement.
+    pub fn raw_grants(&self, resource_type_id: &str) -> Result<u64, C1zError> {
+        let fault = |error: rusqlite::Error| C1zError::Damaged {
+            path: self.path.clone(),
+            what: error.to_string(),
+        };
+        let query = "SELECT data FROM v1_grants WHERE resource_type_id = ? AND sync_id = ?";
+        let mut statement = self.db.prepare(query).map_err(fault)?;
+        let mut rows = statement.query([resource_type_id, &self.run.sync_id]).map_err(fault)?;
+        let mut count = 0;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let data = row.get_ref(0).map_err(fault)?.as_blob().unwrap_or_default();
+            let grant = crate::wire::stored::grant(data).map_err(|error| C1zError::Damaged {
+                path: self.path.clone(),
+                what: error.to_string(),
+            })?;
+            let expanded = grant.immutable == "expanded" && !grant.sources.contains(&grant.entitlement_id);
+            count += u64::from(!expanded);
+        }
+        Ok(count)
     }
 }
 

@@ -13,7 +13,7 @@ const UNLIMITED: f64 = 20_000.0;
 /// What a bucket may hold back, in seconds of its rate.
 const BURST_SECONDS: f64 = 0.1;
 /// How long a refusal is remembered.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_mins(1);
 /// The least rate that refusals lead to.
 const FLOOR: f64 = 0.5;
 
@@ -90,6 +90,7 @@ impl Bucket {
     }
 
     /// The rate at which requests may start now.
+    #[cfg(test)]
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -30,6 +30,11 @@ use crate::runtime::backoff::Backoff;
 const PAGE: &str = "200";
 /// Largest body that is read: a page of 200 users at the largest profile, ten times over.
 const BODY_MAX: usize = 64 * 1024 * 1024;
+/// Kilobytes of bodies that are in memory at a time while they are read: more requests may be under way than that, their
+/// answers wait in the sockets.
+const BODIES_KIB: usize = 6 * 1024;
+/// What a body of unknown length counts, in kilobytes.
+const BODY_KIB: u64 = 512;
 
 /// How a client is set up.
 #[derive(Debug, Clone)]
@@ -60,9 +65,9 @@ pub struct Budget(pub Duration);
 
 impl Budget {
     /// A read of a sync.
-    pub const SYNC: Self = Self(Duration::from_secs(15 * 60));
+    pub const SYNC: Self = Self(Duration::from_mins(15));
     /// A call of a provisioning task.
-    pub const PROVISION: Self = Self(Duration::from_secs(60));
+    pub const PROVISION: Self = Self(Duration::from_mins(1));
     /// A probe.
     pub const PROBE: Self = Self(Duration::from_secs(5));
 }
@@ -108,6 +113,8 @@ struct Inner {
     limiter: Limiter,
     stats: Stats,
     observer: Option<Arc<dyn RequestObserver>>,
+    /// Kilobytes of bodies that may be read at a time.
+    bodies: Semaphore,
 }
 
 /// Calls PingOne. Cheap to clone; clones share token, limits and counters.
@@ -142,7 +149,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(config.timeout.min(Duration::from_secs(60)))
+            .read_timeout(config.timeout.min(Duration::from_mins(1)))
             .timeout(config.timeout)
             .tcp_keepalive(Duration::from_secs(30))
             .pool_max_idle_per_host(config.max_in_flight)
@@ -160,6 +167,7 @@ impl Client {
                 limiter: Limiter::new(config.rate_limit, config.max_in_flight),
                 stats: Stats::default(),
                 observer,
+                bodies: Semaphore::new(BODIES_KIB),
             }),
             budget: Budget::SYNC,
         })
@@ -183,7 +191,8 @@ impl Client {
         &self.inner.hosts
     }
 
-    fn environment_id(&self) -> &str {
+    /// The configured environment.
+    pub fn environment_id(&self) -> &str {
         &self.inner.environment
     }
 
@@ -210,6 +219,23 @@ impl Client {
             }),
             other => other,
         }
+    }
+
+    /// Token, environment, and one row each of users, groups, populations and roles (connector-model.md §8.2).
+    pub async fn validate(&self) -> Result<(), PingOneError> {
+        self.environment().await?;
+        for (operation, path) in [
+            (Operation::ListUsers, "users"),
+            (Operation::ListGroups, "groups"),
+            (Operation::ListPopulations, "populations"),
+        ] {
+            let mut url = self.url(&[path]);
+            url.query_pairs_mut().append_pair("limit", "1");
+            self.get(operation, self.environment_id(), url).await?;
+        }
+        self.get(Operation::ListRoles, self.environment_id(), self.url(&["roles"]))
+            .await
+            .map(drop)
     }
 
     /// Any environment.
@@ -272,7 +298,7 @@ impl Client {
     }
 
     /// The users.
-    pub fn users(&self, query: UsersQuery) -> Pages<User> {
+    pub fn users(&self, query: &UsersQuery) -> Pages<User> {
         let url = self.users_url(query.filter.as_deref());
         Pages::new(self.clone(), Operation::ListUsers, self.environment_id(), "users", url)
     }
@@ -535,7 +561,7 @@ impl Client {
                 .get(CONTENT_TYPE)
                 .and_then(|value| value.to_str().ok())
                 .map(media_type);
-            let body = read_body(answer)
+            let body = read_body(answer, &inner.bodies)
                 .await
                 .map_err(|reason| failed(reason, request_id.clone(), None))?;
             Ok::<_, PingOneError>((status, request_id, wish, media_type, body))
@@ -556,7 +582,8 @@ impl Client {
             inner.stats.refused_once();
             inner.limiter.refused(group, sent, wish);
         }
-        let error = failed(refusal(status, media_type, &body), request_id, wish);
+        let (reason, id) = refusal(status, media_type, &body);
+        let error = failed(reason, request_id.or(id), wish);
         let refused_token = (error.class() == ErrorClass::Auth).then_some(token.serial);
         Err(Failed { error, refused_token })
     }
@@ -578,11 +605,16 @@ impl From<PingOneError> for Failed {
 }
 
 /// Reads a body into one buffer, so that it is never held twice.
-async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
-    let promised = answer
-        .content_length()
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
+async fn read_body(mut answer: reqwest::Response, bodies: &Semaphore) -> Result<Vec<u8>, Reason> {
+    let length = answer.content_length();
+    let kib = length.map_or(BODY_KIB, |length| length / 1024 + 1);
+    let most = u32::try_from(BODIES_KIB).unwrap_or(u32::MAX);
+    // Never closed, so never an error.
+    let _room = bodies
+        .acquire_many(u32::try_from(kib).unwrap_or(most).min(most))
+        .await
+        .ok();
+    let promised = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut body = Vec::with_capacity(promised.min(BODY_MAX));
     loop {
         match answer.chunk().await {
@@ -610,16 +642,19 @@ fn media_type(value: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-/// What an error answer says; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).
-fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> Reason {
+/// What an error answer says, and its own id; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).
+fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (Reason, Option<String>) {
     let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let Some(code) = parsed.code else {
         let media_type = media_type.unwrap_or_else(|| "none".to_owned());
-        return Reason::Foreign {
-            status,
-            media_type,
-            length: body.len(),
-        };
+        return (
+            Reason::Foreign {
+                status,
+                media_type,
+                length: body.len(),
+            },
+            None,
+        );
     };
     let detail = parsed
         .details
@@ -631,13 +666,14 @@ fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> Reason {
     if let Some(text) = detail.message.filter(|text| !text.is_empty()) {
         message = format!("{} {text}", message.trim_end());
     }
-    Reason::Api {
+    let reason = Reason::Api {
         status,
         code,
         detail: detail.code,
         target: detail.target.or(parsed.target),
         message,
-    }
+    };
+    (reason, parsed.id)
 }
 
 /// `memberOfGroups[…]` of pingone-api.md §6.6.
@@ -685,7 +721,7 @@ mod tests {
     fn an_answer_without_a_code_is_not_pingones() {
         let gateway = br#"{"message":"Missing Authentication Token"}"#;
         assert_eq!(
-            refusal(403, Some("application/json".to_owned()), gateway),
+            refusal(403, Some("application/json".to_owned()), gateway).0,
             Reason::Foreign {
                 status: 403,
                 media_type: "application/json".to_owned(),
@@ -693,12 +729,12 @@ mod tests {
             }
         );
         assert!(matches!(
-            refusal(502, None, b"<html>"),
+            refusal(502, None, b"<html>").0,
             Reason::Foreign { status: 502, .. }
         ));
         let own = br#"{"id":"1","code":"INVALID_DATA","message":"m","details":[{"code":"UNIQUENESS_VIOLATION","target":"username"}]}"#;
         assert!(
-            matches!(refusal(400, None, own), Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION")
+            matches!(refusal(400, None, own).0, Reason::Api { detail: Some(detail), .. } if detail == "UNIQUENESS_VIOLATION")
         );
     }
 }

@@ -124,6 +124,7 @@ impl std::error::Error for PingOneError {}
 /// PingOne's error body (pingone-api.md §3.3); every member may be missing.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrorBody {
+    /// Unique to this error, also in Ping's logs.
     #[serde(default)]
     pub(crate) id: Option<String>,
     #[serde(default)]
@@ -237,10 +238,6 @@ impl PingOneError {
 
     fn remedy(&self) -> Option<String> {
         let text = match (&self.reason, self.class()) {
-            (Reason::Token { .. }, ErrorClass::Auth) => {
-                "Check pingone-client-id, pingone-client-secret and pingone-region; the worker application must be \
-                 enabled and allow the client credentials grant."
-            }
             (Reason::EnvironmentMissing, _) => {
                 "Check pingone-environment-id and that the worker application has a role in that environment."
             }
@@ -357,9 +354,8 @@ fn one_line(text: &str) -> String {
 fn api_class(status: u16, code: &str, detail: Option<&str>, retry_after: Option<Duration>) -> ErrorClass {
     match (code, detail) {
         (_, Some("UNIQUENESS_VIOLATION")) => ErrorClass::AlreadyExists,
-        ("ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")) => ErrorClass::Forbidden,
         ("INVALID_TOKEN", _) | (_, Some("INVALID_TOKEN")) if status == 401 => ErrorClass::Auth,
-        ("ACCESS_FAILED", _) if status == 401 => ErrorClass::Auth,
+        ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
         ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
         ("NOT_FOUND", _) => ErrorClass::NotFound,
         ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },

@@ -137,6 +137,7 @@ impl Limiter {
     }
 
     /// The rate at which a group's requests may start now.
+    #[cfg(test)]
     pub(crate) fn rate(&self, group: RateGroup) -> f64 {
         self.bucket(group)
             .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.rate()))

@@ -11,10 +11,10 @@ use super::gate::Shrunk;
 pub enum SyncError {
     /// A read failed. A failed read is never an empty list (connector-model.md §1 point 3).
     #[error(transparent)]
-    PingOne(#[from] PingOneError),
+    PingOne(Box<PingOneError>),
     /// The file could not be written.
     #[error(transparent)]
-    File(#[from] C1zError),
+    File(Box<C1zError>),
     /// The environment is on its way out.
     #[error(
         "environment {environment} is being deleted (status DELETE_PENDING): nothing was synced. Check \
@@ -57,7 +57,28 @@ pub enum SyncError {
     Thread(#[source] std::io::Error),
 }
 
+impl From<PingOneError> for SyncError {
+    fn from(error: PingOneError) -> Self {
+        Self::PingOne(Box::new(error))
+    }
+}
+
+impl From<C1zError> for SyncError {
+    fn from(error: C1zError) -> Self {
+        Self::File(Box::new(error))
+    }
+}
+
 impl SyncError {
+    /// The rows do not hold together: the same sync would fail again.
+    pub fn is_data_verdict(&self) -> bool {
+        match self {
+            Self::File(error) => matches!(**error, C1zError::Invariant { .. }),
+            Self::Shared(error) => error.is_data_verdict(),
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -229,7 +229,9 @@ impl MemberReads {
             }));
         }
         if group.kind == GroupKind::External {
-            users.iter_mut().for_each(|member| member.indirect = true);
+            for member in &mut users {
+                member.indirect = true;
+            }
         }
         Ok(sorted(users))
     }

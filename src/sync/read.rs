@@ -142,10 +142,7 @@ impl Reads {
     }
 
     pub(crate) fn users(&self, filter: Option<String>) -> Pages<User> {
-        self.client.users(UsersQuery {
-            filter,
-            ..UsersQuery::default()
-        })
+        self.client.users(&UsersQuery { filter })
     }
 
     /// Reads one page of users, translating each while the body is parsed. `false` after the last page.

@@ -55,34 +55,25 @@ async fn run_to_end(
     cancel: CancellationToken,
 ) -> Result<SyncReport, SyncError> {
     let begun = Instant::now();
-    let sync_type = if !options.targets.is_empty() {
-        SyncType::Partial
-    } else if options.skip_entitlements_and_grants {
-        SyncType::ResourcesOnly
-    } else {
-        SyncType::Full
-    };
+    let sync_type = sync_type(&options);
     let start = SyncStart::new(sync_type, jiff::Timestamp::now());
     let sync_id = start.sync_id.clone();
     let reads = Arc::new(Reads::new(client, Arc::clone(&progress)));
     progress.enter(Phase::Plan);
     let home = reads.home().await?;
-    let sink = Sink::start(
-        options.temp_dir.clone(),
-        start,
-        writer_options(&cancel),
-        Arc::clone(&progress),
-    )?;
+    let sink = Sink::start(&options.temp_dir, start, writer_options(&cancel), Arc::clone(&progress))?;
     let mut run = Run {
         options,
         reads,
         sink,
         home,
     };
-    let outcome = if run.options.targets.is_empty() {
-        run.full().await
+    let outcome = if run.options.empty {
+        Ok(Outcome::default())
+    } else if run.options.targeted {
+        Box::pin(run.targeted()).await
     } else {
-        run.targeted().await
+        Box::pin(run.full()).await
     };
     let Run {
         options,
@@ -100,7 +91,7 @@ async fn run_to_end(
     if let Some((warnings, steps)) = reads.warnings.too_many() {
         return Err(SyncError::TooManyWarnings { warnings, steps });
     }
-    if sync_type == SyncType::Full {
+    if sync_type == SyncType::Full && !options.empty {
         options.shrink.check(outcome.counts)?;
     }
     let writer = sink.close().await?;
@@ -115,6 +106,16 @@ async fn run_to_end(
         environment_name: home.environment_name,
         elapsed: begun.elapsed(),
     })
+}
+
+fn sync_type(options: &SyncOptions) -> SyncType {
+    if options.targeted {
+        SyncType::Partial
+    } else if options.skip_entitlements_and_grants {
+        SyncType::ResourcesOnly
+    } else {
+        SyncType::Full
+    }
 }
 
 fn seal(
@@ -185,7 +186,7 @@ struct Plan {
 
 impl Run {
     async fn full(&mut self) -> Result<Outcome, Ended> {
-        let mut plan = self.plan().await?;
+        let mut plan = Box::pin(self.plan()).await?;
         self.write_lists(&mut plan).await?;
         let (users, holdings) = self.users(&mut plan).await?;
         let mut outcome = Outcome {
@@ -225,20 +226,8 @@ impl Run {
         let with_roles = self.options.has(ResourceType::Role);
         let (mut populations, mut groups, roles) = futures_util::try_join!(
             self.reads.populations(),
-            async {
-                if with_groups {
-                    self.reads.groups().await
-                } else {
-                    Ok(Vec::new())
-                }
-            },
-            async {
-                if with_roles {
-                    self.reads.roles().await
-                } else {
-                    Ok(Vec::new())
-                }
-            },
+            or_empty(with_groups, self.reads.groups()),
+            or_empty(with_roles, self.reads.roles()),
         )?;
         populations.sort_unstable_by_key(|population| population.id);
         groups.sort_unstable_by_key(|group| group.id);
@@ -247,23 +236,16 @@ impl Run {
         }
         let group_plans: Vec<GroupPlan> = groups.iter().map(GroupPlan::of).collect();
         let concurrency = self.options.concurrency;
+        // Only static groups can hold roles.
         let holders = group_plans
             .iter()
-            .filter(|group| group.kind == GroupKind::Static)
-            .map(|group| group.id);
-        let holders: Vec<Uuid> = if self.scans_roles() {
-            holders.collect()
-        } else {
-            Vec::new()
-        };
+            .filter(|group| self.scans_roles() && group.kind == GroupKind::Static);
+        let holders: Vec<Uuid> = holders.map(|group| group.id).collect();
         let (nesting, group_holdings) = futures_util::try_join!(
-            async {
-                if self.wants_members() {
-                    Nesting::read(&self.reads, &group_plans, concurrency).await
-                } else {
-                    Ok(Nesting::default())
-                }
-            },
+            or_empty(
+                self.wants_members(),
+                Nesting::read(&self.reads, &group_plans, concurrency)
+            ),
             GroupHoldings::read(&self.reads, holders, concurrency),
         )?;
         let population_resources: Vec<Resource> = populations.iter().map(translate::population).collect();
@@ -628,6 +610,11 @@ impl Run {
         }
         Ok(around)
     }
+}
+
+/// Reads only what is wanted.
+async fn or_empty<T: Default>(wanted: bool, read: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
+    if wanted { read.await } else { Ok(T::default()) }
 }
 
 /// A resource as a row.

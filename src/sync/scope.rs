@@ -81,10 +81,6 @@ impl Holdings {
         self.list.push(holding);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
-    }
-
     /// Every scope that occurs.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &Scope> {
         self.scopes.iter().map(|(scope, _)| scope)

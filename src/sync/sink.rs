@@ -1,7 +1,7 @@
 //! The one thread that owns the growing file. Rows come over a bounded channel, already translated; bulk grants are
 //! encoded here, so that the channel carries 16 bytes per member and not a message.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -64,12 +64,12 @@ pub(crate) struct Sink {
 impl Sink {
     /// Starts the thread and its empty file.
     pub(crate) fn start(
-        dir: PathBuf,
+        dir: &Path,
         start: SyncStart,
         options: WriterOptions,
         progress: Arc<Progress>,
     ) -> Result<Self, SyncError> {
-        let writer = Writer::create(&dir, start, options)?;
+        let writer = Writer::create(dir, start, options)?;
         let (rows, mut inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("c1z-writer".to_owned())
@@ -125,10 +125,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// A token that ends the writer's long steps when the sync is cancelled.
 pub(crate) fn writer_options(cancel: &CancellationToken) -> WriterOptions {
-    WriterOptions {
-        cancel: cancel.clone(),
-        ..WriterOptions::default()
-    }
+    WriterOptions { cancel: cancel.clone() }
 }
 
 fn write(writer: &mut Writer, rows: Rows, progress: &Progress) -> Result<(), SyncError> {

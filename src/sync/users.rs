@@ -142,10 +142,13 @@ fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
     u64::try_from(populations.len()).is_ok_and(|extra| extra.saturating_mul(100) <= requests)
 }
 
+/// A block of users, or why there is none.
+type Block = Result<Vec<UserRow>, SyncError>;
+
 /// The users of all lanes, in blocks, in the order that the plan gives.
 #[derive(Debug)]
 pub(crate) struct UserBlocks {
-    lanes: Vec<Option<mpsc::Receiver<Result<Vec<UserRow>, SyncError>>>>,
+    lanes: Vec<Option<mpsc::Receiver<Block>>>,
     next: usize,
     _tasks: Vec<Task<()>>,
 }
@@ -179,7 +182,7 @@ impl UserBlocks {
     }
 
     /// The next block, `None` after the last.
-    pub(crate) async fn next(&mut self) -> Option<Result<Vec<UserRow>, SyncError>> {
+    pub(crate) async fn next(&mut self) -> Option<Block> {
         for _ in 0..self.lanes.len() {
             let position = self.next;
             self.next = (self.next + 1) % self.lanes.len();
@@ -202,7 +205,7 @@ async fn read_lane(
     filters: Vec<Option<String>>,
     names: &PopulationNames,
     rules: &UserRules,
-    sender: &mpsc::Sender<Result<Vec<UserRow>, SyncError>>,
+    sender: &mpsc::Sender<Block>,
 ) -> Result<(), SyncError> {
     let mut waiting: Vec<UserRow> = Vec::with_capacity(BLOCK);
     for filter in filters {

@@ -66,7 +66,7 @@ impl Warnings {
     /// name or an address.
     pub(crate) fn add(&self, warning: Warning, object: &dyn std::fmt::Display) {
         let total = self.counter(warning).fetch_add(1, Ordering::Relaxed) + 1;
-        if matches!(total, 1 | 10 | 100) || total % 1000 == 0 {
+        if matches!(total, 1 | 10 | 100) || total.is_multiple_of(1000) {
             tracing::warn!(warning = warning.as_str(), object = %object, total, "sync skipped something");
         }
     }

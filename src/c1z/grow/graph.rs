@@ -174,26 +174,23 @@ impl Search {
         let mut path = vec![(root, 0)];
         while let Some((node, at)) = path.last_mut() {
             let node = *node;
-            match next.get(node).and_then(|list| list.get(*at)).copied() {
-                Some(child) => {
-                    *at += 1;
-                    match self.index.get(child).copied().flatten() {
-                        None => {
-                            self.enter(child);
-                            path.push((child, 0));
-                        }
-                        Some(index) if self.on_stack.get(child) == Some(&true) => self.lower(node, index),
-                        Some(_) => {}
-                    }
+            let Some(child) = next.get(node).and_then(|list| list.get(*at)).copied() else {
+                path.pop();
+                self.leave(node);
+                if let Some((parent, _)) = path.last() {
+                    let low = self.low.get(node).copied().unwrap_or_default();
+                    self.lower(*parent, low);
                 }
+                continue;
+            };
+            *at += 1;
+            match self.index.get(child).copied().flatten() {
                 None => {
-                    path.pop();
-                    self.leave(node);
-                    if let Some((parent, _)) = path.last() {
-                        let low = self.low.get(node).copied().unwrap_or_default();
-                        self.lower(*parent, low);
-                    }
+                    self.enter(child);
+                    path.push((child, 0));
                 }
+                Some(index) if self.on_stack.get(child) == Some(&true) => self.lower(node, index),
+                Some(_) => {}
             }
         }
     }

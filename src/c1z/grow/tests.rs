@@ -1,3 +1,8 @@
+#![expect(
+    clippy::too_many_lines,
+    reason = "the straight reading of the contract stays in one piece"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -32,9 +37,9 @@ fn expected(case: &Case) -> BTreeMap<(String, String), BTreeMap<String, bool>> {
             .and_modify(|known: &mut Filter| {
                 known.0 &= filter.0;
                 if known.1.is_empty() || filter.1.is_empty() {
-                    known.1.clear()
+                    known.1.clear();
                 } else {
-                    known.1.extend(&filter.1)
+                    known.1.extend(&filter.1);
                 }
             })
             .or_insert(filter);
@@ -82,9 +87,9 @@ fn expected(case: &Case) -> BTreeMap<(String, String), BTreeMap<String, bool>> {
                 .and_modify(|known| {
                     known.0 &= filter.0;
                     if known.1.is_empty() || filter.1.is_empty() {
-                        known.1.clear()
+                        known.1.clear();
                     } else {
-                        known.1.extend(&filter.1)
+                        known.1.extend(&filter.1);
                     }
                 })
                 .or_insert(filter.clone());

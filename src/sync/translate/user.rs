@@ -58,7 +58,7 @@ pub(crate) fn user(user: &User, population_name: Option<&str>, rules: &UserRules
         description: String::new(),
         profile: profile(user, population_name, rules),
         created_at: user.created_at,
-        resource_trait: ResourceTrait::User(user_trait(user, rules)),
+        resource_trait: ResourceTrait::User(Box::new(user_trait(user, rules))),
         status: Some(status),
         immutable: None,
     }

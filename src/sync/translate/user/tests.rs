@@ -18,7 +18,7 @@ fn translate(extra: &Json) -> Resource {
 
 fn trait_of(extra: &Json) -> UserTrait {
     match translate(extra).resource_trait {
-        ResourceTrait::User(user) => user,
+        ResourceTrait::User(user) => *user,
         other => panic!("{other:?}"),
     }
 }
@@ -362,6 +362,7 @@ fn custom_attributes_go_into_the_profile_only_when_asked_for() {
 }
 
 #[test]
+#[expect(deprecated, reason = "the copies are what is tested")]
 fn the_trait_copies_equal_the_resource() {
     use crate::proto::c1::connector::v2 as pb;
     use prost::Message;
