@@ -1,1 +1,162 @@
-//! Wiring only: builds the parts, hands each its dependencies, starts the supervisor.
+//! Wiring only: builds the parts, hands each its dependencies, prints results. Knows every module; no module knows it.
+
+mod connect;
+mod daemon;
+mod inspect;
+mod one_shot;
+pub mod report;
+mod state;
+mod syncs;
+mod terminal;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Endpoint, HealthCheck};
+use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, command_line};
+use crate::manifest;
+use crate::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
+
+/// Exit code of a failure at run time.
+const FAILED: u8 = 1;
+
+/// Runs the program; answers its exit code (style: 0 clean, 1 failure, 64 bad configuration).
+pub fn main() -> u8 {
+    let invocation = match Invocation::of_process() {
+        Ok(invocation) => invocation,
+        Err(error) => return refused(&error),
+    };
+    match run(invocation) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+fn refused(error: &ConfigError) -> u8 {
+    match error {
+        // Knows itself whether it is help for stdout or a complaint for stderr, and whether colours are wanted.
+        ConfigError::CommandLine(error) => error.print().ok(),
+        other => writeln!(io::stderr(), "baton-ping-one: {other}").ok(),
+    };
+    error.exit_code()
+}
+
+/// One line: what failed and why. Causes that the text already holds are not repeated.
+fn complain(error: &anyhow::Error) {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    writeln!(io::stderr(), "baton-ping-one: {text}").ok();
+}
+
+fn run(invocation: Invocation) -> anyhow::Result<u8> {
+    let config = invocation.config;
+    let print = |text: &str| {
+        io::stdout()
+            .lock()
+            .write_all(text.as_bytes())
+            .context("print the result")
+    };
+    match invocation.command {
+        Command::Config => print(&manifest::config_document())?,
+        Command::Capabilities => print(&manifest::capabilities_document()?)?,
+        Command::Inspect(inspect) => inspect::show(&inspect, &config.temp_dir)?,
+        Command::Completion(shell) => {
+            clap_complete::generate(shell, &mut command_line(), "baton-ping-one", &mut io::stdout());
+        }
+        Command::HealthCheck { endpoint, timeout } => return health_check(&config, &endpoint, timeout),
+        Command::Run => {
+            let log = daemon::start_logging(&config)?;
+            return runtime()?.block_on(work(config, log));
+        }
+    }
+    Ok(0)
+}
+
+/// Silent when the daemon is well; its own exit codes otherwise (c1-protocol.md §7.6).
+fn health_check(config: &Config, endpoint: &str, timeout: std::time::Duration) -> anyhow::Result<u8> {
+    let check = HealthCheck {
+        address: config.admin.address.to_string(),
+        port: config.admin.port,
+        endpoint: Endpoint::parse(endpoint)?,
+        timeout,
+    };
+    match runtime()?.block_on(check.run()) {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            let code = error.exit_code();
+            complain(&anyhow::Error::new(error));
+            Ok(code)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")
+}
+
+fn log_config(settings: &LogSettings) -> LogConfig {
+    let console = match settings.format.as_str() {
+        "" => io::stdout().is_terminal(),
+        format => format == "console",
+    };
+    LogConfig {
+        // A level that is not known is info, as C1's other connectors have it (c1-protocol.md §12.2).
+        level: settings.level.parse().unwrap_or(LogLevel::Info),
+        format: if console { LogFormat::Console } else { LogFormat::Json },
+        paths: settings.paths.iter().map(PathBuf::from).collect(),
+    }
+}
+
+async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
+    if let Some(c1) = config.c1.clone() {
+        return Box::pin(daemon::serve(config, c1, log)).await;
+    }
+    let cancel = CancellationToken::new();
+    let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    anyhow::ensure!(
+        config.schedule.sync_interval.is_none(),
+        "syncing on an own clock is not there yet: leave sync-interval out"
+    );
+    match config.one_shot {
+        OneShot::Sync => one_shot::sync(config, cancel).await,
+        _ => anyhow::bail!("one-shot provisioning is not there yet"),
+    }
+}
+
+/// The first SIGINT or SIGTERM ends the work in order, the second ends the process.
+async fn stop_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    for round in 0..2 {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if round == 0 {
+            tracing::info!("a signal asked to stop");
+            cancel.cancel();
+        }
+    }
+    std::process::exit(i32::from(FAILED));
+}

@@ -1,1 +1,3 @@
 //! Credentials in secrecy types, parsed and validated, behind one watch channel.
+
+pub mod source;

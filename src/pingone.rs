@@ -1,1 +1,27 @@
-//! The PingOne platform API: authentication, client, paging, rate limit, retry, wire types, errors.
+//! The PingOne platform API (pingone-api.md): authentication, paging, rate limit, retry, wire types, errors.
+//!
+//! Holds no policy: which 404 means "vanished" or what a refusal means for a grant is decided by the callers. What it
+//! does promise: no page is lost, no token goes to a foreign host, nothing secret and no body is in any error.
+
+mod auth;
+mod bucket;
+mod client;
+mod error;
+mod host;
+mod in_flight;
+mod lenient;
+mod limiter;
+mod operation;
+mod page;
+mod retry_after;
+mod roles;
+mod stats;
+pub mod types;
+
+pub use auth::Credentials;
+pub use client::{Budget, Client, ClientConfig, MemberKind, Principal, UsersQuery};
+pub use error::{GrpcCode, PingOneError, Reason};
+pub use host::{HostError, Hosts, Region};
+pub use operation::{Operation, RateGroup};
+pub use page::{PageInfo, Pages, each_item};
+pub use stats::{RequestObserver, Stats};

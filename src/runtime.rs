@@ -1,1 +1,8 @@
 //! Supervisor, shutdown phases, clock, back-off, jitter.
+
+pub mod backoff;
+pub mod liveness;
+pub mod readiness;
+pub mod shutdown;
+pub mod spawn;
+pub mod supervisor;

@@ -1,1 +1,12 @@
-//! `model` to connector messages, `Any`, proto3 JSON.
+//! `model` to the messages of `c1.connector.v2`, as bytes. Nothing else knows how a resource, an entitlement or a
+//! grant looks on the wire. Encoding is deterministic: fields ascend, maps are sorted, so two syncs of the same
+//! directory give the same bytes (c1z.md §4.1).
+
+pub mod describe;
+mod encode;
+mod grant;
+pub mod json;
+pub mod stored;
+
+pub use encode::{entitlement, resource, resource_type};
+pub use grant::{EncodedGrant, GrantEncoder, grant};

@@ -22,6 +22,10 @@ pub struct ResourceId {
 
 impl ResourceId {
     /// An id from its parts.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small and copied; a reference at every call would only be noise"
+    )]
     pub fn new(resource_type: ResourceType, id: impl ToString) -> Self {
         Self {
             resource_type,
@@ -76,7 +80,7 @@ pub enum StatusKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceTrait {
     /// `UserTrait`
-    User(UserTrait),
+    User(Box<UserTrait>),
     /// `GroupTrait`
     Group(GroupTrait),
     /// `RoleTrait`

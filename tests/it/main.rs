@@ -1,1 +1,6 @@
-//! Test entry.
+//! The integration binary: one module per scenario.
+
+mod docs;
+mod k8s;
+mod proto_table;
+mod service;

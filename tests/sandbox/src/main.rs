@@ -1,2 +1,81 @@
-//! Program entry.
-fn main() {}
+//! Program form of the stand-ins.
+
+use clap::{Parser, Subcommand};
+use sandbox::pingone;
+use std::io::Write as _;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Stand-ins for PingOne and C1.
+#[derive(Parser)]
+#[command(version)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A strict fake of PingOne; prints one line of JSON with its addresses, ids and secrets, then serves until it is stopped.
+    ///
+    /// Its own paths on the API listener: GET /sandbox/requests, POST /sandbox/requests/reset, GET /sandbox/state[?full=true],
+    /// POST /sandbox/faults, POST /sandbox/tokens/expire. A fault is JSON like
+    /// {"method":"GET","path":"*/`users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2`"}}}; actions: status,
+    /// refuse, truncated, html, reset-mid-body, reset, slow, trickle, hang, expired-token, gateway, content-type, body,
+    /// cursor-expired, endless-page, duplicate-row, empty-page, short-page, answer-lost.
+    Pingone(Box<pingone::Options>),
+    /// A C1 that hands out the tasks it is given and keeps a log of what it receives.
+    C1(sandbox::c1::Program),
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = match Line::parse().command {
+        Command::Pingone(options) => options,
+        Command::C1(program) => return program.run(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.listen.threads.max(1))
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve_pingone(*options))
+}
+
+async fn serve_pingone(options: pingone::Options) -> anyhow::Result<()> {
+    let file = options.listen.credentials_file.clone();
+    let mut server = pingone::start(options).await?;
+    let (foreign_id, foreign_secret) = server.foreign_client();
+    let line = serde_json::json!({
+        "api_url": server.api_url(), "auth_url": server.auth_url(), "environment_id": server.environment_id(),
+        "client_id": server.client_id(), "client_secret": server.client_secret(),
+        "other_environment_id": server.other_environment_id(), "organization_id": server.organization_id(),
+        "foreign_client_id": foreign_id, "foreign_client_secret": foreign_secret,
+    });
+    if let Some(file) = file {
+        write_private(&file, &format!("{line}\n"))?;
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    drop(out);
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        () = server.wait() => {}
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}

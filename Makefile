@@ -1,0 +1,64 @@
+# Everything that CI runs, a laptop runs, too: `make ci`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: ## Sync a made-up PingOne environment into a file and show what is in it
+	scripts/demo.sh
+
+.PHONY: test
+test: ci ## Everything that CI runs
+
+.PHONY: ci
+ci: fmt-check lint unit docs drift deny compat ## Format, lints, tests, docs, drift, licences, compatibility
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check: ## Fail on unformatted code
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy, warnings are errors
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: unit
+unit: ## Unit and integration tests
+	$(CARGO) test --locked --workspace
+
+.PHONY: docs
+docs: ## Build the API docs, warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+.PHONY: drift
+drift: ## Fail when generated files differ from what makes them
+	scripts/drift.sh
+
+.PHONY: deny
+deny: ## Licences, bans and sources of every dependency
+	scripts/deny.sh
+
+.PHONY: compat
+compat: ## Hold our files against the Go SDK's reader
+	scripts/compat.sh
+
+.PHONY: bench
+bench: ## Measure syncs, file writes and translation
+	scripts/bench.sh
+
+.PHONY: release
+release: ## Build the release binaries
+	$(CARGO) build --locked --release --workspace --bins
+
+.PHONY: clean
+clean: ## Remove build results
+	$(CARGO) clean

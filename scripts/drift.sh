@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Files that are generated from the program must be what the program makes now.
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+cargo build --locked --quiet --bin baton-ping-one
+binary=$target/debug/baton-ping-one
+different=0
+compare() {
+  if ! diff -u "$2" "$1" >&2; then
+    echo "$2 is not what the program makes" >&2
+    different=1
+  fi
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$binary" config >"$work/config"
+"$binary" capabilities >"$work/capabilities"
+compare "$work/config" config_schema.json
+compare "$work/capabilities" baton_capabilities.json
+# README holds the complete help in a block between two markers.
+sed -n '/^<!-- help -->$/,/^<!-- end of help -->$/p' README.md | sed '1,2d' | head -n -2 >"$work/readme"
+COLUMNS=120 "$binary" --help >"$work/help"
+compare "$work/help" "$work/readme"
+exit "$different"

@@ -1,0 +1,128 @@
+//! One sync into a file, then the end (c1-protocol.md §12.3).
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::report::{Closing, process_usage};
+use super::{connect, state, terminal};
+use crate::c1z::Lock;
+use crate::config::{Config, Output, StorageEngine, SyncSettings};
+use crate::model::{ResourceId, ResourceType};
+use crate::pingone::Stats;
+use crate::runtime::spawn::spawn;
+use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions, SyncReport, run};
+
+/// Syncs the environment into `--file` and prints what was done.
+pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
+    let (client, environment) = connect::pingone(&config.pingone, None)?;
+    let file = config.file.clone();
+    let _lock = Lock::take(&file)?;
+    if config.sync.storage_engine == StorageEngine::Pebble {
+        tracing::warn!("storage-engine=pebble is answered with a sqlite file (v1), which every reader takes");
+    }
+    let mut options = options(&config.sync, &config.temp_dir, &file);
+    options.shrink.previous = if config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
+        None
+    } else {
+        state::previous(config.state_dir.as_deref(), environment, &file, &config.temp_dir)?
+    };
+    options.concurrency = config.pingone.max_in_flight;
+    let progress = Arc::new(Progress::default());
+    let done = CancellationToken::new();
+    let on_terminal = io::stderr().is_terminal() && config.output == Output::Table;
+    let line = spawn(terminal::show(
+        Arc::clone(&progress),
+        client.clone(),
+        on_terminal,
+        done.clone(),
+    ));
+    let result = run(client.clone(), options, progress, cancel).await;
+    done.cancel();
+    line.await;
+    let report = result?;
+    if let Some(dir) = &config.state_dir {
+        state::remember(dir, environment, report.counts)?;
+    }
+    let closing = closing(&report, client.stats(), &file);
+    let text = match config.output {
+        Output::Json => format!("{}\n", closing.json()),
+        Output::Table => closing.table(),
+    };
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("print the report")?;
+    Ok(0)
+}
+
+/// What the settings ask of a full sync.
+pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> SyncOptions {
+    let mut options = SyncOptions::full(temp_dir.to_owned(), file.to_owned());
+    let wanted = |id: &str| settings.resource_types.is_empty() || settings.resource_types.iter().any(|t| t == id);
+    options
+        .resource_types
+        .retain(|resource_type| wanted(resource_type.id()));
+    options.skip_entitlements_and_grants = settings.skip_entitlements_and_grants;
+    options.skip_grants = settings.skip_grants;
+    options.targets = settings
+        .resources
+        .iter()
+        .filter_map(|(kind, id)| ResourceType::from_id(kind).map(|kind| ResourceId::new(kind, id)))
+        .collect();
+    options.targeted = !settings.resources.is_empty();
+    options.empty = settings.skip_full_sync;
+    options.role_population_entitlements = match settings.role_population_entitlements {
+        "assigned" => RolePopulationEntitlements::Assigned,
+        _ => RolePopulationEntitlements::All,
+    };
+    options.role_scan = match settings.role_scan {
+        "candidates" => RoleScan::Candidates(settings.role_candidates.clone()),
+        "groups-and-workers" => RoleScan::GroupsAndWorkers,
+        _ => RoleScan::All,
+    };
+    options.population_filter.clone_from(&settings.population_filter);
+    options.user_filter.clone_from(&settings.user_filter);
+    options.skip_external_groups = settings.skip_external_groups;
+    options.custom_attributes.clone_from(&settings.custom_attributes);
+    options
+        .employee_id_attributes
+        .clone_from(&settings.employee_id_attributes);
+    options
+        .service_account_types
+        .clone_from(&settings.service_account_types);
+    options.shrink = ShrinkGate {
+        previous: None,
+        max_percent: settings.max_shrink_percent,
+        accept: settings.accept_shrink,
+    };
+    options
+}
+
+fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
+    let names = |map: &BTreeMap<&'static str, u64>| map.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let (cpu_seconds, peak_memory_bytes) = process_usage();
+    Closing {
+        cpu_seconds,
+        peak_memory_bytes,
+        file: file.display().to_string(),
+        sync_id: report.sync_id.clone(),
+        environment: report.environment_name.clone(),
+        resources: report.file.stats.resources_by_resource_type.clone(),
+        entitlements: report.file.stats.entitlements_by_resource_type.clone(),
+        grants: report.file.stats.grants_by_resource_type.clone(),
+        grants_expanded: report.grants_expanded,
+        requests: names(&stats.by_operation()),
+        refused: stats.refused(),
+        retries: stats.retries(),
+        rate_limit_wait_seconds: stats.waited().as_secs_f64(),
+        seconds: report.elapsed.as_secs_f64(),
+        file_size_bytes: report.file.size_bytes,
+        decoded_size_bytes: report.file.decoded_size_bytes,
+        warnings: names(&report.warnings),
+    }
+}

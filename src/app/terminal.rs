@@ -1,0 +1,83 @@
+//! The progress line of a one-shot sync: one line that is rewritten on a terminal, plain log lines elsewhere.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::pingone::Client;
+use crate::sync::{Phase, Progress};
+
+/// How often a terminal's line is rewritten.
+const REDRAW: Duration = Duration::from_millis(250);
+/// How often a line is logged elsewhere.
+const LOG: Duration = Duration::from_secs(10);
+
+/// Shows the progress until `done` is cancelled; a terminal's line is wiped at the end.
+pub(crate) async fn show(progress: Arc<Progress>, client: Client, terminal: bool, done: CancellationToken) {
+    let begun = Instant::now();
+    let mut ticks = tokio::time::interval(if terminal { REDRAW } else { LOG });
+    ticks.tick().await;
+    while done.run_until_cancelled(ticks.tick()).await.is_some() {
+        let line = line(&progress, &client, begun.elapsed());
+        if terminal {
+            draw(&format!("\r\x1b[2K{line}"));
+        } else {
+            tracing::info!(phase = progress.phase().as_str(), progress = line, "sync is running");
+        }
+    }
+    if terminal {
+        draw("\r\x1b[2K");
+    }
+}
+
+/// A broken terminal does not end a sync.
+fn draw(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok();
+}
+
+fn line(progress: &Progress, client: &Client, elapsed: Duration) -> String {
+    let stats = client.stats();
+    let requests = stats.requests();
+    let users = progress.users.load(Ordering::Relaxed);
+    let scanned = progress.principals_scanned.load(Ordering::Relaxed);
+    let expected = progress.users_expected.load(Ordering::Relaxed);
+    let groups = progress.groups.load(Ordering::Relaxed);
+    let read = progress.groups_read.load(Ordering::Relaxed);
+    let grants = progress.grants.load(Ordering::Relaxed);
+    let rate = rate(requests, elapsed);
+    let waited = stats.waited().as_secs_f64();
+    let phase = progress.phase();
+    let done = match phase {
+        Phase::Users if expected > 0 => format!("{users}/{expected} users, {scanned} role reads"),
+        Phase::Plan | Phase::Users => format!("{users} users, {scanned} role reads"),
+        Phase::Members => format!("{read}/{groups} groups, {grants} grants"),
+        Phase::Roles | Phase::Seal => format!("{users} users, {groups} groups, {grants} grants"),
+    };
+    let left = match phase {
+        Phase::Users if expected > 0 => remaining(users, expected, elapsed),
+        Phase::Members if groups > 0 => remaining(read, groups, elapsed),
+        _ => String::new(),
+    };
+    format!(
+        "{:<8} {done}; {requests} requests, {rate}/s, waited {waited:.1} s{left}",
+        phase.as_str()
+    )
+}
+
+fn rate(requests: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    requests.saturating_mul(1_000) / millis
+}
+
+/// The time that is left in this phase at the pace so far, once there is a pace.
+fn remaining(done: u64, all: u64, elapsed: Duration) -> String {
+    if done == 0 || done >= all || elapsed < Duration::from_secs(3) {
+        return String::new();
+    }
+    let seconds = elapsed.as_secs().saturating_mul(all - done) / done;
+    format!("; about {seconds} s left in this phase")
+}

@@ -1,0 +1,273 @@
+//! Magic and one zstd frame around the database (c1z.md §2).
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use tempfile::NamedTempFile;
+use tokio_util::sync::CancellationToken;
+use zstd::stream::raw::CParameter;
+
+use super::C1zError;
+
+/// First bytes of a file.
+pub(crate) const MAGIC: [u8; 5] = *b"C1ZF\0";
+/// First bytes of the newer kind.
+pub(crate) const MAGIC_V3: [u8; 5] = *b"C1Z3\0";
+/// Readers refuse a larger database.
+pub(crate) const DECODED_MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// From this size on a warning.
+pub(crate) const DECODED_WARN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Level 1: on 1.2 M grants level 3 takes three times the memory for one percent (c1z.md §2.1).
+const LEVEL: i32 = 1;
+/// 1 MiB: a larger one makes the packed file a hundredth smaller, and each of its jobs four times the window.
+const WINDOW_LOG: u32 = 20;
+/// Compressor threads.
+const THREADS: u32 = 2;
+/// Bytes between two looks at the cancellation.
+const CHUNK: usize = 256 * 1024;
+
+/// What a reader accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest database.
+    pub decoded_bytes: u64,
+    /// Largest zstd window.
+    pub window_log: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            decoded_bytes: DECODED_MAX_BYTES,
+            window_log: 27,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits with what the environment allows (c1z.md §2.2).
+    pub fn from_environment() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the two variables are readers' own, not settings"
+        )]
+        let megabytes = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+        let mut limits = Self::default();
+        if let Some(size) = megabytes("BATON_DECODER_MAX_DECODED_SIZE_MB") {
+            limits.decoded_bytes = size.saturating_mul(1024 * 1024);
+        }
+        if let Some(size) = megabytes("BATON_DECODER_MAX_MEMORY_MB").filter(|size| *size > 0) {
+            limits.window_log = size.saturating_mul(1024 * 1024).ilog2().clamp(10, 31);
+        }
+        limits
+    }
+}
+
+struct Hashing<'a> {
+    file: &'a mut File,
+    digest: Context,
+    bytes: u64,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(data)?;
+        self.digest.update(data.get(..written).unwrap_or_default());
+        self.bytes += u64::try_from(written).unwrap_or(0);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Size and SHA-256 of a packed file.
+pub(crate) struct Packed {
+    pub(crate) size_bytes: u64,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// Packs the database into a temporary file beside `target`, syncs it and renames it over `target`.
+pub(crate) fn pack(db: &Path, target: &Path, cancel: &CancellationToken) -> Result<Packed, C1zError> {
+    let mut source = File::open(db).map_err(C1zError::read(db))?;
+    let size = source.metadata().map_err(C1zError::read(db))?.len();
+    if size > DECODED_MAX_BYTES {
+        return Err(C1zError::TooLarge {
+            size_bytes: size,
+            limit_bytes: DECODED_MAX_BYTES,
+        });
+    }
+    if size > DECODED_WARN_BYTES {
+        tracing::warn!(
+            size_bytes = size,
+            "the database comes close to the 10 GiB that readers accept"
+        );
+    }
+    let dir = target
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if target.is_dir() {
+        return Err(C1zError::write(target)(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut temp = tempfile::Builder::new()
+        .prefix(".baton-ping-one-")
+        .suffix(".tmp")
+        .tempfile_in(dir)
+        .map_err(C1zError::write(dir))?;
+    let packed =
+        compress(&mut source, size, temp.as_file_mut(), cancel).map_err(|error| fault(error, target, cancel))?;
+    temp.as_file().sync_all().map_err(C1zError::write(target))?;
+    publish(temp, target)?;
+    // The rename itself must be on disk, too.
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(C1zError::write(dir))?;
+    Ok(packed)
+}
+
+fn fault(error: io::Error, target: &Path, cancel: &CancellationToken) -> C1zError {
+    if cancel.is_cancelled() {
+        C1zError::Cancelled
+    } else {
+        C1zError::write(target)(error)
+    }
+}
+
+fn publish(temp: NamedTempFile, target: &Path) -> Result<(), C1zError> {
+    temp.persist(target)
+        .map(drop)
+        .map_err(|error| C1zError::write(target)(error.error))
+}
+
+pub(crate) fn compress(
+    source: &mut impl Read,
+    size: u64,
+    target: &mut File,
+    cancel: &CancellationToken,
+) -> io::Result<Packed> {
+    let mut out = Hashing {
+        file: target,
+        digest: Context::new(&SHA256),
+        bytes: 0,
+    };
+    out.write_all(&MAGIC)?;
+    let mut encoder = zstd::stream::write::Encoder::new(out, LEVEL)?;
+    encoder.set_pledged_src_size(Some(size))?;
+    encoder.include_checksum(true)?;
+    encoder.include_contentsize(true)?;
+    encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG.min(window_for(size))))?;
+    encoder.multithread(THREADS)?;
+    let mut chunk = vec![0_u8; CHUNK];
+    loop {
+        if cancel.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let read = source.read(&mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        encoder.write_all(chunk.get(..read).unwrap_or_default())?;
+    }
+    let mut out = encoder.finish()?;
+    out.flush()?;
+    let mut sha256 = [0_u8; 32];
+    for (to, from) in sha256.iter_mut().zip(out.digest.finish().as_ref()) {
+        *to = *from;
+    }
+    Ok(Packed {
+        size_bytes: out.bytes,
+        sha256,
+    })
+}
+
+/// The smallest window that holds the content, so that small files do not ask readers for 8 MiB.
+fn window_for(size: u64) -> u32 {
+    (64 - size.max(1024).leading_zeros()).max(10)
+}
+
+/// Checks magic and declared size, then unpacks into `db`.
+pub(crate) fn unpack(path: &Path, db: &mut File, limits: Limits) -> Result<u64, C1zError> {
+    let file = File::open(path).map_err(C1zError::read(path))?;
+    let mut source = BufReader::with_capacity(CHUNK, file);
+    let mut magic = [0_u8; MAGIC.len()];
+    source.read_exact(&mut magic).map_err(|error| not_a_file(path, error))?;
+    match magic {
+        MAGIC => {}
+        MAGIC_V3 => return Err(C1zError::Version3 { path: path.to_owned() }),
+        _ => return Err(C1zError::Magic { path: path.to_owned() }),
+    }
+    let damaged = |what: &str| C1zError::Damaged {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    };
+    let head = io::BufRead::fill_buf(&mut source).map_err(C1zError::read(path))?;
+    match zstd::zstd_safe::get_frame_content_size(head) {
+        Ok(Some(claimed)) if claimed > limits.decoded_bytes => {
+            return Err(C1zError::Oversize {
+                path: path.to_owned(),
+                claimed_bytes: claimed,
+                limit_bytes: limits.decoded_bytes,
+            });
+        }
+        Ok(_) => {}
+        Err(_) => return Err(damaged("no zstd frame follows the magic")),
+    }
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(source)
+        .map_err(C1zError::read(path))?
+        .single_frame();
+    decoder
+        .window_log_max(limits.window_log)
+        .map_err(C1zError::read(path))?;
+    let mut chunk = vec![0_u8; CHUNK];
+    let mut total: u64 = 0;
+    loop {
+        let read = decoder.read(&mut chunk).map_err(|error| frame_fault(path, &error))?;
+        if read == 0 {
+            break;
+        }
+        total += u64::try_from(read).unwrap_or(0);
+        if total > limits.decoded_bytes {
+            let limit_bytes = limits.decoded_bytes;
+            return Err(C1zError::Oversize {
+                path: path.to_owned(),
+                claimed_bytes: total,
+                limit_bytes,
+            });
+        }
+        db.write_all(chunk.get(..read).unwrap_or_default())
+            .map_err(C1zError::write(path))?;
+    }
+    let mut rest = decoder.finish();
+    if !io::BufRead::fill_buf(&mut rest)
+        .map_err(C1zError::read(path))?
+        .is_empty()
+    {
+        return Err(damaged("more than one zstd frame follows the magic"));
+    }
+    Ok(total)
+}
+
+fn not_a_file(path: &Path, error: io::Error) -> C1zError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        C1zError::Magic { path: path.to_owned() }
+    } else {
+        C1zError::read(path)(error)
+    }
+}
+
+fn frame_fault(path: &Path, error: &io::Error) -> C1zError {
+    let text = error.to_string();
+    let what = if error.kind() == io::ErrorKind::UnexpectedEof || text.contains("incomplete") {
+        "it ends too early".to_owned()
+    } else {
+        format!("its zstd frame does not decode ({text})")
+    };
+    C1zError::Damaged {
+        path: path.to_owned(),
+        what,
+    }
+}

@@ -1,0 +1,185 @@
+//! Reads a file back: magic, limits, one frame, the rows of its latest finished sync. Used by `inspect`, by the shrink
+//! gate and by tests; never writes to the file.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use tempfile::TempDir;
+
+use super::container::{self, Limits};
+use super::{C1zError, Stats};
+
+/// The row of a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRun {
+    /// Its id.
+    pub sync_id: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: String,
+    /// What it covers.
+    pub sync_type: String,
+    /// Its token.
+    pub token: String,
+    /// Whether the grants' columns are trustworthy.
+    pub supports_diff: bool,
+    /// Its counts.
+    pub stats: Stats,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+    path: PathBuf,
+    run: SyncRun,
+    _dir: TempDir,
+}
+
+impl Reader {
+    /// Opens a file: unpacks it under `temp_dir` and finds its latest finished sync.
+    pub fn open(path: &Path, temp_dir: &Path, limits: Limits) -> Result<Self, C1zError> {
+        let dir = tempfile::Builder::new()
+            .prefix("baton-ping-one-read-")
+            .tempdir_in(temp_dir)
+            .map_err(C1zError::write(temp_dir))?;
+        let db_path = dir.path().join("db");
+        let mut file = std::fs::File::create(&db_path).map_err(C1zError::write(&db_path))?;
+        container::unpack(path, &mut file, limits)?;
+        drop(file);
+        let damaged = |what: String| C1zError::Damaged {
+            path: path.to_owned(),
+            what,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&db_path, flags).map_err(|error| damaged(error.to_string()))?;
+        db.pragma_update(None, "cache_size", -8_000)
+            .map_err(|error| damaged(error.to_string()))?;
+        let run = latest(&db)
+            .map_err(|error| damaged(format!("its database does not read ({error})")))?
+            .ok_or_else(|| damaged("it holds no finished sync".to_owned()))?;
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+            run,
+            _dir: dir,
+        })
+    }
+
+    /// The sync.
+    pub fn run(&self) -> &SyncRun {
+        &self.run
+    }
+
+    /// Hands out the message of every row of a table, in the order of rows.
+    fn each(&self, table: &str, mut each: impl FnMut(&[u8]) -> Result<(), C1zError>) -> Result<(), C1zError> {
+        let fault = |error: rusqlite::Error| C1zError::Damaged {
+            path: self.path.clone(),
+            what: error.to_string(),
+        };
+        let query = format!("SELECT data FROM {table} WHERE sync_id = ? ORDER BY id");
+        let mut statement = self.db.prepare(&query).map_err(fault)?;
+        let mut rows = statement.query([&self.run.sync_id]).map_err(fault)?;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let data = row.get_ref(0).map_err(fault)?.as_blob().unwrap_or_default();
+            each(data)?;
+        }
+        Ok(())
+    }
+
+    fn decoded<T, E: std::fmt::Display>(
+        &self,
+        table: &str,
+        decode: impl Fn(&[u8]) -> Result<T, E>,
+        mut each: impl FnMut(T) -> Result<(), C1zError>,
+    ) -> Result<(), C1zError> {
+        self.each(table, |data| {
+            let item = decode(data).map_err(|error| C1zError::Damaged {
+                path: self.path.clone(),
+                what: format!("a row of {table} does not decode ({error})"),
+            })?;
+            each(item)
+        })
+    }
+
+    /// Every resource type.
+    pub fn resource_types(
+        &self,
+        each: impl FnMut(crate::wire::stored::StoredResourceType) -> Result<(), C1zError>,
+    ) -> Result<(), C1zError> {
+        self.decoded("v1_resource_types", crate::wire::stored::resource_type, each)
+    }
+
+    /// Every resource.
+    pub fn resources(
+        &self,
+        each: impl FnMut(crate::wire::stored::StoredResource) -> Result<(), C1zError>,
+    ) -> Result<(), C1zError> {
+        self.decoded("v1_resources", crate::wire::stored::resource, each)
+    }
+
+    /// Every entitlement.
+    pub fn entitlements(
+        &self,
+        each: impl FnMut(crate::wire::stored::StoredEntitlement) -> Result<(), C1zError>,
+    ) -> Result<(), C1zError> {
+        self.decoded("v1_entitlements", crate::wire::stored::entitlement, each)
+    }
+
+    /// Every grant.
+    pub fn grants(
+        &self,
+        each: impl FnMut(crate::wire::stored::StoredGrant) -> Result<(), C1zError>,
+    ) -> Result<(), C1zError> {
+        self.decoded("v1_grants", crate::wire::stored::grant, each)
+    }
+
+    /// Grants on resources of this type that a connector gave, without those that expansion made: those carry an empty
+    /// `GrantImmutable` and sources without their own entitlement.
+    pub fn raw_grants(&self, resource_type_id: &str) -> Result<u64, C1zError> {
+        let fault = |error: rusqlite::Error| C1zError::Damaged {
+            path: self.path.clone(),
+            what: error.to_string(),
+        };
+        let query = "SELECT data FROM v1_grants WHERE resource_type_id = ? AND sync_id = ?";
+        let mut statement = self.db.prepare(query).map_err(fault)?;
+        let mut rows = statement.query([resource_type_id, &self.run.sync_id]).map_err(fault)?;
+        let mut count = 0;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let data = row.get_ref(0).map_err(fault)?.as_blob().unwrap_or_default();
+            let grant = crate::wire::stored::grant(data).map_err(|error| C1zError::Damaged {
+                path: self.path.clone(),
+                what: error.to_string(),
+            })?;
+            let expanded = grant.immutable == "expanded" && !grant.sources.contains(&grant.entitlement_id);
+            count += u64::from(!expanded);
+        }
+        Ok(count)
+    }
+}
+
+fn latest(db: &Connection) -> rusqlite::Result<Option<SyncRun>> {
+    db.query_row(
+        "SELECT sync_id, started_at, ended_at, sync_type, sync_token, supports_diff, stats FROM v1_sync_runs WHERE \
+         ended_at IS NOT NULL ORDER BY ended_at DESC, sync_id DESC LIMIT 1",
+        [],
+        sync_run,
+    )
+    .optional()
+}
+
+fn sync_run(row: &Row<'_>) -> rusqlite::Result<SyncRun> {
+    let stats: Option<String> = row.get(6)?;
+    Ok(SyncRun {
+        sync_id: row.get(0)?,
+        started_at: row.get(1)?,
+        ended_at: row.get(2)?,
+        sync_type: row.get(3)?,
+        token: row.get(4)?,
+        supports_diff: row.get(5)?,
+        stats: stats
+            .and_then(|stats| serde_json::from_str(&stats).ok())
+            .unwrap_or_default(),
+    })
+}

@@ -1,0 +1,73 @@
+//! What is wrong with the settings. Texts name flag, environment, file key and what kind of value is wanted; never the
+//! value itself.
+
+use super::fields::Field;
+use crate::error::ErrorClass;
+
+/// A start that ends before it begins (exit code 64).
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line itself: help, version, a typo.
+    #[error("{0}")]
+    CommandLine(#[from] clap::Error),
+    /// A value that does not fit.
+    #[error("{}: {problem} (value from the {source_name})", place(field))]
+    Invalid {
+        /// The setting.
+        field: &'static Field,
+        /// What is wanted.
+        problem: String,
+        /// Where the value came from.
+        source_name: &'static str,
+    },
+    /// A value that is missing.
+    #[error("{} is required: {}", place(field), field.help)]
+    Missing {
+        /// The setting.
+        field: &'static Field,
+    },
+    /// A feature that is not built.
+    #[error("--{0} is not supported by baton-ping-one")]
+    Unsupported(String),
+    /// Settings that only make sense together.
+    #[error("--{given} also needs --{missing}")]
+    Together {
+        /// The one that is set.
+        given: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
+    /// Settings that exclude each other.
+    #[error("--{0} and --{1} exclude each other")]
+    Exclusive(&'static str, &'static str),
+    /// Something else about several settings.
+    #[error("{0}")]
+    Relation(String),
+    /// The configuration file.
+    #[error("configuration file {path}: {problem}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn place(field: &Field) -> String {
+    format!("--{0} ({1}, configuration key {0})", field.name, field.env())
+}
+
+impl ConfigError {
+    /// What kind of failure it is: always one of what was asked for.
+    pub const fn class(&self) -> ErrorClass {
+        ErrorClass::Rejected
+    }
+
+    /// The exit code: 0 for help and version, 64 for everything that is wrong.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::CommandLine(error) if !error.use_stderr() => 0,
+            _ => 64,
+        }
+    }
+}

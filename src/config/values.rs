@@ -1,0 +1,348 @@
+//! Raw values by precedence.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::error::ConfigError;
+use super::fields::{FIELDS, Field, Kind, UNSUPPORTED_VALUES, field};
+use super::file;
+
+/// The process environment, or a made-up one in tests.
+pub type Environment = BTreeMap<String, String>;
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag,
+    /// The environment.
+    Environment,
+    /// The configuration file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl Source {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "command line",
+            Self::Environment => "environment",
+            Self::File => "configuration file",
+            Self::Default => "defaults",
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Raw {
+    texts: Vec<String>,
+    source: Source,
+}
+
+/// Every setting's raw value and where it came from. Has no `Debug`: it holds secrets.
+#[derive(Clone)]
+pub struct Values(BTreeMap<&'static str, Raw>);
+
+/// Reads a file to text.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
+
+impl Values {
+    /// Collects the values; nothing is judged yet but whether the file's keys are known.
+    pub(crate) fn collect(matches: &ArgMatches, env: &Environment, read: ReadFile<'_>) -> Result<Self, ConfigError> {
+        let file = config_file(env, read)?;
+        let mut values = BTreeMap::new();
+        for field in FIELDS {
+            let raw = from_flag(field, matches)
+                .map(|texts| Raw {
+                    texts,
+                    source: Source::Flag,
+                })
+                .or_else(|| {
+                    let text = env.get(&field.env()).filter(|text| !text.is_empty())?;
+                    Some(Raw {
+                        texts: from_text(field, text),
+                        source: Source::Environment,
+                    })
+                })
+                .or_else(|| {
+                    file.get(field.name).map(|texts| Raw {
+                        texts: texts.clone(),
+                        source: Source::File,
+                    })
+                })
+                .unwrap_or_else(|| Raw {
+                    texts: from_text(field, field.default),
+                    source: Source::Default,
+                });
+            values.insert(field.name, raw);
+        }
+        Ok(Self(values))
+    }
+
+    fn raw(&self, name: &str) -> Option<&Raw> {
+        self.0.get(name)
+    }
+
+    /// Whether somebody set it to something.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.raw(name)
+            .is_some_and(|raw| raw.source != Source::Default && raw.texts.iter().any(|text| !text.is_empty()))
+    }
+
+    /// Where the value came from.
+    pub fn source(&self, name: &str) -> Source {
+        self.raw(name).map_or(Source::Default, |raw| raw.source)
+    }
+
+    /// The text; empty when there is none.
+    pub fn text(&self, name: &str) -> &str {
+        self.raw(name)
+            .and_then(|raw| raw.texts.last())
+            .map(String::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The text, trimmed, if there is one.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        let text = self.text(name).trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The list.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let texts = self.raw(name).map(|raw| raw.texts.as_slice()).unwrap_or_default();
+        texts
+            .iter()
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect()
+    }
+
+    pub(crate) fn invalid(&self, name: &str, problem: impl Into<String>) -> ConfigError {
+        match field(name) {
+            Some(field) => ConfigError::Invalid {
+                field,
+                problem: problem.into(),
+                source_name: self.source(name).as_str(),
+            },
+            None => ConfigError::Relation(problem.into()),
+        }
+    }
+
+    /// A truth value: Go's `ParseBool` forms (c1-protocol.md §2.4).
+    pub fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        match self.text(name).trim() {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+            "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+            _ => Err(self.invalid(name, "must be true or false")),
+        }
+    }
+
+    /// A whole number within the field's limits.
+    pub fn int(&self, name: &str) -> Result<i64, ConfigError> {
+        let Some(Kind::Int(least, most)) = field(name).map(|field| field.kind) else {
+            return Ok(0);
+        };
+        let number = self
+            .text(name)
+            .trim()
+            .parse::<i64>()
+            .ok()
+            .filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| self.invalid(name, format!("must be a whole number from {least} to {most}")))
+    }
+
+    /// One of the field's choices.
+    pub fn choice(&self, name: &str) -> Result<&'static str, ConfigError> {
+        let Some(Kind::Choice(choices)) = field(name).map(|field| field.kind) else {
+            return Ok("");
+        };
+        let text = self.text(name).trim();
+        let found = choices.iter().find(|choice| **choice == text);
+        found
+            .copied()
+            .ok_or_else(|| self.invalid(name, format!("must be one of {}", choices.join(", "))))
+    }
+
+    /// A time; `None` for `off`.
+    pub fn duration(&self, name: &str) -> Result<Option<std::time::Duration>, ConfigError> {
+        let text = self.text(name).trim();
+        if text.is_empty() || text == "off" || text == "0" {
+            return Ok(None);
+        }
+        parse_duration(text)
+            .map(Some)
+            .ok_or_else(|| self.invalid(name, "must be a time such as 90s, 15m or 1h30m"))
+    }
+
+    /// Ends the start where a feature is asked for that is not built.
+    pub(crate) fn refuse_unsupported(&self) -> Result<(), ConfigError> {
+        for field in FIELDS.iter().filter(|field| field.unsupported) {
+            if field.kind == Kind::Bool {
+                // Its default is false, in each of the spellings.
+                if self.flag(field.name)? {
+                    return Err(ConfigError::Unsupported(field.name.to_owned()));
+                }
+                continue;
+            }
+            let default = from_text(field, field.default);
+            if self
+                .raw(field.name)
+                .is_some_and(|raw| !raw.texts.is_empty() && raw.texts != default)
+            {
+                return Err(ConfigError::Unsupported(field.name.to_owned()));
+            }
+        }
+        for (name, values) in UNSUPPORTED_VALUES {
+            let text = self.text(name);
+            if values.contains(&text) {
+                return Err(ConfigError::Unsupported(format!("{name}={text}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Parts of number and unit, such as `1h30m`.
+fn parse_duration(text: &str) -> Option<std::time::Duration> {
+    let mut total = std::time::Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let number: u64 = number.parse().ok()?;
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(unit_end)?;
+        let part = match unit {
+            "ms" => std::time::Duration::from_millis(number),
+            "s" => std::time::Duration::from_secs(number),
+            "m" => std::time::Duration::from_secs(number.checked_mul(60)?),
+            "h" => std::time::Duration::from_secs(number.checked_mul(3_600)?),
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = tail;
+    }
+    Some(total)
+}
+
+fn from_flag(field: &Field, matches: &ArgMatches) -> Option<Vec<String>> {
+    if matches.value_source(field.name) != Some(ValueSource::CommandLine) {
+        return None;
+    }
+    let texts: Vec<String> = matches.get_many::<String>(field.name)?.cloned().collect();
+    Some(if field.kind == Kind::List {
+        texts.iter().flat_map(|text| csv(text)).collect()
+    } else {
+        texts
+    })
+}
+
+fn from_text(field: &Field, text: &str) -> Vec<String> {
+    match field.kind {
+        Kind::List => csv(text),
+        _ if text.is_empty() => Vec::new(),
+        _ => vec![text.to_owned()],
+    }
+}
+
+/// One line of comma-separated values with quotes.
+fn csv(text: &str) -> Vec<String> {
+    let (mut items, mut item, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                item.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if item.is_empty() => quoted = true,
+            ',' if !quoted => items.push(std::mem::take(&mut item)),
+            other => item.push(other),
+        }
+    }
+    items.push(item);
+    items.retain(|item| !item.trim().is_empty());
+    items
+}
+
+/// The file of `BATON_CONFIG_PATH`, else `./.baton.yaml` if it is there.
+fn config_file(env: &Environment, read: ReadFile<'_>) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
+    let named = env.get("BATON_CONFIG_PATH").filter(|path| !path.is_empty());
+    let path = named.map_or(".baton.yaml", String::as_str);
+    let fault = |problem: String| ConfigError::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+    if named.is_some() && !matches!(extension, Some("yaml" | "yml")) {
+        return Err(fault(
+            "its name must end in .yaml or .yml (BATON_CONFIG_PATH)".to_owned(),
+        ));
+    }
+    let text = match read(Path::new(path)) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(fault(format!("it cannot be read ({})", error.kind()))),
+    };
+    let entries = file::parse(&text).map_err(&fault)?;
+    match entries.keys().find(|key| field(key).is_none()) {
+        Some(key) => Err(fault(format!("unknown key {key}{}", suggestion(key)))),
+        None => Ok(entries),
+    }
+}
+
+/// The known name that shares the longest beginning, if it is close.
+fn suggestion(key: &str) -> String {
+    let common = |name: &str| name.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count();
+    let best = FIELDS
+        .iter()
+        .filter(|field| !field.hidden)
+        .max_by_key(|field| common(field.name));
+    match best {
+        Some(field) if common(field.name) >= 6 => format!(" (did you mean {}?)", field.name),
+        _ => String::new(),
+    }
+}
+
+/// The process environment, for the one place that may read it.
+pub(crate) fn process_environment(pairs: impl Iterator<Item = (OsString, OsString)>) -> Environment {
+    pairs
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_comma_separated_with_quotes() {
+        assert_eq!(csv(r#"a, b,"c, d","e ""f""",,"#), ["a", " b", "c, d", "e \"f\""]);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let cases = [
+            ("90s", Some(90)),
+            ("1h30m", Some(5_400)),
+            ("15m", Some(900)),
+            ("90", None),
+            ("x", None),
+            ("1d", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(
+                parse_duration(text),
+                seconds.map(std::time::Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The API client: where we are, how to reach the server, a deadline on each call.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use super::error::{K8sError, Verb};
+
+/// Longest time for a connection to come up.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Where the cluster's address and our identity come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The service account of the pod.
+    InCluster,
+    /// A kubeconfig file, for a process outside that is asked to behave as if it were inside.
+    Kubeconfig(PathBuf),
+}
+
+impl Place {
+    /// The place that a process with these variables is in: `KUBERNETES_SERVICE_HOST` marks a pod; a kubeconfig counts only
+    /// if it is named. `None` outside a cluster.
+    pub fn find(service_host: Option<&str>, kubeconfig: Option<&str>) -> Option<Self> {
+        match (service_host, kubeconfig) {
+            (Some(host), _) if !host.is_empty() => Some(Self::InCluster),
+            (_, Some(path)) if !path.is_empty() => Some(Self::Kubeconfig(PathBuf::from(path))),
+            _ => None,
+        }
+    }
+}
+
+/// What a pod knows of itself through the downward API.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Home {
+    /// `POD_NAMESPACE`; without it the service account's own namespace, or the kubeconfig's.
+    pub namespace: Option<String>,
+    /// `POD_NAME`, else the host's name.
+    pub pod: Option<String>,
+    /// `POD_UID`; without it Events are not shown by `kubectl describe pod`.
+    pub pod_uid: Option<String>,
+    /// `DEPLOYMENT_NAME`: the owner that gets the Events too.
+    pub deployment: Option<String>,
+}
+
+/// A client bound to one namespace.
+#[derive(Clone)]
+pub struct Client {
+    kube: kube::Client,
+    namespace: String,
+    home: Home,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("namespace", &self.namespace)
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Sets the client up; sends nothing. Errors: [`K8sError::NoCluster`] if the place holds no configuration,
+    /// [`K8sError::Setup`] if it cannot be used.
+    pub async fn connect(place: &Place, home: Home) -> Result<Self, K8sError> {
+        let config = match place {
+            // Address from the environment, certificate and token from the mounted files.
+            Place::InCluster => {
+                kube::Config::incluster_env().map_err(|error| K8sError::NoCluster(error.to_string()))?
+            }
+            Place::Kubeconfig(path) => {
+                let file = Kubeconfig::read_from(path).map_err(|error| K8sError::NoCluster(error.to_string()))?;
+                kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                    .await
+                    .map_err(|error| K8sError::Setup(error.to_string()))?
+            }
+        };
+        Self::with_config(config, home)
+    }
+
+    /// As [`Client::connect`] with a configuration that is there already.
+    pub fn with_config(mut config: kube::Config, home: Home) -> Result<Self, K8sError> {
+        config.connect_timeout = Some(CONNECT);
+        config.write_timeout = Some(CONNECT);
+        // Our own loops repeat, with the waits that leases need.
+        config.default_retry = false;
+        let namespace = home
+            .namespace
+            .clone()
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let kube = kube::Client::try_from(config).map_err(|error| K8sError::Setup(error.to_string()))?;
+        Ok(Self { kube, namespace, home })
+    }
+
+    /// The namespace of all our objects.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// What the pod knows of itself.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The library's client, for [`kube::Api`].
+    pub(crate) fn kube(&self) -> kube::Client {
+        self.kube.clone()
+    }
+
+    /// One call with its deadline; the error names verb and object.
+    pub(crate) async fn call<T>(
+        &self,
+        verb: Verb,
+        object: &str,
+        deadline: Duration,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, K8sError> {
+        match tokio::time::timeout(deadline, request).await {
+            Ok(answer) => answer.map_err(|error| K8sError::from_kube(&error, verb, object, &self.namespace)),
+            Err(_) => Err(K8sError::Timeout {
+                verb,
+                object: object.to_owned(),
+                after: deadline,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_known_by_the_service_hosts_variable_and_a_kubeconfig_only_by_name() {
+        let pod = Place::find(Some("10.0.0.1"), Some("/a"));
+        assert_eq!(pod, Some(Place::InCluster));
+        let file = Place::find(None, Some("/a"));
+        assert_eq!(file, Some(Place::Kubeconfig(PathBuf::from("/a"))));
+        assert_eq!(Place::find(None, None), None);
+        assert_eq!(Place::find(Some(""), Some("")), None);
+    }
+}

@@ -1,0 +1,382 @@
+//! Errors of PingOne calls (connector-model.md §9, §10): what was tried, on what, what PingOne said, and what to do.
+//! Never a URL, a token, an address or a body.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::operation::Operation;
+use crate::error::ErrorClass;
+
+/// Longest error text in bytes.
+const TEXT_MAX_BYTES: usize = 1024;
+
+/// gRPC codes that PingOne failures map to (connector-model.md §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcCode {
+    /// 1
+    Canceled = 1,
+    /// 3
+    InvalidArgument = 3,
+    /// 4
+    DeadlineExceeded = 4,
+    /// 5
+    NotFound = 5,
+    /// 6
+    AlreadyExists = 6,
+    /// 7
+    PermissionDenied = 7,
+    /// 8
+    ResourceExhausted = 8,
+    /// 9
+    FailedPrecondition = 9,
+    /// 12
+    Unimplemented = 12,
+    /// 13
+    Internal = 13,
+    /// 14
+    Unavailable = 14,
+    /// 16
+    Unauthenticated = 16,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// PingOne answered with an error of its own.
+    Api {
+        /// HTTP status.
+        status: u16,
+        /// Top-level code, stable.
+        code: String,
+        /// Code of the first detail.
+        detail: Option<String>,
+        /// Target of the first detail.
+        target: Option<String>,
+        /// PingOne's words.
+        message: String,
+    },
+    /// The token endpoint refused (RFC 6749 shape).
+    Token {
+        /// HTTP status.
+        status: u16,
+        /// The `error` member.
+        error: String,
+    },
+    /// An error answer that is not PingOne's: a gateway, a proxy, maintenance.
+    Foreign {
+        /// HTTP status.
+        status: u16,
+        /// Media type of the body.
+        media_type: String,
+        /// Length of the body in bytes.
+        length: usize,
+    },
+    /// No answer: connect, TLS, DNS, reset.
+    Network {
+        /// A bounded description.
+        what: &'static str,
+    },
+    /// The certificate is not trusted.
+    Certificate,
+    /// No answer in time.
+    TimedOut,
+    /// A write was sent and its answer was lost: whether it took effect is not known.
+    LostAnswer,
+    /// An answer that is not what it must be.
+    Corrupt {
+        /// What is wrong, naming endpoint and member, never the content.
+        what: String,
+    },
+    /// A listing's link points to a host that is neither the configured one nor the region's.
+    ForeignHost,
+    /// A listing does not progress.
+    Endless,
+    /// The wait that PingOne asks for, or the retries, do not fit into the time that the caller has.
+    BudgetSpent {
+        /// When to come back.
+        retry_after: Duration,
+        /// The status of the last answer, 0 for none.
+        status: u16,
+    },
+    /// The environment does not exist, or is not visible to our client.
+    EnvironmentMissing,
+}
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PingOneError {
+    /// What was tried.
+    pub operation: Operation,
+    /// On what: an id, or a few words.
+    pub object: String,
+    /// PingOne's correlation id, where there was an answer.
+    pub request_id: Option<String>,
+    /// What went wrong.
+    pub reason: Reason,
+    /// What PingOne asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl std::error::Error for PingOneError {}
+
+/// PingOne's error body (pingone-api.md §3.3); every member may be missing.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ErrorBody {
+    /// Unique to this error, also in Ping's logs.
+    #[serde(default)]
+    pub(crate) id: Option<String>,
+    #[serde(default)]
+    pub(crate) code: Option<String>,
+    #[serde(default)]
+    pub(crate) message: Option<String>,
+    #[serde(default)]
+    pub(crate) target: Option<String>,
+    #[serde(default)]
+    pub(crate) details: Option<Vec<ErrorDetail>>,
+}
+
+/// One detail of an error body.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ErrorDetail {
+    #[serde(default)]
+    pub(crate) code: Option<String>,
+    #[serde(default)]
+    pub(crate) target: Option<String>,
+    #[serde(default)]
+    pub(crate) message: Option<String>,
+}
+
+impl PingOneError {
+    /// What kind of failure it is: decided by the body's code first, since PingOne may change the status inside a
+    /// class (connector-model.md §9).
+    pub fn class(&self) -> ErrorClass {
+        let retry_after = self.retry_after;
+        match &self.reason {
+            Reason::Api {
+                status, code, detail, ..
+            } => api_class(*status, code, detail.as_deref(), retry_after),
+            Reason::Token { status, .. } => match status {
+                429 => ErrorClass::Throttled { retry_after },
+                500.. => ErrorClass::Transient { retry_after },
+                _ => ErrorClass::Auth,
+            },
+            Reason::Foreign { status, .. } => status_class(*status, retry_after),
+            Reason::Network { .. } | Reason::TimedOut | Reason::LostAnswer => ErrorClass::Transient { retry_after },
+            Reason::Certificate => ErrorClass::Local,
+            Reason::Corrupt { .. } | Reason::ForeignHost | Reason::Endless => ErrorClass::Corrupt,
+            Reason::BudgetSpent { retry_after, status } => {
+                let retry_after = Some(*retry_after);
+                if *status == 429 {
+                    ErrorClass::Throttled { retry_after }
+                } else {
+                    ErrorClass::Transient { retry_after }
+                }
+            }
+            Reason::EnvironmentMissing => ErrorClass::Forbidden,
+        }
+    }
+
+    /// The gRPC code of connector-model.md §9.
+    pub fn grpc_code(&self) -> GrpcCode {
+        match &self.reason {
+            Reason::Api { detail, .. } if detail.as_deref() == Some("LICENSE_EXCEEDED") => GrpcCode::ResourceExhausted,
+            Reason::Api { status: 408, .. } | Reason::Foreign { status: 408, .. } | Reason::TimedOut => {
+                GrpcCode::DeadlineExceeded
+            }
+            _ => match self.class() {
+                ErrorClass::Transient { .. } | ErrorClass::Throttled { .. } | ErrorClass::Local => {
+                    GrpcCode::Unavailable
+                }
+                ErrorClass::Auth => GrpcCode::Unauthenticated,
+                ErrorClass::Forbidden => GrpcCode::PermissionDenied,
+                ErrorClass::Rejected => GrpcCode::InvalidArgument,
+                ErrorClass::Precondition => GrpcCode::FailedPrecondition,
+                ErrorClass::AlreadyExists => GrpcCode::AlreadyExists,
+                ErrorClass::NotFound => GrpcCode::NotFound,
+                ErrorClass::Cancelled => GrpcCode::Canceled,
+                ErrorClass::Unsupported => GrpcCode::Unimplemented,
+                ErrorClass::Corrupt | ErrorClass::Bug => GrpcCode::Internal,
+            },
+        }
+    }
+
+    /// The HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match &self.reason {
+            Reason::Api { status, .. } | Reason::Token { status, .. } | Reason::Foreign { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Code of the first detail, such as `UNIQUENESS_VIOLATION`.
+    pub fn detail_code(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Api { detail, .. } => detail.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// PingOne does not take an attribute or operator of our filter (pingone-api.md §3.4).
+    pub fn is_filter_refused(&self) -> bool {
+        match &self.reason {
+            Reason::Api {
+                status: 400,
+                code,
+                detail,
+                ..
+            } => detail.as_deref() == Some("INVALID_FILTER") || code == "REQUEST_FAILED" || code == "INVALID_FILTER",
+            _ => false,
+        }
+    }
+
+    /// PingOne does not take a cursor any more (pingone-api.md §3.4, G): the listing starts again, once.
+    pub fn is_cursor_rejected(&self) -> bool {
+        matches!(&self.reason, Reason::Api { status: 400, code, .. } if code == "INVALID_REQUEST" || code == "INVALID_DATA")
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let text = match (&self.reason, self.class()) {
+            (Reason::EnvironmentMissing, _) => {
+                "Check pingone-environment-id and that the worker application has a role in that environment."
+            }
+            (Reason::Foreign { status: 403, .. }, _) => {
+                "This is not an answer of PingOne's: check pingone-base-url and pingone-region; otherwise the worker \
+                 application lacks a role."
+            }
+            (Reason::Foreign { .. }, _) => "This is not an answer of PingOne's: a proxy or maintenance stands between.",
+            (Reason::Api { message, .. }, ErrorClass::Forbidden) if message.contains("not licensed") => {
+                "The service is not enabled in this environment; enable it in PingOne or leave the feature off."
+            }
+            (_, ErrorClass::Forbidden) => {
+                "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be \
+                 of type Worker."
+            }
+            (_, ErrorClass::Auth) => {
+                "Check pingone-client-id, pingone-client-secret and pingone-region; the worker application must be \
+                 enabled and allow the client credentials grant."
+            }
+            (Reason::Certificate, _) => {
+                "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
+            }
+            (Reason::Network { .. } | Reason::TimedOut, _) => {
+                "Check the network, the proxy and pingone-region; nothing was changed."
+            }
+            (Reason::LostAnswer, _) => "Whether it took effect is read back before anything is repeated.",
+            (Reason::BudgetSpent { retry_after, .. }, _) => {
+                return Some(format!(
+                    "Try again in {} s, or lower pingone-rate-limit.",
+                    retry_after.as_secs().max(1)
+                ));
+            }
+            (Reason::ForeignHost, _) => "Set pingone-base-url or pingone-region to the host that PingOne answers with.",
+            (Reason::Endless, _) => "Nothing was synced; report this page to Ping Identity with the request id.",
+            (Reason::Corrupt { .. }, _) => {
+                "Nothing was synced; check that nothing between changes answers, then report the request id to Ping \
+                 Identity."
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn said(&self) -> String {
+        match &self.reason {
+            Reason::Api {
+                status, code, message, ..
+            } => {
+                let message = one_line(message);
+                let message = message.trim_end_matches('.');
+                format!("{message} ({status} {code}{})", self.request())
+            }
+            Reason::Token { status, error } => format!("the token was refused ({status} {error}{})", self.request()),
+            Reason::Foreign {
+                status,
+                media_type,
+                length,
+            } => {
+                format!(
+                    "an answer of type {media_type} with {length} bytes ({status}{})",
+                    self.request()
+                )
+            }
+            Reason::Network { what } => (*what).to_owned(),
+            Reason::Certificate => "the server's certificate is not trusted".to_owned(),
+            Reason::TimedOut => "no answer in time".to_owned(),
+            Reason::LostAnswer => "the answer was lost on the way".to_owned(),
+            Reason::Corrupt { what } => format!("{what}{}", self.request()),
+            Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
+            Reason::Endless => format!("the listing does not end: a page links to itself{}", self.request()),
+            Reason::BudgetSpent { retry_after, status } => {
+                format!(
+                    "no success in time (last status {status}, wait of {} s asked for)",
+                    retry_after.as_secs()
+                )
+            }
+            Reason::EnvironmentMissing => format!("environment not found{}", self.request()),
+        }
+    }
+
+    fn request(&self) -> String {
+        self.request_id
+            .as_ref()
+            .map(|id| format!(", request {}", one_line(id)))
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Display for PingOneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!("{} {}: {}", self.operation.text(), one_line(&self.object), self.said());
+        if let Some(remedy) = self.remedy() {
+            let room = TEXT_MAX_BYTES.saturating_sub(remedy.len() + 2);
+            text = head(&text, room);
+            text.push_str(". ");
+            text.push_str(&remedy);
+        }
+        f.write_str(&head(&text, TEXT_MAX_BYTES))
+    }
+}
+
+/// The first bytes of a text, at a character boundary.
+fn head(text: &str, max_bytes: usize) -> String {
+    text.get(..text.floor_char_boundary(max_bytes))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Control characters would let an answer forge log lines.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn api_class(status: u16, code: &str, detail: Option<&str>, retry_after: Option<Duration>) -> ErrorClass {
+    match (code, detail) {
+        (_, Some("UNIQUENESS_VIOLATION")) => ErrorClass::AlreadyExists,
+        ("INVALID_TOKEN", _) | (_, Some("INVALID_TOKEN")) if status == 401 => ErrorClass::Auth,
+        ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
+        ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
+        ("NOT_FOUND", _) => ErrorClass::NotFound,
+        ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },
+        ("UNEXPECTED_ERROR" | "SERVICE_UNAVAILABLE", _) if status != 501 => ErrorClass::Transient { retry_after },
+        _ => status_class(status, retry_after),
+    }
+}
+
+fn status_class(status: u16, retry_after: Option<Duration>) -> ErrorClass {
+    match status {
+        401 => ErrorClass::Auth,
+        403 => ErrorClass::Forbidden,
+        404 => ErrorClass::NotFound,
+        408 | 500 | 502..=599 => ErrorClass::Transient { retry_after },
+        409 => ErrorClass::AlreadyExists,
+        429 => ErrorClass::Throttled { retry_after },
+        501 => ErrorClass::Unsupported,
+        400..=499 => ErrorClass::Rejected,
+        _ => ErrorClass::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests;

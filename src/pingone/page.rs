@@ -1,0 +1,346 @@
+//! HAL listings (pingone-api.md §4): follow `_links.next` as it is, until it is absent. `count` decides nothing, a
+//! short or an empty page ends nothing, a link to a foreign host or to itself is an error.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::marker::PhantomData;
+
+use reqwest::Url;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::client::Client;
+use super::error::{PingOneError, Reason};
+use super::operation::Operation;
+
+/// One page was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageInfo {
+    /// How many items it had.
+    pub items: usize,
+    /// The listing had to start again before this page, because its cursor was rejected: items may come again.
+    pub restarted: bool,
+}
+
+/// A listing that is read page by page.
+#[derive(Debug)]
+pub struct Pages<T> {
+    client: Client,
+    operation: Operation,
+    object: String,
+    /// Name of the array under `_embedded`.
+    key: &'static str,
+    first: Url,
+    next: Option<Url>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    restarted: bool,
+    item: PhantomData<fn() -> T>,
+}
+
+impl<T: for<'de> Deserialize<'de>> Pages<T> {
+    pub(crate) fn new(
+        client: Client,
+        operation: Operation,
+        object: impl Into<String>,
+        key: &'static str,
+        first: Url,
+    ) -> Self {
+        Self {
+            client,
+            operation,
+            object: object.into(),
+            key,
+            next: Some(first.clone()),
+            first,
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            restarted: false,
+            item: PhantomData,
+        }
+    }
+
+    /// Reads the next page and hands out each item while the body is parsed, so that no page exists twice in memory.
+    /// `None` after the last page.
+    pub async fn next_with(&mut self, mut each: impl FnMut(T) + Send) -> Result<Option<PageInfo>, PingOneError> {
+        let Some(url) = self.next.clone() else { return Ok(None) };
+        if !self.seen.insert(self.hasher.hash_one(url.as_str())) {
+            return Err(self.failed(Reason::Endless, None));
+        }
+        let answer = match self.client.get(self.operation, &self.object, url.clone()).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_cursor_rejected() && url != self.first && !self.restarted => {
+                // Once per listing: the cursor may have expired, or the token changed inside the chain.
+                self.restarted = true;
+                self.seen.clear();
+                self.next = Some(self.first.clone());
+                let restarted = Box::pin(self.next_with(each)).await?;
+                return Ok(restarted.map(|page| PageInfo {
+                    restarted: true,
+                    ..page
+                }));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut items = 0;
+        let mut count = |item| {
+            items += 1;
+            each(item);
+        };
+        let seed = PageSeed {
+            key: self.key,
+            each: &mut count,
+            item: PhantomData::<T>,
+        };
+        let mut parser = serde_json::Deserializer::from_slice(&answer.body);
+        let parsed = seed
+            .deserialize(&mut parser)
+            .and_then(|next| parser.end().map(|()| next));
+        let next = parsed.map_err(|error| self.failed(corrupt(&error), answer.request_id.clone()))?;
+        self.next = match next {
+            Some(href) => match self.client.hosts().follow(&href) {
+                Some(url) => Some(url),
+                None => return Err(self.failed(Reason::ForeignHost, answer.request_id)),
+            },
+            None => None,
+        };
+        Ok(Some(PageInfo {
+            items,
+            restarted: false,
+        }))
+    }
+
+    /// Every item of every page.
+    pub async fn all(mut self) -> Result<Vec<T>, PingOneError>
+    where
+        T: Send,
+    {
+        let mut items = Vec::new();
+        while self.next_with(|item| items.push(item)).await?.is_some() {}
+        Ok(items)
+    }
+
+    fn failed(&self, reason: Reason, request_id: Option<String>) -> PingOneError {
+        PingOneError {
+            operation: self.operation,
+            object: self.object.clone(),
+            request_id,
+            reason,
+            retry_after: None,
+        }
+    }
+}
+
+/// Hands out the items of one page's body while it is parsed, as a listing does.
+pub fn each_item<T: for<'de> Deserialize<'de>>(
+    body: &[u8],
+    key: &'static str,
+    mut each: impl FnMut(T) + Send,
+) -> Result<(), serde_json::Error> {
+    let seed = PageSeed {
+        key,
+        each: &mut each,
+        item: PhantomData,
+    };
+    seed.deserialize(&mut serde_json::Deserializer::from_slice(body))
+        .map(drop)
+}
+
+/// What a body lacks, without its content: serde's texts can quote values.
+pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => format!("the body ends too early ({place})"),
+        serde_json::error::Category::Syntax => format!("the body is not JSON ({place})"),
+        _ => format!("a member of the body is missing or has the wrong type ({place})"),
+    };
+    Reason::Corrupt { what }
+}
+
+struct PageSeed<'a, T> {
+    key: &'static str,
+    each: &'a mut (dyn FnMut(T) + Send),
+    item: PhantomData<T>,
+}
+
+#[derive(Deserialize)]
+struct Links {
+    #[serde(default)]
+    next: Option<Link>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    href: String,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for PageSeed<'_, T> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a page")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut next = None;
+        while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            match member.as_ref() {
+                "_links" => {
+                    next = map
+                        .next_value::<Option<Links>>()?
+                        .and_then(|links| links.next)
+                        .map(|link| link.href);
+                }
+                "_embedded" => {
+                    map.next_value_seed(Embedded {
+                        key: self.key,
+                        each: &mut *self.each,
+                        item: PhantomData,
+                    })?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(next)
+    }
+}
+
+struct Embedded<'a, T> {
+    key: &'static str,
+    each: &'a mut (dyn FnMut(T) + Send),
+    item: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Embedded<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Embedded<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the embedded list")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if member == self.key {
+                map.next_value_seed(Items {
+                    each: &mut *self.each,
+                    item: PhantomData,
+                })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Items<'a, T> {
+    each: &'a mut (dyn FnMut(T) + Send),
+    item: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.each)(item);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<(Option<String>, Vec<u64>), serde_json::Error> {
+        let mut items = Vec::new();
+        let mut each = |item: u64| items.push(item);
+        let seed = PageSeed {
+            key: "users",
+            each: &mut each,
+            item: PhantomData,
+        };
+        let mut parser = serde_json::Deserializer::from_str(body);
+        let next = seed.deserialize(&mut parser)?;
+        parser.end()?;
+        Ok((next, items))
+    }
+
+    #[test]
+    fn a_page_may_come_in_any_shape_that_the_contract_allows() {
+        let next = Some("https://x/2".to_owned());
+        let cases = [
+            (
+                r#"{"_links":{"self":{"href":"https://x/1"},"next":{"href":"https://x/2"}},"_embedded":{"users":[1,2]},"size":2}"#,
+                next.clone(),
+                vec![1, 2],
+            ),
+            (
+                r#"{"_embedded":{"other":[9],"users":[1]},"count":700,"_links":{"next":{"href":"https://x/2","more":[]}}}"#,
+                next.clone(),
+                vec![1],
+            ),
+            (
+                r#"{"_embedded":{"users":[]},"_links":{"next":{"href":"https://x/2"}}}"#,
+                next.clone(),
+                vec![],
+            ),
+            (r#"{"_embedded":{},"_links":{}}"#, None, vec![]),
+            (r#"{"_embedded":null,"_links":null}"#, None, vec![]),
+            (r#"{"count":3}"#, None, vec![]),
+        ];
+        for (body, next, items) in cases {
+            assert_eq!(parse(body).unwrap(), (next, items), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_page_is_an_error_and_never_an_empty_one() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            r#"{"_embedded":{"users":[1,"#,
+            r#"{"_embedded":{"users":{}}}"#,
+            "{} {}",
+        ] {
+            assert!(parse(body).is_err(), "{body}");
+        }
+    }
+}

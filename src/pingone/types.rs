@@ -1,0 +1,390 @@
+//! PingOne's objects as they come over the wire (pingone-api.md §6, §7). Ids are strict, everything else is lenient:
+//! unknown members and values are carried or ignored, null is absent.
+
+mod user;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use uuid::Uuid;
+
+pub use user::{Account, Address, IdentityProvider, LastSignOn, Lifecycle, Name, Photo, User};
+
+use super::lenient::{count, flag, object, text, texts, time};
+
+/// A reference to another object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+pub struct Reference {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+}
+
+/// An id: a UUID, or the body is corrupt.
+pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    Uuid::try_parse(&text).map_err(|_| D::Error::custom("an id is not a UUID"))
+}
+
+/// An object of which only the id is kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct IdOnly {
+    #[serde(deserialize_with = "id")]
+    pub(crate) id: Uuid,
+}
+
+/// An environment (pingone-api.md §6.1).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Environment {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// Its name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
+    /// `PRODUCTION`, `SANDBOX`, or anything new.
+    #[serde(default, rename = "type", deserialize_with = "text")]
+    pub environment_type: Option<String>,
+    /// The region's code, an open set.
+    #[serde(default, deserialize_with = "text")]
+    pub region: Option<String>,
+    /// `ACTIVE`, `DELETE_PENDING`, or absent.
+    #[serde(default, deserialize_with = "text")]
+    pub status: Option<String>,
+    /// The organization that owns it.
+    #[serde(default, deserialize_with = "object")]
+    pub organization: Option<Reference>,
+}
+
+/// Something of which only the name matters: an organization, an application.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Named {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// Its name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
+}
+
+/// What the licence allows (pingone-api.md §5).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Capabilities {
+    /// Rate limits and other quantities by name.
+    #[serde(default, deserialize_with = "object")]
+    pub license_quantities: Option<std::collections::BTreeMap<String, serde_json::Value>>,
+}
+
+impl Capabilities {
+    /// The smallest directory rate, in requests per second (pingone-api.md §11 Q1).
+    pub fn directory_rate(&self) -> Option<f64> {
+        self.license_quantities
+            .iter()
+            .flatten()
+            .filter(|(name, _)| name.starts_with("rlgDir"))
+            .filter_map(|(name, quantity)| {
+                let limit = quantity.get("limit")?.as_f64().filter(|limit| *limit > 0.0)?;
+                Some(if name.ends_with("Rpm") { limit / 60.0 } else { limit })
+            })
+            .reduce(f64::min)
+    }
+}
+
+/// A population (pingone-api.md §6.2).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Population {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// Its name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
+    /// Its description.
+    #[serde(default, deserialize_with = "text")]
+    pub description: Option<String>,
+    /// How many users it holds, possibly stale.
+    #[serde(default, deserialize_with = "count")]
+    pub user_count: Option<u64>,
+    /// New users without a population go here.
+    #[serde(default, deserialize_with = "flag")]
+    pub default: Option<bool>,
+    /// Its password policy.
+    #[serde(default, deserialize_with = "object")]
+    pub password_policy: Option<Reference>,
+    /// Its environment.
+    #[serde(default, deserialize_with = "object")]
+    pub environment: Option<Reference>,
+    /// Language of messages.
+    #[serde(default, deserialize_with = "text")]
+    pub preferred_language: Option<String>,
+    /// Other names of the population.
+    #[serde(default, deserialize_with = "texts")]
+    pub alternative_identifiers: Option<Vec<String>>,
+    /// Creation time.
+    #[serde(default, deserialize_with = "time")]
+    pub created_at: Option<Timestamp>,
+    /// Time of the last change.
+    #[serde(default, deserialize_with = "time")]
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Population {
+    /// Id of its password policy.
+    pub fn password_policy_id(&self) -> Option<String> {
+        self.password_policy.map(|policy| policy.id.to_string())
+    }
+
+    /// Id of its environment.
+    pub fn environment_id(&self) -> Option<String> {
+        self.environment.map(|environment| environment.id.to_string())
+    }
+}
+
+/// Counts of members (pingone-api.md §6.7).
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct MemberCounts {
+    /// Users.
+    #[serde(default, deserialize_with = "count")]
+    pub users: Option<u64>,
+    /// Groups.
+    #[serde(default, deserialize_with = "count")]
+    pub groups: Option<u64>,
+}
+
+/// A group (pingone-api.md §6.7).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// Its name; not a key.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
+    /// Equals the name for internal groups.
+    #[serde(default, deserialize_with = "text")]
+    pub display_name: Option<String>,
+    /// Its description.
+    #[serde(default, deserialize_with = "text")]
+    pub description: Option<String>,
+    /// The customer's id.
+    #[serde(default, deserialize_with = "text")]
+    pub external_id: Option<String>,
+    /// Present: a group of one population.
+    #[serde(default, deserialize_with = "object")]
+    pub population: Option<Reference>,
+    /// Present: a dynamic group.
+    #[serde(default, deserialize_with = "text")]
+    pub user_filter: Option<String>,
+    /// Present: an external group.
+    #[serde(default, deserialize_with = "text")]
+    pub source_type: Option<String>,
+    /// Id of the source.
+    #[serde(default, deserialize_with = "text")]
+    pub source_id: Option<String>,
+    /// Members added by hand, groups nested directly.
+    #[serde(default, deserialize_with = "object")]
+    pub direct_member_counts: Option<MemberCounts>,
+    /// All members; only on a single read that asks for them.
+    #[serde(default, deserialize_with = "object")]
+    pub total_member_counts: Option<MemberCounts>,
+    /// Customer data.
+    #[serde(default)]
+    pub custom_data: Option<serde_json::Value>,
+    /// Creation time.
+    #[serde(default, deserialize_with = "time")]
+    pub created_at: Option<Timestamp>,
+}
+
+impl Group {
+    /// The population that it is bound to.
+    pub fn population_id(&self) -> Option<Uuid> {
+        self.population.map(|population| population.id)
+    }
+}
+
+/// A membership in a group, or a group's nesting in another (pingone-api.md §6.6): `id` is the group's.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Membership {
+    /// The group.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// `DIRECT`, `INDIRECT`, or absent.
+    #[serde(default, rename = "type", deserialize_with = "text")]
+    pub membership_type: Option<String>,
+}
+
+impl Membership {
+    /// It comes from nesting or a filter. An absent type is direct.
+    pub fn is_indirect(&self) -> bool {
+        self.membership_type
+            .as_ref()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("INDIRECT"))
+    }
+}
+
+/// A permission of a role.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Permission {
+    /// Its id, where PingOne gives one.
+    #[serde(default, deserialize_with = "text")]
+    pub id: Option<String>,
+    /// What it is about.
+    #[serde(default, deserialize_with = "text")]
+    pub classifier: Option<String>,
+    /// What it allows.
+    #[serde(default, deserialize_with = "text")]
+    pub description: Option<String>,
+}
+
+/// An administrator role (pingone-api.md §6.9).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Its id; the same in every tenant for built-in roles.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// Its name, an open set.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
+    /// Its description.
+    #[serde(default, deserialize_with = "text")]
+    pub description: Option<String>,
+    /// `PLATFORM`, `CUSTOM`, or absent.
+    #[serde(default, rename = "type", deserialize_with = "text")]
+    pub role_type: Option<String>,
+    /// Scope types, verbatim.
+    #[serde(default, deserialize_with = "scope_types")]
+    pub applicable_to: Vec<String>,
+    /// Permissions.
+    #[serde(default, deserialize_with = "list")]
+    pub permissions: Vec<Permission>,
+    /// Roles that a holder may assign.
+    #[serde(default, deserialize_with = "references")]
+    pub can_assign: Vec<Uuid>,
+    /// Roles whose holders may assign it.
+    #[serde(default, deserialize_with = "references")]
+    pub can_be_assigned_by: Vec<Uuid>,
+    /// It came from the environment's own list.
+    #[serde(skip)]
+    pub from_environment: bool,
+}
+
+fn scope_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(texts(deserializer)?.unwrap_or_default())
+}
+
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn references<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Uuid>, D::Error> {
+    let references: Vec<Reference> = list(deserializer)?;
+    Ok(references.into_iter().map(|reference| reference.id).collect())
+}
+
+/// What a role is assigned over.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Scope {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// `ORGANIZATION`, `ENVIRONMENT`, `POPULATION`, `APPLICATION`, or anything new.
+    #[serde(rename = "type")]
+    pub scope_type: String,
+}
+
+/// A role assignment (pingone-api.md §6.10).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleAssignment {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: Uuid,
+    /// The role.
+    pub role: Reference,
+    /// What it is assigned over.
+    pub scope: Scope,
+    /// Our client may not delete it.
+    #[serde(default, deserialize_with = "yes")]
+    pub read_only: bool,
+    /// The group it is inherited from (G).
+    #[serde(default, deserialize_with = "object")]
+    pub group: Option<Reference>,
+    /// The gateway it belongs to (G).
+    #[serde(default)]
+    pub gateway: Option<serde_json::Value>,
+}
+
+fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(flag(deserializer)?.unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_smallest_directory_rate_counts_and_minutes_are_divided() {
+        let cases = [
+            (
+                json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 300}, "rlgDirBulkRps": {"limit": 100}}}),
+                Some(100.0),
+            ),
+            (
+                json!({"licenseQuantities": {"rlgDirFixedRpm": {"limit": 600}, "rlgAuditRps": {"limit": 1}}}),
+                Some(10.0),
+            ),
+            (
+                json!({"licenseQuantities": {"rlgDirAccessRps": {"limit": 0}, "rlgDirBulkRps": 7}}),
+                None,
+            ),
+            (json!({"licenseQuantities": []}), None),
+            (json!({"canAssignUsersRoles": true}), None),
+        ];
+        for (body, expected) in cases {
+            let found: Capabilities = serde_json::from_value(body.clone()).unwrap();
+            assert_eq!(found.directory_rate(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_optional_member_of_a_wrong_type_does_not_spoil_the_object() {
+        let group: Group = serde_json::from_value(json!({
+            "id": "E4A1C7B0-21D3-4A7E-8F6D-0DDBA11C0DE1", "name": 7, "description": {"x": [1]}, "population": "p",
+            "directMemberCounts": 3, "createdAt": false, "userFilter": null
+        }))
+        .unwrap();
+        assert_eq!(group.id.to_string(), "e4a1c7b0-21d3-4a7e-8f6d-0ddba11c0de1");
+        assert_eq!(group.name.as_deref(), Some("7"));
+        assert!(group.description.is_none() && group.population.is_none() && group.direct_member_counts.is_none());
+        assert!(group.created_at.is_none() && group.user_filter.is_none());
+    }
+
+    #[test]
+    fn an_id_that_is_no_uuid_spoils_it() {
+        for id in [json!("x"), json!(7), json!(null)] {
+            assert!(serde_json::from_value::<Group>(json!({"id": id, "name": "n"})).is_err());
+            assert!(serde_json::from_value::<User>(json!({"id": id, "username": "n"})).is_err());
+        }
+        assert!(serde_json::from_value::<Group>(json!({"name": "n"})).is_err());
+        assert!(serde_json::from_value::<User>(json!({"username": "n"})).is_err());
+    }
+
+    #[test]
+    fn an_assignment_needs_role_and_scope() {
+        let id = "c1d2e3f4-0a1b-4c2d-8e3f-5a6b7c8d9e0f";
+        let good = json!({"id": id, "role": {"id": id}, "scope": {"id": id, "type": "galaxy"}, "readOnly": null});
+        let found: RoleAssignment = serde_json::from_value(good.clone()).unwrap();
+        assert_eq!((found.scope.scope_type.as_str(), found.read_only), ("galaxy", false));
+        for member in ["id", "role", "scope"] {
+            let mut bad = good.clone();
+            bad.as_object_mut().unwrap().remove(member);
+            assert!(serde_json::from_value::<RoleAssignment>(bad).is_err(), "{member}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Who is in the sync: every user's id in listing order, with its population. 16 bytes of id, 2 of population and
+//! about 8 of hash table per user (style.md §5 allows 24): nothing else of a user stays in memory.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::model::UserId;
+
+/// Marks a user whose population is not in the population list.
+const NO_POPULATION: u16 = u16::MAX;
+
+/// The users of one sync.
+#[derive(Debug, Default)]
+pub(crate) struct UserIndex {
+    ids: Vec<u128>,
+    populations: Vec<u16>,
+    table: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl UserIndex {
+    /// Adds a user. `false` when it is there already: the caller drops the duplicate (pingone-api.md §4: listings
+    /// may repeat rows). `population` is the position in the sync's population list.
+    pub(crate) fn insert(&mut self, id: UserId, population: Option<usize>) -> bool {
+        let id = id.0.as_u128();
+        let Self { ids, table, hasher, .. } = self;
+        let known = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| ids.get(slot)) == Some(&id);
+        let rehash = |slot: &u32| {
+            hasher.hash_one(
+                usize::try_from(*slot)
+                    .ok()
+                    .and_then(|slot| ids.get(slot))
+                    .copied()
+                    .unwrap_or_default(),
+            )
+        };
+        match table.entry(hasher.hash_one(id), known, rehash) {
+            Entry::Occupied(_) => return false,
+            Entry::Vacant(vacant) => {
+                let Ok(slot) = u32::try_from(ids.len()) else {
+                    return false;
+                };
+                vacant.insert(slot);
+            }
+        }
+        self.ids.push(id);
+        let population = population
+            .and_then(|position| u16::try_from(position).ok())
+            .unwrap_or(NO_POPULATION);
+        self.populations.push(population);
+        true
+    }
+
+    /// Whether this user is in the sync.
+    pub(crate) fn contains(&self, id: UserId) -> bool {
+        let id = id.0.as_u128();
+        self.table
+            .find(self.hasher.hash_one(id), |slot| {
+                usize::try_from(*slot).ok().and_then(|slot| self.ids.get(slot)) == Some(&id)
+            })
+            .is_some()
+    }
+
+    /// How many users there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Takes users out again that vanished while the sync ran.
+    pub(crate) fn remove(&mut self, gone: &std::collections::HashSet<UserId>) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut rebuilt = Self::default();
+        for (id, population) in self.ids.iter().zip(&self.populations) {
+            let id = UserId(uuid::Uuid::from_u128(*id));
+            if !gone.contains(&id) {
+                rebuilt.insert(id, (*population != NO_POPULATION).then_some(usize::from(*population)));
+            }
+        }
+        *self = rebuilt;
+    }
+
+    /// The users by population, then id: what population grants are written from. Drops the hash table first, so
+    /// that the order costs no more memory than the table did; `contains` answers no from here on.
+    pub(crate) fn into_population_order(self) -> PopulationOrder {
+        let Self {
+            ids,
+            populations,
+            table,
+            ..
+        } = self;
+        drop(table);
+        let mut order: Vec<u32> = (0..u32::try_from(ids.len()).unwrap_or(u32::MAX)).collect();
+        let key = |slot: &u32| {
+            let slot = usize::try_from(*slot).unwrap_or(usize::MAX);
+            (
+                populations.get(slot).copied().unwrap_or(NO_POPULATION),
+                ids.get(slot).copied().unwrap_or_default(),
+            )
+        };
+        order.sort_unstable_by_key(key);
+        PopulationOrder {
+            ids,
+            populations,
+            order,
+        }
+    }
+}
+
+/// The users of a sync ordered by population, then id.
+#[derive(Debug)]
+pub(crate) struct PopulationOrder {
+    ids: Vec<u128>,
+    populations: Vec<u16>,
+    order: Vec<u32>,
+}
+
+impl PopulationOrder {
+    /// Every user with its population's position, `None` last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<usize>, UserId)> + '_ {
+        self.order.iter().filter_map(|slot| {
+            let slot = usize::try_from(*slot).ok()?;
+            let population = *self.populations.get(slot)?;
+            let id = UserId(uuid::Uuid::from_u128(*self.ids.get(slot)?));
+            Some(((population != NO_POPULATION).then_some(usize::from(population)), id))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn user(n: u128) -> UserId {
+        UserId(uuid::Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn drops_a_user_seen_before() {
+        let mut index = UserIndex::default();
+        for n in 0..10_000 {
+            assert!(index.insert(user(n), Some(0)));
+        }
+        assert!((0..10_000).all(|n| !index.insert(user(n), Some(1))));
+        assert_eq!(index.len(), 10_000);
+        assert!(index.contains(user(9_999)) && !index.contains(user(10_000)));
+    }
+
+    #[test]
+    fn orders_by_population_then_id() {
+        let mut index = UserIndex::default();
+        for (n, population) in [(5, Some(1)), (9, None), (4, Some(1)), (7, Some(0))] {
+            index.insert(user(n), population);
+        }
+        index.remove(&HashSet::from([user(4)]));
+        let order: Vec<_> = index.into_population_order().iter().collect();
+        assert_eq!(order, [(Some(0), user(7)), (Some(1), user(5)), (None, user(9))]);
+    }
+}

@@ -1,0 +1,135 @@
+//! What one sync is asked to do.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::model::{ResourceId, ResourceType};
+
+/// Which populations get an entitlement on each role (connector-model.md §6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RolePopulationEntitlements {
+    /// Every population.
+    #[default]
+    All,
+    /// Only populations that occur in an assignment.
+    Assigned,
+}
+
+/// Whose role assignments are read (connector-model.md §5.3). Never switches by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RoleScan {
+    /// Every user's.
+    #[default]
+    All,
+    /// Those of users of these populations (ids or names), or of users that match one SCIM filter.
+    Candidates(Vec<String>),
+    /// Only groups' and workers'.
+    GroupsAndWorkers,
+}
+
+impl RoleScan {
+    /// The name in logs and in the connector's metadata.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Candidates(_) => "candidates",
+            Self::GroupsAndWorkers => "groups-and-workers",
+        }
+    }
+}
+
+/// Counts of the last good sync, for the shrink gate (connector-model.md §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Users.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Grants on roles, as collected (before expansion).
+    pub role_grants: u64,
+}
+
+/// When a smaller sync is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShrinkGate {
+    /// What the last good sync counted; without it the gate is silent.
+    pub previous: Option<Counts>,
+    /// The largest loss that is accepted, in percent; 0 switches the gate off.
+    pub max_percent: u8,
+    /// This once any size is accepted.
+    pub accept: bool,
+}
+
+/// What a sync reads and where it puts the file.
+#[derive(Debug, Clone)]
+pub struct SyncOptions {
+    /// The types to sync; a grant whose principal type is left out is not emitted.
+    pub resource_types: BTreeSet<ResourceType>,
+    /// Resource types and resources only (`resources_only`).
+    pub skip_entitlements_and_grants: bool,
+    /// Entitlements but no grants; the sync stays `full`.
+    pub skip_grants: bool,
+    /// Expand grants before the file is sealed (c1z.md §11).
+    pub expand_grants: bool,
+    /// A partial sync of `targets` alone; without any it is empty.
+    pub targeted: bool,
+    /// See `targeted`.
+    pub targets: Vec<ResourceId>,
+    /// An empty finished sync, after PingOne was validated.
+    pub empty: bool,
+    /// See [`RolePopulationEntitlements`].
+    pub role_population_entitlements: RolePopulationEntitlements,
+    /// See [`RoleScan`].
+    pub role_scan: RoleScan,
+    /// Only users of these populations (ids or names); empty is all.
+    pub population_filter: Vec<String>,
+    /// An extra SCIM filter for users.
+    pub user_filter: Option<String>,
+    /// Leaves external groups out.
+    pub skip_external_groups: bool,
+    /// Custom attributes that go into profiles: names, or `*` for all.
+    pub custom_attributes: Vec<String>,
+    /// Attributes that hold employee ids; empty means the contract's three names.
+    pub employee_id_attributes: Vec<String>,
+    /// Values of `type` that make a user a service account.
+    pub service_account_types: Vec<String>,
+    /// Refuses a sync that lost too much.
+    pub shrink: ShrinkGate,
+    /// Reads that may run ahead of the row that is being written, at most.
+    pub concurrency: usize,
+    /// Where the growing file lives.
+    pub temp_dir: PathBuf,
+    /// Where the finished file goes.
+    pub file: PathBuf,
+}
+
+impl SyncOptions {
+    /// A full sync with every default into `file`.
+    pub fn full(temp_dir: PathBuf, file: PathBuf) -> Self {
+        Self {
+            resource_types: ResourceType::ALL.into(),
+            skip_entitlements_and_grants: false,
+            skip_grants: false,
+            expand_grants: true,
+            targeted: false,
+            targets: Vec::new(),
+            empty: false,
+            role_population_entitlements: RolePopulationEntitlements::All,
+            role_scan: RoleScan::All,
+            population_filter: Vec::new(),
+            user_filter: None,
+            skip_external_groups: false,
+            custom_attributes: Vec::new(),
+            employee_id_attributes: Vec::new(),
+            service_account_types: Vec::new(),
+            shrink: ShrinkGate::default(),
+            concurrency: 64,
+            temp_dir,
+            file,
+        }
+    }
+
+    pub(crate) fn has(&self, resource_type: ResourceType) -> bool {
+        self.resource_types.contains(&resource_type)
+    }
+}

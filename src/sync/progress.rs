@@ -1,0 +1,76 @@
+//! What a sync has done so far, for the terminal, the log and the metrics. Written by the reads, read by anybody.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Where a sync is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Environment, populations, groups and roles.
+    Plan = 0,
+    /// Users and, beside them, their role assignments.
+    Users = 1,
+    /// Members of groups.
+    Members = 2,
+    /// Roles, their scopes and grants.
+    Roles = 3,
+    /// Expansion, checks, indexes, compression.
+    Seal = 4,
+}
+
+impl Phase {
+    /// The name on the terminal and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Users => "users",
+            Self::Members => "members",
+            Self::Roles => "roles",
+            Self::Seal => "seal",
+        }
+    }
+}
+
+/// Live counters of one sync.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phase: AtomicU8,
+    /// Users written.
+    pub users: AtomicU64,
+    /// Groups found.
+    pub groups: AtomicU64,
+    /// Populations found.
+    pub populations: AtomicU64,
+    /// Roles found.
+    pub roles: AtomicU64,
+    /// Grants written.
+    pub grants: AtomicU64,
+    /// Principals whose role assignments were read.
+    pub principals_scanned: AtomicU64,
+    /// Groups whose members were read.
+    pub groups_read: AtomicU64,
+    /// Users that the populations promise, 0 where they don't say.
+    pub users_expected: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        tracing::debug!(phase = phase.as_str(), "sync entered a phase");
+    }
+
+    /// The phase the sync is in.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Plan,
+            1 => Phase::Users,
+            2 => Phase::Members,
+            3 => Phase::Roles,
+            _ => Phase::Seal,
+        }
+    }
+}
+
+pub(crate) fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+}

@@ -1,0 +1,313 @@
+//! Which entitlements a role offers, and which grants the assignments make (connector-model.md §5.3, §6.1). Pure:
+//! every read was done before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::options::RolePopulationEntitlements;
+use crate::model::{
+    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, EnvironmentId, Expandable, Grant,
+    GrantImmutable, GrantMetadata, Immutable, OrganizationId, ResourceId, ResourceType, RoleId, Slug, cut,
+};
+
+/// A scope: its type in lower case (an open set) and its id. The order is the order of emission.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Scope {
+    /// `environment`, `organization`, `population`, `application`, `group`, or anything new.
+    pub(crate) kind: String,
+    /// The id of that object.
+    pub(crate) id: Uuid,
+}
+
+impl Scope {
+    /// A scope as PingOne writes it; the type's case is not significant.
+    pub(crate) fn new(kind: &str, id: Uuid) -> Self {
+        Self {
+            kind: kind.to_lowercase(),
+            id,
+        }
+    }
+}
+
+/// One assignment that is a principal's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// User or group.
+    pub(crate) principal_type: ResourceType,
+    /// Its id.
+    pub(crate) principal: Uuid,
+    /// The role.
+    pub(crate) role: RoleId,
+    /// Index into the scopes that were seen.
+    pub(crate) scope: u32,
+    /// PingOne's id of the assignment.
+    pub(crate) assignment: Uuid,
+    /// Our client may not delete it.
+    pub(crate) read_only: bool,
+}
+
+/// Every assignment that the scan found, with each scope stored once.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    list: Vec<Holding>,
+    scopes: Vec<(Scope, String)>,
+    positions: BTreeMap<Scope, u32>,
+}
+
+impl Holdings {
+    /// The position of a scope, for a [`Holding`]. `verbatim` is the type as PingOne wrote it.
+    pub(crate) fn scope(&mut self, verbatim: &str, id: Uuid) -> u32 {
+        let scope = Scope::new(verbatim, id);
+        if let Some(position) = self.positions.get(&scope).copied() {
+            // Of several spellings the smallest stays, so that the file does not depend on the order of answers.
+            let stored = usize::try_from(position)
+                .ok()
+                .and_then(|position| self.scopes.get_mut(position));
+            if let Some((_, spelling)) = stored
+                && verbatim < spelling.as_str()
+            {
+                verbatim.clone_into(spelling);
+            }
+            return position;
+        }
+        let position = u32::try_from(self.scopes.len()).unwrap_or(u32::MAX);
+        self.scopes.push((scope.clone(), verbatim.to_owned()));
+        self.positions.insert(scope, position);
+        position
+    }
+
+    pub(crate) fn push(&mut self, holding: Holding) {
+        self.list.push(holding);
+    }
+
+    /// Every scope that occurs.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        self.scopes.iter().map(|(scope, _)| scope)
+    }
+
+    /// Every role that occurs.
+    pub(crate) fn roles(&self) -> BTreeSet<RoleId> {
+        self.list.iter().map(|holding| holding.role).collect()
+    }
+
+    /// Leaves out the holdings for which `keep` says no, answering how many went.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Holding) -> bool) -> usize {
+        let before = self.list.len();
+        self.list.retain(keep);
+        before - self.list.len()
+    }
+
+    fn scope_of(&self, holding: &Holding) -> Option<&(Scope, String)> {
+        self.scopes.get(usize::try_from(holding.scope).ok()?)
+    }
+
+    /// Of equal assignments (principal, role, scope) one stays: the smallest id, read-only only if all are.
+    fn merged(&mut self) -> &[Holding] {
+        let key = |h: &Holding| (h.role, h.scope, h.principal_type, h.principal, h.assignment);
+        self.list.sort_unstable_by_key(key);
+        self.list.dedup_by(|later, first| {
+            let same = (first.role, first.scope, first.principal_type, first.principal)
+                == (later.role, later.scope, later.principal_type, later.principal);
+            first.read_only &= !same || later.read_only;
+            same
+        });
+        &self.list
+    }
+}
+
+/// What a role entitlement needs to know of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleInfo {
+    /// The role.
+    pub(crate) id: RoleId,
+    /// Its display name.
+    pub(crate) name: String,
+    /// Scope types it may be assigned to, as PingOne wrote them.
+    pub(crate) applicable_to: Vec<String>,
+}
+
+impl RoleInfo {
+    fn applies_to(&self, kind: &str) -> bool {
+        self.applicable_to
+            .iter()
+            .any(|candidate| candidate.eq_ignore_ascii_case(kind))
+    }
+}
+
+/// The surroundings of the roles: what is writable and what things are called.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    /// The configured environment.
+    pub(crate) environment: EnvironmentId,
+    /// Its name.
+    pub(crate) environment_name: String,
+    /// The organization, where the environment names it.
+    pub(crate) organization: Option<OrganizationId>,
+    /// Names of scopes: the organization, populations, and foreign scopes that could be read.
+    pub(crate) names: BTreeMap<Scope, String>,
+    /// The populations of the environment.
+    pub(crate) populations: BTreeSet<Uuid>,
+    /// Which populations get an entitlement.
+    pub(crate) policy: RolePopulationEntitlements,
+}
+
+impl Surroundings {
+    fn is_home(&self, scope: &Scope) -> bool {
+        scope.kind == "environment" && scope.id == self.environment.0
+    }
+
+    /// Whether we may write assignments on this scope: the environment, its organization, its populations.
+    pub(crate) fn is_writable(&self, scope: &Scope) -> bool {
+        self.is_home(scope)
+            || (scope.kind == "organization" && self.organization.is_some_and(|id| id.0 == scope.id))
+            || (scope.kind == "population" && self.populations.contains(&scope.id))
+    }
+
+    /// Scopes whose name must still be read: neither the environment nor one of those whose names are known.
+    pub(crate) fn unnamed<'a>(&'a self, scopes: impl Iterator<Item = &'a Scope> + 'a) -> BTreeSet<Scope> {
+        scopes
+            .filter(|scope| !self.is_home(scope) && !self.names.contains_key(scope))
+            .cloned()
+            .collect()
+    }
+
+    fn name_of(&self, scope: &Scope) -> String {
+        if self.is_home(scope) {
+            return self.environment_name.clone();
+        }
+        self.names.get(scope).cloned().unwrap_or_else(|| scope.id.to_string())
+    }
+
+    fn entitlement_id(&self, role: RoleId, scope: &Scope) -> EntitlementId {
+        let slug = if self.is_home(scope) {
+            Slug::Assigned
+        } else {
+            Slug::AssignedScope {
+                scope_type: scope.kind.clone(),
+                scope_id: scope.id.to_string(),
+            }
+        };
+        EntitlementId {
+            resource: ResourceId::new(ResourceType::Role, role),
+            slug,
+        }
+    }
+
+    /// The scopes of a role by what it applies to, without those that only occur in assignments.
+    fn offered(&self, role: &RoleInfo) -> BTreeSet<Scope> {
+        let mut scopes = BTreeSet::new();
+        if role.applies_to("ENVIRONMENT") {
+            scopes.insert(Scope {
+                kind: "environment".to_owned(),
+                id: self.environment.0,
+            });
+        }
+        if let Some(organization) = self.organization.filter(|_| role.applies_to("ORGANIZATION")) {
+            scopes.insert(Scope {
+                kind: "organization".to_owned(),
+                id: organization.0,
+            });
+        }
+        if self.policy == RolePopulationEntitlements::All && role.applies_to("POPULATION") {
+            scopes.extend(self.populations.iter().map(|id| Scope {
+                kind: "population".to_owned(),
+                id: *id,
+            }));
+        }
+        scopes
+    }
+
+    fn entitlement(&self, role: &RoleInfo, scope: &Scope) -> Entitlement {
+        let name = self.name_of(scope);
+        let (display_name, description) = if self.is_home(scope) {
+            (
+                format!("{} Role", role.name),
+                format!("Holds {} in environment {name}", role.name),
+            )
+        } else {
+            (
+                format!("{} Role on {name}", role.name),
+                format!("Holds {}, limited to {} {name}", role.name, scope.kind),
+            )
+        };
+        Entitlement {
+            id: self.entitlement_id(role.id, scope),
+            resource_display_name: role.name.clone(),
+            display_name: cut(&display_name, DISPLAY_NAME_MAX_BYTES).into_owned(),
+            description: cut(&description, DESCRIPTION_MAX_BYTES).into_owned(),
+            grantable_to: &[ResourceType::User, ResourceType::Group],
+            immutable: (!self.is_writable(scope)).then_some(Immutable::ScopeNotWritable),
+        }
+    }
+}
+
+/// Above this many (role, scope) pairs the log names the setting that narrows them (connector-model.md §6.1).
+pub(crate) const MANY_PAIRS: usize = 2_000;
+
+/// The entitlements of every role, by role id, then scope type, then scope id. Every (role, scope) of an assignment
+/// is among them, whatever the role applies to, so that no grant dangles.
+pub(crate) fn entitlements(roles: &[RoleInfo], around: &Surroundings, holdings: &Holdings) -> Vec<Entitlement> {
+    let mut seen: BTreeMap<RoleId, BTreeSet<Scope>> = BTreeMap::new();
+    for holding in &holdings.list {
+        if let Some((scope, _)) = holdings.scope_of(holding) {
+            seen.entry(holding.role).or_default().insert(scope.clone());
+        }
+    }
+    let mut sorted: Vec<_> = roles.iter().collect();
+    sorted.sort_unstable_by_key(|role| role.id);
+    let mut entitlements = Vec::new();
+    for role in sorted {
+        let mut scopes = around.offered(role);
+        scopes.extend(seen.remove(&role.id).unwrap_or_default());
+        entitlements.extend(scopes.iter().map(|scope| around.entitlement(role, scope)));
+    }
+    entitlements
+}
+
+/// The grants of all holdings, by role, scope type, scope id, principal type, principal id.
+pub(crate) fn grants(mut holdings: Holdings, around: &Surroundings) -> Vec<Grant> {
+    let merged = holdings.merged().to_vec();
+    let mut keyed: Vec<_> = merged
+        .iter()
+        .filter_map(|holding| {
+            holdings
+                .scope_of(holding)
+                .map(|(scope, verbatim)| (scope, verbatim, holding))
+        })
+        .collect();
+    keyed.sort_by(|(a, _, x), (b, _, y)| {
+        (x.role, *a, x.principal_type, x.principal).cmp(&(y.role, *b, y.principal_type, y.principal))
+    });
+    keyed
+        .into_iter()
+        .map(|(scope, verbatim, holding)| role_grant(scope, verbatim, holding, around))
+        .collect()
+}
+
+fn role_grant(scope: &Scope, verbatim: &str, holding: &Holding, around: &Surroundings) -> Grant {
+    let expandable = (holding.principal_type == ResourceType::Group).then(|| Expandable {
+        entitlement_ids: vec![EntitlementId::member(ResourceType::Group, holding.principal)],
+    });
+    let immutable = holding.read_only.then_some(GrantImmutable {
+        source_id: "read-only-assignment",
+        user_filter: None,
+    });
+    Grant {
+        entitlement: around.entitlement_id(holding.role, scope),
+        principal: ResourceId::new(holding.principal_type, holding.principal),
+        immutable,
+        expandable,
+        metadata: Some(GrantMetadata {
+            assignment_id: holding.assignment.to_string(),
+            role_id: holding.role.to_string(),
+            scope_type: verbatim.to_owned(),
+            scope_id: scope.id.to_string(),
+            scope_name: around.name_of(scope),
+            read_only: holding.read_only,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

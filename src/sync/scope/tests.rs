@@ -1,0 +1,158 @@
+use super::*;
+
+const ENVIRONMENT: Uuid = Uuid::from_u128(0xe);
+const ORGANIZATION: Uuid = Uuid::from_u128(0x0f);
+const POPULATION_A: Uuid = Uuid::from_u128(0xa);
+const POPULATION_B: Uuid = Uuid::from_u128(0xb);
+const ROLE: RoleId = RoleId(Uuid::from_u128(0x1));
+
+fn around(policy: RolePopulationEntitlements) -> Surroundings {
+    Surroundings {
+        environment: EnvironmentId(ENVIRONMENT),
+        environment_name: "Workforce".to_owned(),
+        organization: Some(OrganizationId(ORGANIZATION)),
+        names: BTreeMap::from([
+            (Scope::new("organization", ORGANIZATION), "Example".to_owned()),
+            (Scope::new("population", POPULATION_A), "Staff".to_owned()),
+        ]),
+        populations: BTreeSet::from([POPULATION_A, POPULATION_B]),
+        policy,
+    }
+}
+
+fn role(applicable_to: &[&str]) -> RoleInfo {
+    RoleInfo {
+        id: ROLE,
+        name: "Identity Data Admin".to_owned(),
+        applicable_to: applicable_to.iter().map(|kind| (*kind).to_owned()).collect(),
+    }
+}
+
+fn hold(holdings: &mut Holdings, scope: (&str, Uuid), principal: u128, assignment: u128, read_only: bool) {
+    let scope = holdings.scope(scope.0, scope.1);
+    holdings.push(Holding {
+        principal_type: ResourceType::User,
+        principal: Uuid::from_u128(principal),
+        role: ROLE,
+        scope,
+        assignment: Uuid::from_u128(assignment),
+        read_only,
+    });
+}
+
+fn slugs(entitlements: &[Entitlement]) -> Vec<String> {
+    entitlements
+        .iter()
+        .map(|entitlement| entitlement.id.slug.to_string())
+        .collect()
+}
+
+#[test]
+fn a_role_offers_what_it_applies_to_in_order_of_scope_type_and_id() {
+    let cases: [(&[&str], Vec<String>); 4] = [
+        (&["ENVIRONMENT"], vec!["assigned".to_owned()]),
+        (&["ORGANIZATION"], vec![format!("assigned-organization-{ORGANIZATION}")]),
+        (
+            &["ENVIRONMENT", "POPULATION", "ORGANIZATION"],
+            vec![
+                "assigned".to_owned(),
+                format!("assigned-organization-{ORGANIZATION}"),
+                format!("assigned-population-{POPULATION_A}"),
+                format!("assigned-population-{POPULATION_B}"),
+            ],
+        ),
+        (&[], vec![]),
+    ];
+    for (applicable_to, expected) in cases {
+        let found = entitlements(
+            &[role(applicable_to)],
+            &around(RolePopulationEntitlements::All),
+            &Holdings::default(),
+        );
+        assert_eq!(slugs(&found), expected, "{applicable_to:?}");
+    }
+}
+
+#[test]
+fn only_assigned_populations_when_asked_for() {
+    let mut holdings = Holdings::default();
+    hold(&mut holdings, ("POPULATION", POPULATION_B), 7, 1, false);
+    let found = entitlements(
+        &[role(&["POPULATION"])],
+        &around(RolePopulationEntitlements::Assigned),
+        &holdings,
+    );
+    assert_eq!(slugs(&found), [format!("assigned-population-{POPULATION_B}")]);
+}
+
+#[test]
+fn a_foreign_or_unknown_scope_gets_its_entitlement_and_is_not_writable() {
+    let foreign = Uuid::from_u128(0xff);
+    for kind in ["ENVIRONMENT", "GALAXY"] {
+        let mut holdings = Holdings::default();
+        hold(&mut holdings, (kind, foreign), 7, 1, false);
+        let around = around(RolePopulationEntitlements::All);
+        let found = entitlements(&[role(&[])], &around, &holdings);
+        let kind = kind.to_lowercase();
+        assert_eq!(slugs(&found), [format!("assigned-{kind}-{foreign}")]);
+        assert_eq!(found[0].immutable, Some(Immutable::ScopeNotWritable));
+        assert_eq!(found[0].display_name, format!("Identity Data Admin Role on {foreign}"));
+        assert_eq!(around.unnamed(holdings.scopes()).len(), 1);
+    }
+}
+
+#[test]
+fn the_configured_environment_is_always_assigned_whatever_its_case() {
+    let mut holdings = Holdings::default();
+    hold(&mut holdings, ("environment", ENVIRONMENT), 7, 1, false);
+    let around = around(RolePopulationEntitlements::All);
+    let found = entitlements(&[role(&[])], &around, &holdings);
+    assert_eq!(slugs(&found), ["assigned"]);
+    assert_eq!(found[0].display_name, "Identity Data Admin Role");
+    assert_eq!(
+        found[0].description,
+        "Holds Identity Data Admin in environment Workforce"
+    );
+    assert_eq!(found[0].immutable, None);
+    assert!(around.unnamed(holdings.scopes()).is_empty());
+    let grants = grants(holdings, &around);
+    assert_eq!(grants[0].entitlement, found[0].id);
+    assert_eq!(grants[0].metadata.as_ref().unwrap().scope_name, "Workforce");
+}
+
+#[test]
+fn of_equal_assignments_the_smallest_id_stays_and_read_only_needs_all() {
+    for (second_read_only, expected) in [(true, true), (false, false)] {
+        let mut holdings = Holdings::default();
+        hold(&mut holdings, ("POPULATION", POPULATION_A), 7, 2, true);
+        hold(&mut holdings, ("population", POPULATION_A), 7, 1, second_read_only);
+        let grants = grants(holdings, &around(RolePopulationEntitlements::All));
+        assert_eq!(grants.len(), 1);
+        let metadata = grants[0].metadata.as_ref().unwrap();
+        assert_eq!(metadata.assignment_id, Uuid::from_u128(1).to_string());
+        assert_eq!(metadata.read_only, expected);
+        assert_eq!(grants[0].immutable.is_some(), expected);
+        assert_eq!(metadata.scope_name, "Staff");
+    }
+}
+
+#[test]
+fn a_group_holder_hands_the_role_to_its_members() {
+    let mut holdings = Holdings::default();
+    let scope = holdings.scope("ENVIRONMENT", ENVIRONMENT);
+    let group = Uuid::from_u128(0x9);
+    holdings.push(Holding {
+        principal_type: ResourceType::Group,
+        principal: group,
+        role: ROLE,
+        scope,
+        assignment: Uuid::from_u128(1),
+        read_only: false,
+    });
+    let grants = grants(holdings, &around(RolePopulationEntitlements::All));
+    assert_eq!(
+        grants[0].expandable.as_ref().unwrap().entitlement_ids,
+        [EntitlementId::member(ResourceType::Group, group)]
+    );
+    assert_eq!(grants[0].immutable, None);
+}

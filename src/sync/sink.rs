@@ -1,0 +1,242 @@
+//! The one thread that owns the growing file. Rows come over a bounded channel, already translated; bulk grants are
+//! encoded here, so that the channel carries 16 bytes per member and not a message.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::SyncError;
+use super::progress::{Progress, add};
+use crate::c1z::{EntitlementRow, GrantRow, ResourceRow, ResourceTypeRow, SyncStart, Writer, WriterOptions};
+use crate::model::{Entitlement, EntitlementId, Grant, GrantImmutable, ResourceId, ResourceType};
+use crate::wire::{self, GrantEncoder};
+
+/// Batches that may wait for the file. Each is at most one page of users or one group's members.
+const QUEUE: usize = 4;
+
+/// A resource as bytes.
+#[derive(Debug)]
+pub(crate) struct EncodedResource {
+    pub(crate) id: ResourceId,
+    pub(crate) data: Vec<u8>,
+}
+
+/// Rows for the file.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    ResourceTypes(Vec<ResourceType>),
+    Resources(Vec<EncodedResource>),
+    /// Roles that turned up after the users were written: they go before the user rows.
+    LateRoles(Vec<EncodedResource>),
+    Entitlements(Vec<Entitlement>),
+    Grants(Vec<Grant>),
+    /// Grants of one entitlement to users, sorted by id.
+    Members {
+        entitlement: EntitlementId,
+        members: Vec<Member>,
+        via: Option<Arc<GrantImmutable>>,
+    },
+    /// Resources that vanished after their rows were written.
+    Vanished(Vec<ResourceId>),
+    /// From here on rows were fetched at this time or later.
+    FetchedAt(jiff::Timestamp),
+}
+
+/// A user who belongs to a group or population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Member {
+    pub(crate) user: Uuid,
+    /// Only through what `via` of the batch names.
+    pub(crate) indirect: bool,
+}
+
+/// The handle to the thread.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    rows: mpsc::Sender<Rows>,
+    thread: JoinHandle<Result<Writer, SyncError>>,
+}
+
+impl Sink {
+    /// Starts the thread and its empty file.
+    pub(crate) fn start(
+        dir: &Path,
+        start: SyncStart,
+        options: WriterOptions,
+        progress: Arc<Progress>,
+    ) -> Result<Self, SyncError> {
+        let writer = Writer::create(dir, start, options)?;
+        let (rows, mut inbox) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("c1z-writer".to_owned())
+            .spawn(move || {
+                let mut writer = writer;
+                while let Some(batch) = inbox.blocking_recv() {
+                    write(&mut writer, batch, &progress)?;
+                }
+                Ok(writer)
+            })
+            .map_err(SyncError::Thread)?;
+        Ok(Self { rows, thread })
+    }
+
+    /// Hands rows over; waits while the file is behind. `Err` means that the thread ended: `close` says why.
+    pub(crate) async fn put(&self, rows: Rows) -> Result<(), SinkClosed> {
+        self.rows.send(rows).await.map_err(|_| SinkClosed)
+    }
+
+    /// Waits until every row is in the file, and answers the writer or what went wrong.
+    pub(crate) async fn close(self) -> Result<Writer, SyncError> {
+        let Self { rows, thread } = self;
+        drop(rows);
+        blocking("c1z-join", move || {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+        .await
+    }
+}
+
+/// The writer thread ended early.
+#[derive(Debug)]
+pub(crate) struct SinkClosed;
+
+/// Runs blocking work on a thread of its own and waits for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || drop(sender.send(work())))
+        .map_err(SyncError::Thread)?;
+    match receiver.await {
+        Ok(result) => result,
+        Err(_) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => Err(SyncError::Cancelled),
+        },
+    }
+}
+
+/// A token that ends the writer's long steps when the sync is cancelled.
+pub(crate) fn writer_options(cancel: &CancellationToken) -> WriterOptions {
+    WriterOptions { cancel: cancel.clone() }
+}
+
+fn write(writer: &mut Writer, rows: Rows, progress: &Progress) -> Result<(), SyncError> {
+    match rows {
+        Rows::ResourceTypes(types) => {
+            for resource_type in types {
+                let data = wire::resource_type(resource_type);
+                writer.put_resource_type(&ResourceTypeRow {
+                    id: resource_type.id(),
+                    data: &data,
+                })?;
+            }
+        }
+        Rows::Resources(resources) => put_resources(writer, &resources)?,
+        Rows::LateRoles(roles) => {
+            let count = u64::try_from(roles.len()).unwrap_or(u64::MAX);
+            writer.open_gap_in_resources(ResourceType::Role.id(), count)?;
+            put_resources(writer, &roles)?;
+            writer.close_gap_in_resources()?;
+        }
+        Rows::Entitlements(entitlements) => put_entitlements(writer, &entitlements)?,
+        Rows::Grants(grants) => {
+            put_grants(writer, &grants)?;
+            add(&progress.grants, grants.len());
+        }
+        Rows::Members {
+            entitlement,
+            members,
+            via,
+        } => {
+            put_members(writer, &entitlement, &members, via.as_deref())?;
+            add(&progress.grants, members.len());
+        }
+        Rows::Vanished(gone) => {
+            for id in gone {
+                writer.delete_resource(id.resource_type.id(), &id.id)?;
+            }
+        }
+        Rows::FetchedAt(at) => writer.set_discovered_at(at),
+    }
+    Ok(())
+}
+
+fn put_resources(writer: &mut Writer, resources: &[EncodedResource]) -> Result<(), SyncError> {
+    for resource in resources {
+        writer.put_resource(&ResourceRow {
+            resource_type_id: resource.id.resource_type.id(),
+            resource_id: &resource.id.id,
+            parent: None,
+            data: &resource.data,
+        })?;
+    }
+    Ok(())
+}
+
+fn put_entitlements(writer: &mut Writer, entitlements: &[Entitlement]) -> Result<(), SyncError> {
+    for entitlement in entitlements {
+        writer.put_entitlement(&EntitlementRow {
+            resource_type_id: entitlement.id.resource.resource_type.id(),
+            resource_id: &entitlement.id.resource.id,
+            id: &entitlement.id.to_string(),
+            data: &wire::entitlement(entitlement),
+        })?;
+    }
+    Ok(())
+}
+
+fn put_grants(writer: &mut Writer, grants: &[Grant]) -> Result<(), SyncError> {
+    for grant in grants {
+        let encoded = wire::grant(grant);
+        writer.put_grant(&GrantRow {
+            resource_type_id: grant.entitlement.resource.resource_type.id(),
+            resource_id: &grant.entitlement.resource.id,
+            entitlement_id: &grant.entitlement.to_string(),
+            principal_type_id: grant.principal.resource_type.id(),
+            principal_id: &grant.principal.id,
+            id: &encoded.id,
+            expansion: encoded.expansion.as_deref(),
+            data: &encoded.data,
+        })?;
+    }
+    Ok(())
+}
+
+fn put_members(
+    writer: &mut Writer,
+    entitlement: &EntitlementId,
+    members: &[Member],
+    via: Option<&GrantImmutable>,
+) -> Result<(), SyncError> {
+    let mut direct = GrantEncoder::new(entitlement, ResourceType::User, None);
+    let mut indirect = via.map(|via| GrantEncoder::new(entitlement, ResourceType::User, Some(via)));
+    let entitlement_id = entitlement.to_string();
+    let mut text = Uuid::encode_buffer();
+    for member in members {
+        let user: &str = member.user.as_hyphenated().encode_lower(&mut text);
+        let encoder = match indirect.as_mut() {
+            Some(indirect) if member.indirect => indirect,
+            _ => &mut direct,
+        };
+        let (id, data) = encoder.encode(user);
+        writer.put_grant(&GrantRow {
+            resource_type_id: entitlement.resource.resource_type.id(),
+            resource_id: &entitlement.resource.id,
+            entitlement_id: &entitlement_id,
+            principal_type_id: ResourceType::User.id(),
+            principal_id: user,
+            id,
+            expansion: None,
+            data,
+        })?;
+    }
+    Ok(())
+}

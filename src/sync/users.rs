@@ -1,0 +1,296 @@
+//! The users: one listing, or in big environments several side by side, one population after the other in each
+//! (pingone-api.md §8). The order of rows depends only on the directory: lanes give fixed blocks in turn.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::SyncError;
+use super::options::SyncOptions;
+use super::read::Reads;
+use super::sink::EncodedResource;
+use super::translate::UserRules;
+use crate::model::UserId;
+use crate::runtime::spawn::{Task, spawn};
+
+/// Users per turn of a lane: a page, as PingOne documents it.
+const BLOCK: usize = 200;
+/// Listings side by side, at most.
+const LANES: usize = 6;
+/// Below this many users one listing is quick enough.
+const LANES_FROM_USERS: u64 = 20_000;
+
+/// What is needed of a population while users are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PopulationPlan {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) user_count: Option<u64>,
+}
+
+/// A translated user.
+#[derive(Debug)]
+pub(crate) struct UserRow {
+    pub(crate) id: UserId,
+    /// Position of its population in the plan.
+    pub(crate) population: Option<usize>,
+    /// It names a population that is not in the plan.
+    pub(crate) population_unknown: bool,
+    pub(crate) resource: EncodedResource,
+}
+
+/// Populations by id, for translation.
+#[derive(Debug)]
+pub(crate) struct PopulationNames {
+    positions: HashMap<Uuid, usize>,
+    names: Vec<String>,
+}
+
+impl PopulationNames {
+    pub(crate) fn new(populations: &[PopulationPlan]) -> Self {
+        Self {
+            positions: populations
+                .iter()
+                .enumerate()
+                .map(|(n, population)| (population.id, n))
+                .collect(),
+            names: populations.iter().map(|population| population.name.clone()).collect(),
+        }
+    }
+
+    pub(crate) fn position(&self, id: Uuid) -> Option<usize> {
+        self.positions.get(&id).copied()
+    }
+
+    pub(crate) fn name(&self, id: Uuid) -> Option<&str> {
+        self.names.get(self.position(id)?).map(String::as_str)
+    }
+}
+
+/// The filters of each lane, in order. An absent filter is the whole listing.
+pub(crate) fn lanes(
+    populations: &[PopulationPlan],
+    options: &SyncOptions,
+) -> Result<Vec<Vec<Option<String>>>, SyncError> {
+    let extra = options
+        .user_filter
+        .as_deref()
+        .map(str::trim)
+        .filter(|filter| !filter.is_empty());
+    let chosen = chosen(populations, &options.population_filter, "population-filter")?;
+    if options.population_filter.is_empty() && !worth_it(populations, options) {
+        return Ok(vec![vec![extra.map(str::to_owned)]]);
+    }
+    let mut by_size: Vec<&PopulationPlan> = chosen;
+    by_size.sort_by_key(|population| (std::cmp::Reverse(population.user_count.unwrap_or(0)), population.id));
+    let mut lanes: Vec<(u64, Vec<Option<String>>)> = vec![(0, Vec::new()); LANES.min(by_size.len()).max(1)];
+    for population in by_size {
+        if let Some(lane) = lanes.iter_mut().min_by_key(|(load, _)| *load) {
+            lane.0 += population.user_count.unwrap_or(0).max(1);
+            lane.1.push(Some(population_filter(population.id, extra)));
+        }
+    }
+    Ok(lanes.into_iter().map(|(_, filters)| filters).collect())
+}
+
+fn population_filter(id: Uuid, extra: Option<&str>) -> String {
+    match extra {
+        Some(extra) => format!("population.id eq \"{id}\" and ({extra})"),
+        None => format!("population.id eq \"{id}\""),
+    }
+}
+
+/// The populations that a setting names, by id or exact name; all of them for an empty setting.
+pub(crate) fn chosen<'a>(
+    populations: &'a [PopulationPlan],
+    names: &[String],
+    setting: &'static str,
+) -> Result<Vec<&'a PopulationPlan>, SyncError> {
+    if names.is_empty() {
+        return Ok(populations.iter().collect());
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        let found = populations
+            .iter()
+            .find(|population| population.id.to_string().eq_ignore_ascii_case(name) || population.name == *name)
+            .ok_or_else(|| SyncError::UnknownPopulation {
+                setting,
+                value: name.clone(),
+            })?;
+        if !chosen.contains(&found) {
+            chosen.push(found);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Several lanes cost up to one more request per population: worth it where that is at most a hundredth of all.
+fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
+    let users: Option<u64> = populations.iter().map(|population| population.user_count).sum();
+    let Some(users) = users.filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1) else {
+        return false;
+    };
+    let pages = users / 200;
+    let scans_everybody = options.has(crate::model::ResourceType::Role)
+        && !options.skip_grants
+        && !options.skip_entitlements_and_grants
+        && options.role_scan == super::options::RoleScan::All;
+    let requests = pages + if scans_everybody { users } else { 0 };
+    u64::try_from(populations.len()).is_ok_and(|extra| extra.saturating_mul(100) <= requests)
+}
+
+/// A block of users, or why there is none.
+type Block = Result<Vec<UserRow>, SyncError>;
+
+/// The users of all lanes, in blocks, in the order that the plan gives.
+#[derive(Debug)]
+pub(crate) struct UserBlocks {
+    lanes: Vec<Option<mpsc::Receiver<Block>>>,
+    next: usize,
+    _tasks: Vec<Task<()>>,
+}
+
+impl UserBlocks {
+    /// Starts every lane.
+    pub(crate) fn start(
+        reads: &Arc<Reads>,
+        lanes: Vec<Vec<Option<String>>>,
+        names: &Arc<PopulationNames>,
+        rules: &Arc<UserRules>,
+    ) -> Self {
+        let mut receivers = Vec::new();
+        let mut tasks = Vec::new();
+        for filters in lanes {
+            let (sender, receiver) = mpsc::channel(1);
+            let (reads, names, rules) = (Arc::clone(reads), Arc::clone(names), Arc::clone(rules));
+            receivers.push(Some(receiver));
+            tasks.push(spawn(async move {
+                if let Err(error) = read_lane(&reads, filters, &names, &rules, &sender).await {
+                    // Nobody listens any more: the sync ended for another reason.
+                    sender.send(Err(error)).await.ok();
+                }
+            }));
+        }
+        Self {
+            lanes: receivers,
+            next: 0,
+            _tasks: tasks,
+        }
+    }
+
+    /// The next block, `None` after the last.
+    pub(crate) async fn next(&mut self) -> Option<Block> {
+        for _ in 0..self.lanes.len() {
+            let position = self.next;
+            self.next = (self.next + 1) % self.lanes.len();
+            let Some(lane) = self.lanes.get_mut(position) else {
+                continue;
+            };
+            if let Some(receiver) = lane {
+                match receiver.recv().await {
+                    Some(block) => return Some(block),
+                    None => *lane = None,
+                }
+            }
+        }
+        None
+    }
+}
+
+async fn read_lane(
+    reads: &Reads,
+    filters: Vec<Option<String>>,
+    names: &PopulationNames,
+    rules: &UserRules,
+    sender: &mpsc::Sender<Block>,
+) -> Result<(), SyncError> {
+    let mut waiting: Vec<UserRow> = Vec::with_capacity(BLOCK);
+    for filter in filters {
+        let mut pages = reads.users(filter);
+        while reads.next_users(&mut pages, names, rules, &mut waiting).await? {
+            while waiting.len() >= BLOCK {
+                let rest = waiting.split_off(BLOCK);
+                let block = std::mem::replace(&mut waiting, rest);
+                if sender.send(Ok(block)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        sender.send(Ok(waiting)).await.ok();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn population(n: u128, users: u64) -> PopulationPlan {
+        PopulationPlan {
+            id: Uuid::from_u128(n),
+            name: format!("p{n}"),
+            user_count: Some(users),
+        }
+    }
+
+    fn options() -> SyncOptions {
+        SyncOptions::full("t".into(), "f".into())
+    }
+
+    #[test]
+    fn one_listing_below_the_threshold_and_where_counts_are_missing() {
+        let mut populations = vec![population(1, 9_999), population(2, 10_000)];
+        assert_eq!(lanes(&populations, &options()).unwrap(), [[None]]);
+        populations[0].user_count = Some(500_000);
+        assert_eq!(lanes(&populations, &options()).unwrap().len(), 2);
+        populations[1].user_count = None;
+        assert_eq!(lanes(&populations, &options()).unwrap(), [[None]]);
+    }
+
+    #[test]
+    fn many_small_populations_are_not_worth_a_request_each() {
+        let populations: Vec<_> = (0..2_000).map(|n| population(n, 15)).collect();
+        assert_eq!(lanes(&populations, &options()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn every_population_is_in_exactly_one_lane() {
+        let populations: Vec<_> = (0..40)
+            .map(|n| population(n, 25_000 - u64::try_from(n).unwrap()))
+            .collect();
+        let lanes = lanes(&populations, &options()).unwrap();
+        assert_eq!(lanes.len(), LANES);
+        let mut filters: Vec<_> = lanes.into_iter().flatten().flatten().collect();
+        filters.sort();
+        let mut expected: Vec<_> = populations
+            .iter()
+            .map(|population| format!("population.id eq \"{}\"", population.id))
+            .collect();
+        expected.sort();
+        assert_eq!(filters, expected);
+    }
+
+    #[test]
+    fn filters_narrow_the_listing_and_must_name_something() {
+        let populations = vec![population(1, 5), population(2, 5)];
+        let mut options = options();
+        options.user_filter = Some("type eq \"Employee\"".to_owned());
+        assert_eq!(
+            lanes(&populations, &options).unwrap(),
+            [[Some("type eq \"Employee\"".to_owned())]]
+        );
+        options.population_filter = vec!["p2".to_owned()];
+        let filter = format!("population.id eq \"{}\" and (type eq \"Employee\")", Uuid::from_u128(2));
+        assert_eq!(lanes(&populations, &options).unwrap(), [[Some(filter)]]);
+        options.population_filter = vec!["p3".to_owned()];
+        assert!(matches!(
+            lanes(&populations, &options),
+            Err(SyncError::UnknownPopulation { .. })
+        ));
+    }
+}

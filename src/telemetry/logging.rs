@@ -1,0 +1,324 @@
+//! Where log records go and how they look (c1-protocol.md §13): one JSON record per line (`level`, `ts`, `caller`,
+//! `msg`, then the fields of the spans and of the event), or a line for people when standard output is a terminal. Records of
+//! other crates are kept at `warn` at every level, because their finer records hold headers and bodies.
+
+mod json;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry, reload};
+
+/// The crate whose records follow the level.
+const OURS: &str = "baton_ping_one";
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogLevel {
+    /// Everything of ours.
+    Debug,
+    /// Starts, ends and changes.
+    #[default]
+    Info,
+    /// What may need a look.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl LogLevel {
+    /// The name, as the flag takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    fn targets(self) -> Targets {
+        let (ours, others) = match self {
+            Self::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
+            Self::Info => (LevelFilter::INFO, LevelFilter::WARN),
+            Self::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+            Self::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+        };
+        Targets::new().with_default(others).with_target(OURS, ours)
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = LogError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "debug" => Ok(Self::Debug),
+            "info" => Ok(Self::Info),
+            "warn" => Ok(Self::Warn),
+            "error" => Ok(Self::Error),
+            _ => Err(LogError::UnknownLevel),
+        }
+    }
+}
+
+/// How a record looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// A line for people.
+    Console,
+}
+
+/// What `--log-level`, `--log-format` and `--log-path` say.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// How much.
+    pub level: LogLevel,
+    /// How it looks.
+    pub format: LogFormat,
+    /// Files that are appended to; `stderr` and `stdout` name the streams. Empty means standard error.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Why logging could not be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A log file could not be opened.
+    #[error("log file {} could not be opened (--log-path, BATON_LOG_PATH, config.log-path)", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Something else logs already.
+    #[error("logging was set up twice")]
+    Twice,
+    /// No such level.
+    #[error("the log level must be one of debug, info, warn, error")]
+    UnknownLevel,
+    /// The subscriber is gone.
+    #[error("the log level can no longer be changed")]
+    Gone,
+}
+
+impl LogError {
+    /// What kind of failure it is.
+    pub const fn class(&self) -> crate::error::ErrorClass {
+        match self {
+            Self::Open { .. } => crate::error::ErrorClass::Local,
+            Self::UnknownLevel => crate::error::ErrorClass::Rejected,
+            Self::Twice | Self::Gone => crate::error::ErrorClass::Bug,
+        }
+    }
+}
+
+/// Changes the level of a running process.
+#[derive(Clone)]
+pub struct LogControl(Arc<dyn Fn(LogLevel) -> Result<(), LogError> + Send + Sync>);
+
+impl std::fmt::Debug for LogControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogControl")
+    }
+}
+
+impl LogControl {
+    /// From now on, this level.
+    pub fn set_level(&self, level: LogLevel) -> Result<(), LogError> {
+        (self.0)(level)
+    }
+
+    /// A control that changes nothing, for a process that set up no logging (tests).
+    pub fn inert() -> Self {
+        Self(Arc::new(|_| Ok(())))
+    }
+}
+
+impl LogConfig {
+    /// Starts logging for the whole process, records of panics included.
+    pub fn install(&self) -> Result<LogControl, LogError> {
+        let (subscriber, control) = self.subscriber()?;
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+        log_panics();
+        Ok(control)
+    }
+
+    /// The subscriber and its control, not installed.
+    pub fn subscriber(&self) -> Result<(impl Subscriber + Send + Sync + use<>, LogControl), LogError> {
+        let (filter, handle) = reload::Layer::new(self.level.targets());
+        let control = LogControl(Arc::new(move |level| {
+            handle.reload(level.targets()).map_err(|_| LogError::Gone)
+        }));
+        Ok((
+            Registry::default().with(self.layer(self.writer()?).with_filter(filter)),
+            control,
+        ))
+    }
+
+    fn layer<S>(&self, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
+        match self.format {
+            LogFormat::Json => json::JsonLayer::new(writer).boxed(),
+            LogFormat::Console => tracing_subscriber::fmt::layer()
+                .with_writer(writer)
+                .with_ansi(false)
+                .with_target(false)
+                .boxed(),
+        }
+    }
+
+    fn writer(&self) -> Result<BoxMakeWriter, LogError> {
+        let mut sinks: Vec<Box<dyn io::Write + Send>> = Vec::new();
+        for path in &self.paths {
+            sinks.push(match path.to_str() {
+                Some("stderr") => Box::new(io::stderr()),
+                Some("stdout") => Box::new(io::stdout()),
+                _ => Box::new(
+                    OpenOptions::new()
+                        .create(true)
+                        .append(true)
+                        .open(path)
+                        .map_err(|source| LogError::Open {
+                            path: path.clone(),
+                            source,
+                        })?,
+                ),
+            });
+        }
+        if sinks.is_empty() {
+            return Ok(BoxMakeWriter::new(io::stderr));
+        }
+        let sinks = Arc::new(Mutex::new(sinks));
+        Ok(BoxMakeWriter::new(move || Fan(Arc::clone(&sinks))))
+    }
+}
+
+/// Writes one record to every sink. A sink that fails is skipped for that record.
+struct Fan(Arc<Mutex<Vec<Box<dyn io::Write + Send>>>>);
+
+impl io::Write for Fan {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for sink in sinks.iter_mut() {
+            drop(sink.write_all(bytes));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.iter_mut().try_for_each(io::Write::flush)
+    }
+}
+
+/// Panics become records that name the place and not the text: the text may hold data.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(target: "baton_ping_one::panic", place, "panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(format: LogFormat, level: LogLevel, change: Option<LogLevel>, work: impl FnOnce()) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let config = LogConfig {
+            level,
+            format,
+            paths: vec![file.path().to_owned()],
+        };
+        let (subscriber, control) = config.subscriber().unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            if let Some(level) = change {
+                control.set_level(level).unwrap();
+            }
+            work();
+        });
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn a_json_record_holds_level_time_caller_message_and_the_fields_of_its_spans() {
+        let text = logged(LogFormat::Json, LogLevel::Info, None, || {
+            let span = tracing::info_span!("task", task_id = "t1", kind = tracing::field::Empty);
+            let _entered = span.enter();
+            span.record("kind", "grant");
+            tracing::warn!(attempt = 3, ok = false, ratio = 0.5, error = %"no", "call failed");
+        });
+        let record: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(record["level"], "warn");
+        assert_eq!(record["msg"], "call failed");
+        assert_eq!(record["task_id"], "t1");
+        assert_eq!(record["kind"], "grant");
+        assert_eq!(record["attempt"], 3);
+        assert_eq!(record["ok"], false);
+        assert_eq!(record["error"], "no");
+        assert!(record["ts"].as_f64().unwrap() > 1.6e9);
+        assert!(record["caller"].as_str().unwrap().contains("logging.rs:"));
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn an_error_is_logged_with_its_causes() {
+        let text = logged(LogFormat::Json, LogLevel::Info, None, || {
+            let error = LogError::Open {
+                path: "/x".into(),
+                source: io::Error::other("disk"),
+            };
+            tracing::error!(error = &error as &dyn std::error::Error, "stopped");
+        });
+        let record: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert!(record["error"].as_str().unwrap().ends_with(": disk"), "{record}");
+    }
+
+    #[test]
+    fn a_record_below_the_level_is_dropped_and_others_crates_stay_quiet() {
+        let work = || {
+            tracing::debug!("fine");
+            tracing::info!("usual");
+            tracing::info!(target: "h2::codec", "headers");
+            tracing::error!("bad");
+        };
+        for (level, change, lines) in [
+            (LogLevel::Info, None, 2),
+            (LogLevel::Debug, None, 3),
+            (LogLevel::Error, None, 1),
+            (LogLevel::Error, Some(LogLevel::Debug), 3),
+        ] {
+            let text = logged(LogFormat::Console, level, change, work);
+            assert_eq!(text.lines().count(), lines, "{text}");
+            assert!(!text.contains("headers"));
+        }
+    }
+
+    #[test]
+    fn a_log_file_that_cannot_be_opened_is_named_with_its_flag() {
+        let config = LogConfig {
+            level: LogLevel::Info,
+            format: LogFormat::Json,
+            paths: vec!["/nowhere/at/all.log".into()],
+        };
+        let Err(error) = config.subscriber().map(|_| ()) else {
+            panic!("opened")
+        };
+        assert!(error.to_string().contains("/nowhere/at/all.log") && error.to_string().contains("--log-path"));
+    }
+}

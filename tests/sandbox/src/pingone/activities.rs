@@ -1,0 +1,184 @@
+//! Audit activities (pingone-api 6.11, point 59): events of every write, read back by a bounded filter.
+
+use super::answer::{Outcome, Refusal};
+use super::call::Call;
+use super::clock::{parse_stamp, stamp};
+use super::filter::{self, Filter, Literal, Op, Problem};
+use super::ids::Kind;
+use super::world::World;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Events, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    events: Vec<(i64, Value)>,
+}
+
+/// What an event is about.
+pub(crate) struct Event<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: Value,
+    pub(crate) description: String,
+}
+
+impl World {
+    /// Records an event with the call's worker as actor (members D, nesting G).
+    pub(crate) fn record(&mut self, call: &Call<'_>, event: &Event<'_>) {
+        let Some(worker) = self.applications.get(call.worker) else {
+            return;
+        };
+        let now = self.clock.unix_ms();
+        let id = self.ids.encode(Kind::Activity, self.activities.events.len() as u64);
+        let value = json!({
+            "_links": {"self": self.link(&format!("/activities/{id}"))},
+            "id": id, "recordedAt": stamp(now), "createdAt": stamp(now - 2),
+            "correlationId": call.correlation, "internalCorrelation": {},
+            "actors": {"client": {"id": worker.id, "name": worker.name, "type": "CLIENT",
+                "environment": {"id": worker.environment}}},
+            "action": {"type": event.action, "description": event.action.replace('.', " ").to_lowercase()},
+            "resources": [event.resource],
+            "result": {"status": "SUCCESS", "description": event.description},
+            "tags": ["adminIdentityEvent"],
+        });
+        self.activities.events.push((now, value));
+    }
+
+    /// An event about a user.
+    pub(crate) fn record_user(&mut self, call: &Call<'_>, action: &str, user: u32) {
+        let body = self.user_body(user);
+        let id = self.user_id(user);
+        let population = self
+            .user_population(user)
+            .and_then(|at| self.populations.get(at as usize))
+            .map(|found| found.id);
+        let name = body.get("username").cloned().unwrap_or(Value::Null);
+        let resource = json!({"type": "USER", "id": id, "name": name, "environment": {"id": self.environment},
+            "population": {"id": population}, "href": self.link(&format!("/users/{id}")).get("href")});
+        self.record(
+            call,
+            &Event {
+                action,
+                resource,
+                description: format!("{action} {id}"),
+            },
+        );
+    }
+
+    /// `GET …/activities` (6.11, D): `recordedAt` must be bounded, one further clause at most.
+    pub(crate) fn list_activities(&self, call: &Call<'_>) -> Outcome {
+        let Some(text) = call.query.get("filter") else {
+            return Err(Refusal::parameter("filter"));
+        };
+        self.activities_matching(call, text)
+    }
+
+    /// The same with the filter in the body of a POST (6.11, D).
+    pub(crate) fn search_activities(&self, call: &Call<'_>) -> Outcome {
+        let body: Value = serde_json::from_slice(call.body).map_err(|_| Refusal::parameter("body"))?;
+        let text = body
+            .get("filter")
+            .and_then(Value::as_str)
+            .ok_or_else(|| Refusal::parameter("filter"))?;
+        self.activities_matching(call, text)
+    }
+
+    fn activities_matching(&self, call: &Call<'_>, text: &str) -> Outcome {
+        let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
+        check(&parsed).map_err(|problem| self.filter_refusal(&problem))?;
+        let now = self.clock.unix_ms();
+        let delay = i64::try_from(self.options.audit.activity_delay_ms).unwrap_or(0);
+        let oldest = now - i64::from(self.options.audit.activity_days) * 86_400_000;
+        let seen = self
+            .activities
+            .events
+            .iter()
+            .filter(|(at, _)| *at >= oldest && *at <= now - delay);
+        let values: Vec<Value> = seen
+            .filter(|(_, value)| fits(&parsed, value))
+            .map(|(_, value)| value.clone())
+            .collect();
+        self.list_values(call, "activities", &values)
+    }
+
+    pub(crate) fn read_activity(&self, _call: &Call<'_>, id: Uuid) -> Outcome {
+        let wanted = json!(id);
+        let found = self
+            .activities
+            .events
+            .iter()
+            .find(|(_, value)| value.get("id") == Some(&wanted));
+        found.map(|(_, value)| Self::ok(value)).ok_or_else(Refusal::missing)
+    }
+}
+
+const TIMES: [&str; 3] = ["recordedAt", "recordedat", "createdAt"];
+const CLAUSES: [&str; 7] = [
+    "action.type",
+    "actors.user.id",
+    "actors.client.id",
+    "resources.id",
+    "resources.type",
+    "resources.population.id",
+    "correlationid",
+];
+
+fn check(filter: &Filter) -> Result<(), Problem> {
+    let (mut bounded, mut others) = (false, 0);
+    filter::each_compare(filter, &mut |path, op, literal| {
+        if TIMES.contains(&path) {
+            let stamp = matches!(literal, Literal::Text(text) if parse_stamp(text).is_some());
+            bounded |= stamp;
+            let ranged = matches!(op, Op::Gt | Op::Ge | Op::Lt | Op::Le);
+            return if stamp && ranged {
+                Ok(())
+            } else {
+                Err(Problem::Unsupported(path.to_owned()))
+            };
+        }
+        others += 1;
+        let in_list = op == Op::In && path == "action.type";
+        if CLAUSES.contains(&path) && (op == Op::Eq || in_list) {
+            Ok(())
+        } else {
+            Err(Problem::Unsupported(path.to_owned()))
+        }
+    })?;
+    if filter::has_member(filter) || !bounded || others > 1 {
+        return Err(Problem::Unsupported(
+            "recordedAt must be bounded, with one more clause at most".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn fits(filter: &Filter, event: &Value) -> bool {
+    match filter {
+        Filter::And(left, right) => fits(left, event) && fits(right, event),
+        Filter::Or(left, right) => fits(left, event) || fits(right, event),
+        Filter::Member(..) => false,
+        Filter::Compare(path, op, Literal::Text(text)) if TIMES.contains(&path.as_str()) => {
+            let key = if path == "createdAt" { "createdAt" } else { "recordedAt" };
+            let at = event.get(key).and_then(Value::as_str).and_then(parse_stamp);
+            let (Some(at), Some(bound)) = (at, parse_stamp(text)) else {
+                return false;
+            };
+            match op {
+                Op::Gt => at > bound,
+                Op::Ge => at >= bound,
+                Op::Lt => at < bound,
+                _ => at <= bound,
+            }
+        }
+        Filter::Compare(path, op, literal) if path.starts_with("resources.") => {
+            let inner = Filter::Compare(path.trim_start_matches("resources.").to_owned(), *op, literal.clone());
+            let resources = event.get("resources").and_then(Value::as_array);
+            resources.is_some_and(|list| list.iter().any(|item| filter::matches(&inner, item, &|_, _| false)))
+        }
+        Filter::Compare(path, op, literal) if path == "correlationid" => {
+            let inner = Filter::Compare("correlationId".to_owned(), *op, literal.clone());
+            filter::matches(&inner, event, &|_, _| false)
+        }
+        Filter::Compare(..) => filter::matches(filter, event, &|_, _| false),
+    }
+}

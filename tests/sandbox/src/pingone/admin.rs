@@ -1,0 +1,66 @@
+//! The sandbox's own paths on the API listener: `GET /sandbox/requests`, `POST /sandbox/requests/reset`, `GET /sandbox/state`
+//! (with `?full=true` every row of the true state as JSON lines), `POST /sandbox/faults`, `POST /sandbox/tokens/expire`.
+
+use super::answer::Answer;
+use super::body::AnswerBody;
+use super::faults::Fault;
+use super::http::Shared;
+use super::state;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// Answers a call to the sandbox itself.
+pub(crate) fn answer(
+    shared: &Arc<Shared>,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Response<AnswerBody> {
+    let get = *method == Method::GET;
+    let answer = match path {
+        "/sandbox/requests" if get => {
+            serde_json::to_value(shared.ledger.read()).map_or_else(|error| failed(&error), |v| Answer::json(200, &v))
+        }
+        "/sandbox/requests/reset" if !get => {
+            shared.ledger.reset();
+            Answer::empty(204)
+        }
+        "/sandbox/state" if get && query.split('&').any(|part| part == "full=true") => {
+            let lines = AnswerBody::Lines(Box::new(state::lines(Arc::clone(shared))));
+            return response(200, lines, "application/x-ndjson");
+        }
+        "/sandbox/state" if get => serde_json::to_value(state::sizes(&shared.read_world()))
+            .map_or_else(|error| failed(&error), |v| Answer::json(200, &v)),
+        "/sandbox/faults" if !get => match serde_json::from_slice::<Vec<Fault>>(body) {
+            Ok(faults) => {
+                shared.faults.set(faults);
+                Answer::empty(204)
+            }
+            Err(error) => Answer::typed(400, "text/plain", error.to_string()),
+        },
+        "/sandbox/tokens/expire" if !get => {
+            shared.tokens.expire_all();
+            Answer::empty(204)
+        }
+        _ => Answer::typed(404, "text/plain", "the sandbox has no such path"),
+    };
+    let kind = answer
+        .content_type
+        .clone()
+        .unwrap_or_else(|| "application/json".to_owned());
+    response(answer.status, AnswerBody::Whole(Some(answer.body)), &kind)
+}
+
+fn failed(error: &serde_json::Error) -> Answer {
+    Answer::typed(500, "text/plain", error.to_string())
+}
+
+fn response(status: u16, body: AnswerBody, kind: &str) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(kind) = HeaderValue::from_str(kind) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+}

@@ -1,0 +1,487 @@
+//! Listeners and the way of a request: faults, header size, path, token, rate limit, rights, answer, headers. Order and texts
+//! where the contract is silent are ours.
+
+use super::admin;
+use super::answer::{Answer, Outcome, Refusal};
+use super::body::AnswerBody;
+use super::call::Call;
+use super::faults::{FaultAction, FaultBody, Lost, Plan, SeenOwned};
+use super::ids::{Kind, draw};
+use super::ledger::Ledger;
+use super::limits::{Bucket, Buckets};
+use super::options::{GatewayText, RetryAfter};
+use super::paging::{Query, percent_decode};
+use super::route::{self, Route};
+use super::token::{Asked, Tokens};
+use super::world::World;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::borrow::Cow;
+use std::io;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Everything that requests share.
+pub(crate) struct Shared {
+    pub(crate) world: RwLock<World>,
+    pub(crate) tokens: Tokens,
+    pub(crate) buckets: Buckets,
+    pub(crate) faults: Plan,
+    pub(crate) ledger: Ledger,
+    pub(crate) ids: super::ids::Ids,
+    pub(crate) options: super::options::Options,
+    pub(crate) serial: AtomicU64,
+}
+
+/// Which listener a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Api,
+    Auth,
+}
+
+/// Most bytes of a request's body.
+const BODY_LIMIT: usize = 1 << 20;
+/// Most bytes of a request's headers (3.1, D).
+const HEADER_LIMIT: usize = 6 * 1024;
+const HTML: &str =
+    "<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please try again later</h1></body></html>";
+
+/// A request with what every step needs.
+struct Received {
+    parts: http::request::Parts,
+    body: Bytes,
+}
+
+impl Shared {
+    pub(crate) fn read_world(&self) -> std::sync::RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn write_world(&self) -> std::sync::RwLockWriteGuard<'_, World> {
+        self.world.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Answers a request of either listener. An error breaks the connection.
+    pub(crate) async fn serve(
+        self: &std::sync::Arc<Self>,
+        side: Side,
+        request: Request<Incoming>,
+    ) -> io::Result<Response<AnswerBody>> {
+        let (parts, body) = request.into_parts();
+        if side == Side::Api && parts.uri.path().starts_with("/sandbox/") {
+            let body = collect(body).await?;
+            return Ok(admin::answer(
+                self,
+                &parts.method,
+                parts.uri.path(),
+                parts.uri.query().unwrap_or(""),
+                &body,
+            ));
+        }
+        self.ledger.arrived();
+        let working = self.ledger.begin();
+        let body = if parts.method == Method::GET {
+            Bytes::new()
+        } else {
+            collect(body).await?
+        };
+        let request = Received { parts, body };
+        let (inner, route, shape) = place(side, request.parts.uri.path());
+        let due = self.faults.due(|| SeenOwned {
+            method: request.parts.method.to_string(),
+            path: inner.to_owned(),
+            shape: shape.clone().into_owned(),
+            query: request
+                .parts
+                .uri
+                .query()
+                .and_then(percent_decode)
+                .unwrap_or_default()
+                .into_owned(),
+        });
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        self.wait(serial, due.as_ref()).await;
+        let method = request.parts.method.as_str();
+        if matches!(due, Some(FaultAction::Hang)) {
+            self.ledger.answered(method, shape, 0, 0);
+            return std::future::pending().await;
+        }
+        let correlation = self.ids.encode(Kind::Correlation, serial);
+        let answer = self.decide(side, &request, route.as_ref(), due.as_ref(), correlation);
+        self.ledger.rows(answer.rows);
+        let finished = self.finish(answer, due, correlation, &request.parts.headers);
+        drop(working);
+        let status = finished.as_ref().map_or(0, |(response, _)| response.status().as_u16());
+        let bytes = finished.as_ref().map_or(0, |(_, bytes)| *bytes);
+        self.ledger.answered(method, shape, status, bytes);
+        match finished {
+            Ok((response, _)) => Ok(response),
+            Err(Lost::Hang) => std::future::pending().await,
+            Err(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+        }
+    }
+
+    async fn wait(&self, serial: u64, due: Option<&FaultAction>) {
+        let timing = &self.options.timing;
+        let mut ms = timing.latency_ms;
+        if timing.latency_jitter_ms > 0 {
+            ms += draw(1, 0x1a7, serial) % (timing.latency_jitter_ms + 1);
+        }
+        if let Some(FaultAction::Slow(more)) = due {
+            ms += more;
+        }
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+    }
+
+    /// The answer as it would be, faults that replace it included.
+    fn decide(
+        &self,
+        side: Side,
+        request: &Received,
+        route: Option<&Route>,
+        due: Option<&FaultAction>,
+        correlation: Uuid,
+    ) -> Answer {
+        let outcome = match due.and_then(|action| self.instead(action)) {
+            Some(outcome) => outcome,
+            None if header_bytes(request) > HEADER_LIMIT => Err(self.header_refusal()),
+            None => match side {
+                Side::Auth => self.token(request),
+                Side::Api => match route {
+                    None => Ok(self.gateway()),
+                    Some(route) => self.api(request, route, due, correlation),
+                },
+            },
+        };
+        outcome.unwrap_or_else(|refusal| {
+            refusal.answer(
+                self.ids
+                    .encode(Kind::Error, self.serial.fetch_add(1, Ordering::Relaxed)),
+            )
+        })
+    }
+
+    /// What a fault puts in the place of the answer, before the request has any effect.
+    fn instead(&self, action: &FaultAction) -> Option<Outcome> {
+        Some(match action {
+            FaultAction::Status {
+                status,
+                retry_after,
+                body,
+            } => {
+                let mut answer = match body {
+                    FaultBody::Platform => {
+                        let mut refusal = Refusal::of_status(*status);
+                        refusal.retry_after.clone_from(retry_after);
+                        return Some(Err(refusal));
+                    }
+                    FaultBody::Html => Answer::typed(*status, "text/html; charset=utf-8", HTML),
+                    FaultBody::Empty => Answer::empty(*status),
+                    FaultBody::Gateway => Answer {
+                        status: *status,
+                        ..self.gateway()
+                    },
+                };
+                answer.retry_after.clone_from(retry_after);
+                Ok(answer)
+            }
+            FaultAction::Refuse {
+                status,
+                code,
+                detail,
+                target,
+                message,
+            } => {
+                let mut refusal = Refusal::new(*status, "", message.clone());
+                if let Some(detail) = detail {
+                    refusal = refusal.detail(detail, target.as_deref(), message);
+                }
+                let mut body = serde_json::json!({
+                    "id": self.ids.encode(Kind::Error, self.serial.fetch_add(1, Ordering::Relaxed)),
+                    "code": code, "message": message,
+                });
+                if let (false, Some(body)) = (refusal.details.is_empty(), body.as_object_mut()) {
+                    body.insert("details".to_owned(), refusal.details.into());
+                }
+                Ok(Answer::json(*status, &body))
+            }
+            FaultAction::ExpiredToken => Err(Refusal::token()),
+            FaultAction::Gateway => Ok(self.gateway()),
+            FaultAction::Reset => Ok(Answer::empty(0)),
+            _ => return None,
+        })
+    }
+
+    /// 403 of the gateway (3.5, S): no code, no id.
+    fn gateway(&self) -> Answer {
+        let text = match self.options.access.gateway_text {
+            GatewayText::KeyValue => {
+                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256)."
+            }
+            GatewayText::MissingToken => "Missing Authentication Token",
+        };
+        Answer::typed(
+            403,
+            "application/json",
+            serde_json::json!({"message": text}).to_string(),
+        )
+    }
+
+    /// 431 or 400 (point 58: limit D, status G).
+    fn header_refusal(&self) -> Refusal {
+        let status = self.options.limits.header_limit_status;
+        Refusal::new(
+            status,
+            "INVALID_REQUEST",
+            "The request could not be completed. The request headers are too large.",
+        )
+    }
+
+    fn token(&self, request: &Received) -> Outcome {
+        if request.parts.method != Method::POST {
+            return Err(Refusal::method());
+        }
+        self.limit(Bucket::Authn)?;
+        let headers = &request.parts.headers;
+        let host = request
+            .parts
+            .uri
+            .host()
+            .or_else(|| text(headers, &header::HOST))
+            .unwrap_or("");
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let asked = Asked {
+            path: request.parts.uri.path(),
+            host,
+            media: &media_type(headers),
+            authorization: text(headers, &header::AUTHORIZATION),
+            body: &request.body,
+        };
+        self.tokens.answer(&self.read_world(), &asked)
+    }
+
+    /// Takes a token of a rate bucket or refuses (point 54: shape S, texts G).
+    fn limit(&self, bucket: Bucket) -> Result<(), Refusal> {
+        let Err((seconds, rate)) = self.buckets.take(bucket) else {
+            return Ok(());
+        };
+        let mut refusal = Refusal::new(
+            429,
+            "REQUEST_LIMITED",
+            "The request could not be completed. There were too many requests.",
+        )
+        .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded.")
+        .inner(serde_json::json!({"quotaLimit": rate.floor()}));
+        refusal.retry_after = match self.options.limits.retry_after {
+            RetryAfter::Seconds => Some(seconds.to_string()),
+            RetryAfter::Date => Some(http_date(
+                self.read_world().clock.unix_ms() / 1000 + i64::try_from(seconds).unwrap_or(1),
+            )),
+            RetryAfter::Absent => None,
+        };
+        Err(refusal)
+    }
+
+    fn api(&self, request: &Received, route: &Route, due: Option<&FaultAction>, correlation: Uuid) -> Outcome {
+        let parts = &request.parts;
+        let token = self
+            .tokens
+            .known(text(&parts.headers, &header::AUTHORIZATION))
+            .ok_or_else(Refusal::token)?;
+        self.limit(
+            route
+                .target
+                .bucket(&parts.method, self.options.limits.assignments_in_config),
+        )?;
+        if route.malformed {
+            return Err(Refusal::parameter("id"));
+        }
+        if !route.target.takes(&parts.method) {
+            return Err(Refusal::method());
+        }
+        let raw_query = parts.uri.query().unwrap_or("");
+        let query = Query::parse(raw_query)?;
+        let media = media_type(&parts.headers);
+        let call = |world: &World| {
+            let worker = world.applications.get(token.worker).ok_or_else(Refusal::token)?;
+            let now = Instant::now();
+            let reach = world.allow(worker, route.target, &parts.method, route.environment, now)?;
+            Ok(Call {
+                method: &parts.method,
+                target: route.target,
+                environment: route.environment.unwrap_or_default(),
+                path: parts.uri.path().strip_prefix("/v1").unwrap_or(""),
+                raw_query,
+                query: &query,
+                media: &media,
+                body: &request.body,
+                worker: token.worker,
+                reach,
+                token: token.key,
+                now,
+                fault: due,
+                correlation,
+            })
+        };
+        if parts.method == Method::GET {
+            let world = self.read_world();
+            return world.read(&call(&world)?);
+        }
+        let mut world = self.write_world();
+        let call = call(&world)?;
+        world.write(&call)
+    }
+
+    /// Puts the answer on the wire, bent by what is left of the fault.
+    fn finish(
+        &self,
+        answer: Answer,
+        due: Option<FaultAction>,
+        correlation: Uuid,
+        asked: &HeaderMap,
+    ) -> Result<(Response<AnswerBody>, usize), Lost> {
+        let mut answer = answer;
+        let length = answer.body.len();
+        let part = |percent: u8| length * usize::from(percent.min(100)) / 100;
+        let mut body = None;
+        match due {
+            Some(FaultAction::Reset) => return Err(Lost::Reset),
+            Some(FaultAction::AnswerLost(Lost::Status(status))) => {
+                answer = Refusal::of_status(status).answer(correlation);
+            }
+            Some(FaultAction::AnswerLost(lost)) => return Err(lost),
+            Some(FaultAction::Truncated(percent)) => answer.body.truncate(part(percent)),
+            Some(FaultAction::Html) => answer = Answer::typed(answer.status, "text/html; charset=utf-8", HTML),
+            Some(FaultAction::ContentType(kind)) => answer.content_type = Some(kind),
+            Some(FaultAction::Body(text)) => answer.body = text.into(),
+            Some(FaultAction::ResetMidBody(percent)) => {
+                let part = Some(answer.body.slice(..part(percent)));
+                body = Some(AnswerBody::Broken {
+                    part,
+                    promised: length as u64,
+                });
+            }
+            Some(FaultAction::Trickle(ms)) => {
+                body = Some(AnswerBody::drops(&answer.body, 64, Duration::from_millis(ms)));
+            }
+            _ => {}
+        }
+        let length = answer.body.len();
+        let encoding = body.is_none().then(|| self.compress(&mut answer, asked)).flatten();
+        let body = body.unwrap_or_else(|| AnswerBody::Whole(Some(answer.body.clone())));
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.headers(response.headers_mut(), &answer, correlation);
+        if let Some(encoding) = encoding {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, http::HeaderValue::from_static(encoding));
+        }
+        Ok((response, length))
+    }
+
+    /// Headers of every answer (3.2, D): no `ETag`, no X-RateLimit (point 57).
+    fn headers(&self, headers: &mut HeaderMap, answer: &Answer, correlation: Uuid) {
+        let fixed = |text: &'static str| http::HeaderValue::from_static(text);
+        let mut put = |name: header::HeaderName, value: &str| {
+            if let Ok(value) = http::HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        let mut id = [0; 36];
+        put(
+            header::HeaderName::from_static("correlation-id"),
+            correlation.hyphenated().encode_lower(&mut id),
+        );
+        if let Some(retry_after) = &answer.retry_after {
+            put(header::RETRY_AFTER, retry_after);
+        }
+        if let Some(location) = &answer.location {
+            put(header::LOCATION, location);
+        }
+        if !answer.body.is_empty() {
+            let plain = self.options.users.plain_content_type;
+            let usual = if plain {
+                "application/json"
+            } else {
+                "application/hal+json;charset=UTF-8"
+            };
+            put(header::CONTENT_TYPE, answer.content_type.as_deref().unwrap_or(usual));
+        }
+        headers.insert(
+            header::CACHE_CONTROL,
+            fixed("no-cache, no-store, max-age=0, must-revalidate"),
+        );
+        headers.insert(header::EXPIRES, fixed("0"));
+        headers.insert(header::PRAGMA, fixed("no-cache"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000"));
+        headers.insert(header::VARY, fixed("accept-encoding,origin"));
+    }
+
+    /// Compresses when asked to and allowed to.
+    fn compress(&self, answer: &mut Answer, asked: &HeaderMap) -> Option<&'static str> {
+        let wanted = self.options.listen.gzip
+            && text(asked, &header::ACCEPT_ENCODING).is_some_and(|list| list.contains("gzip"))
+            && answer.body.len() > 512;
+        if !wanted {
+            return None;
+        }
+        answer.body = super::gzip::compress(&answer.body)?.into();
+        Some("gzip")
+    }
+}
+
+/// Where a path leads: the part below `/v1`, the route, the shape for the counts.
+fn place(side: Side, path: &str) -> (&str, Option<Route>, Cow<'static, str>) {
+    if side == Side::Auth {
+        return (path, None, Cow::Borrowed("/{id}/as/token"));
+    }
+    let Some(inner) = path.strip_prefix("/v1") else {
+        return (path, None, Cow::Owned(route::unknown_shape(path)));
+    };
+    let route = route::route(inner);
+    let shape = route.as_ref().map_or_else(
+        || Cow::Owned(route::unknown_shape(inner)),
+        |route| Cow::Borrowed(route.shape),
+    );
+    (inner, route, shape)
+}
+
+async fn collect(body: Incoming) -> io::Result<Bytes> {
+    let limited = Limited::new(body, BODY_LIMIT).collect().await;
+    limited
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(io::Error::other)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The media type without parameters, in lower case.
+fn media_type(headers: &HeaderMap) -> String {
+    let kind = text(headers, &header::CONTENT_TYPE).unwrap_or("");
+    kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+fn header_bytes(request: &Received) -> usize {
+    let headers = &request.parts.headers;
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(unix: i64) -> String {
+    let time = jiff::Timestamp::from_second(unix).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
