@@ -5,6 +5,9 @@
 command -v go >/dev/null || { echo "make compat needs Go (1.26 or newer) on the PATH" >&2; exit 1; }
 say "building the checker and the SDK's own tool (minutes on a new machine)"
 (cd "$root/tests/compat" && go build -o "$tools/compat" . && go build -o "$tools/baton" github.com/conductorone/baton-sdk/cmd/baton)
+say "expanding the files that the SDK ships before and after"
+sdk=$(cd "$root/tests/compat" && go list -m -f '{{.Dir}}' github.com/conductorone/baton-sdk)
+(cd "$root" && BATON_COMPAT_FIXTURES=$sdk/pkg/sync/expand/testdata cargo test --locked --lib c1z::tests::fixtures)
 build_release
 work=$(mktemp -d)
 sandbox_pid=

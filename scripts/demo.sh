@@ -8,7 +8,7 @@ sandbox_pid=
 trap 'stop_sandbox; rm -rf "$work"' EXIT
 # shellcheck source=scripts/sandbox.sh
 . "$root/scripts/sandbox.sh"
-say "starting a PingOne of 300 made-up users"
+say "starting a PingOne of 240 made-up users"
 start_sandbox --preset demo
 binary=$target/release/baton-ping-one
 out=${OUT:-$root/sync.c1z}

@@ -14,6 +14,8 @@ mod row;
 mod schema;
 mod seal;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod time;
 mod writer;
 

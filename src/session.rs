@@ -1,1 +1,37 @@
-//! The C1 session: token exchange, channel, hello, poll, heartbeat, finish, upload stream.
+//! The C1 session (c1-protocol.md): token exchange, one long-lived channel, Hello, the task loop, heartbeats,
+//! `FinishTask` and the upload stream. It converts between protobuf and the types of `task` and decides nothing about
+//! the target system.
+//!
+//! Invariants: a slot is held before a task is asked for; every task that was taken is answered by exactly one
+//! `FinishTask` content (Hello tasks and syncs that C1 cancelled before they started excepted, as the protocol says);
+//! nothing of a sync that did not finish is uploaded; no secret is logged.
+
+mod client;
+mod connect;
+mod convert;
+mod dial;
+mod endpoint;
+mod error;
+mod finish;
+mod handle;
+mod heartbeat;
+mod hello;
+mod key;
+mod os_info;
+mod pace;
+mod poll;
+mod proxy;
+mod queue;
+mod run;
+mod token;
+mod upload;
+
+pub use connect::{ConnectError, Trust};
+pub use dial::{Dialer, Io, TcpDialer};
+pub use endpoint::{ClientId, InvalidClientId};
+pub use error::{RpcError, SessionError};
+pub use hello::MetadataSource;
+pub use key::{C1Credentials, InvalidClientSecret, SigningKey};
+pub use proxy::{InvalidProxy, ProxyConfig};
+pub use run::{Session, SessionConfig, SessionParts};
+pub use token::TokenError;

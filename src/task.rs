@@ -1,1 +1,29 @@
-//! Task and outcome in our own types, dispatcher, queue, deadlines.
+//! Tasks of C1 in our own types, and the dispatcher that runs them through traits. Nothing here knows protobuf, gRPC
+//! or PingOne: the session converts, the engines implement the traits. Invariant: with provisioning off no task that
+//! writes gets as far as its payload (connector-model.md §1 point 8).
+
+mod action;
+mod dispatch;
+mod error;
+mod event;
+mod invoke;
+mod kind;
+mod provision;
+mod sync;
+
+pub use action::{
+    ActionCatalog, ActionField, ActionFieldKind, ActionSchema, ActionState, ActionStatus, ActionType, Constraint,
+    ConstraintKind, JsonObject,
+};
+pub use dispatch::{Dispatcher, PROVISIONING_DISABLED, Parts, TaskRunner, Writes};
+pub use error::{Code, Detail, TaskError};
+pub use event::{Event, EventFeed, EventFeedInfo, EventKind, EventPage, EventQuery, EventType, NoEventFeed};
+pub use invoke::{ActionOutcome, ActionRegistry};
+pub use kind::{Payload, Reply, Task, TaskId, TaskKind};
+pub use provision::{
+    AccountCreated, AccountInfo, AccountResult, ActionCall, Annotation, CreateAccountRequest, CreateResourceRequest,
+    CredentialOptions, DeleteResourceRequest, Email, EncryptedSecret, EncryptionTarget, EntitlementRef, GrantReply,
+    GrantRequest, IssueCredentialRequest, Password, PasswordRule, Provisioner, RateLimit, ResourceCreated, ResourceRef,
+    RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, WriteContext,
+};
+pub use sync::{StorageEngine, SyncRequest, SyncRunner, SyncTarget, SyncedFile};

@@ -21,8 +21,8 @@ pub(crate) const DECODED_MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 pub(crate) const DECODED_WARN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Level 1: on 1.2 M grants level 3 takes three times the memory for one percent (c1z.md §2.1).
 const LEVEL: i32 = 1;
-/// 8 MiB.
-const WINDOW_LOG: u32 = 23;
+/// 1 MiB: a larger one makes the packed file a hundredth smaller, and each of its jobs four times the window.
+const WINDOW_LOG: u32 = 20;
 /// Compressor threads.
 const THREADS: u32 = 2;
 /// Bytes between two looks at the cancellation.
@@ -143,7 +143,12 @@ fn publish(temp: NamedTempFile, target: &Path) -> Result<(), C1zError> {
         .map_err(|error| C1zError::write(target)(error.error))
 }
 
-fn compress(source: &mut impl Read, size: u64, target: &mut File, cancel: &CancellationToken) -> io::Result<Packed> {
+pub(crate) fn compress(
+    source: &mut impl Read,
+    size: u64,
+    target: &mut File,
+    cancel: &CancellationToken,
+) -> io::Result<Packed> {
     let mut out = Hashing {
         file: target,
         digest: Context::new(&SHA256),

@@ -47,7 +47,7 @@ impl Writer {
     /// Finishes the sync and publishes the file as `target`.
     pub fn finish(self, end: SyncEnd, target: &Path) -> Result<FileReport, C1zError> {
         self.db.execute_batch("COMMIT")?;
-        for index in schema::INDEXES {
+        for index in schema::LATE_INDEXES {
             self.db.execute(index, [])?;
         }
         let full = self.start.sync_type == SyncType::Full;
@@ -161,10 +161,11 @@ mod tests {
 
     #[test]
     fn the_token_has_no_actions_and_says_what_was_dropped() {
-        assert_eq!(
-            token(false, 0, &[]),
-            r#"{"completed_actions_count":9,"current_action_id":9,"ingest_quality":{},"version":1}"#
-        );
+        let plain: Value = serde_json::from_str(&token(false, 0, &[])).unwrap();
+        let expected = json!({
+            "current_action_id": 9, "completed_actions_count": 9, "ingest_quality": {}, "version": 1
+        });
+        assert_eq!(plain, expected);
         let warning = InvariantWarning {
             invariant: "I9",
             count: 1,

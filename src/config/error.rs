@@ -2,6 +2,7 @@
 //! value itself.
 
 use super::fields::Field;
+use crate::error::ErrorClass;
 
 /// A start that ends before it begins (exit code 64).
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,11 @@ fn place(field: &Field) -> String {
 }
 
 impl ConfigError {
+    /// What kind of failure it is: always one of what was asked for.
+    pub const fn class(&self) -> ErrorClass {
+        ErrorClass::Rejected
+    }
+
     /// The exit code: 0 for help and version, 64 for everything that is wrong.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::command::Output;
 use super::error::ConfigError;
-use super::fields::{EXCLUSIVE, TOGETHER, field};
+use super::fields::{EXCLUSIVE, Kind, TOGETHER, field};
+use super::kubernetes::KubernetesSettings;
+use super::one_shot::OneShot;
 use super::values::{Environment, ReadFile, Source, Values};
 
 /// How roles and their scopes are shown (connector-model.md §6).
@@ -67,6 +69,15 @@ pub struct C1Settings {
     pub client_id: String,
     /// Client secret.
     pub client_secret: SecretString,
+}
+
+/// What flags, environment and files say of C1's credentials: either half may stand in a source that can change.
+#[derive(Debug, Clone, Default)]
+pub struct FixedC1 {
+    /// Client id.
+    pub client_id: Option<String>,
+    /// Client secret.
+    pub client_secret: Option<SecretString>,
 }
 
 /// What is synced.
@@ -164,60 +175,6 @@ pub struct ScheduleSettings {
     pub get_tasks: bool,
 }
 
-/// A single piece of work without C1, in the order in which the first that is set wins (c1-protocol.md §12.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OneShot {
-    /// Grant an entitlement.
-    Grant {
-        /// Entitlement id.
-        entitlement: String,
-        /// Principal id.
-        principal: String,
-        /// Principal's type.
-        principal_type: String,
-    },
-    /// Revoke a grant by id.
-    Revoke(String),
-    /// Print audit events.
-    EventFeed,
-    /// Create an account.
-    CreateAccount {
-        /// Login.
-        login: Option<String>,
-        /// E-mail.
-        email: Option<String>,
-        /// Profile, a JSON object.
-        profile: Option<String>,
-    },
-    /// Run an action.
-    InvokeAction {
-        /// Its name.
-        name: String,
-        /// Its arguments, a JSON object.
-        args: String,
-        /// Its resource type.
-        resource_type: Option<String>,
-    },
-    /// Print the actions.
-    ListActions(Option<String>),
-    /// Delete a resource.
-    Delete {
-        /// Its id.
-        id: String,
-        /// Its type.
-        resource_type: String,
-    },
-    /// Rotate credentials.
-    Rotate {
-        /// The resource's id.
-        id: String,
-        /// Its type.
-        resource_type: String,
-    },
-    /// Sync to the file.
-    Sync,
-}
-
 /// Every setting.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -225,6 +182,10 @@ pub struct Config {
     pub pingone: PingOneSettings,
     /// How to reach C1; its presence makes the program a daemon.
     pub c1: Option<C1Settings>,
+    /// The halves of C1's credentials that do not change, for merging with a source that can.
+    pub fixed_c1: FixedC1,
+    /// What concerns the cluster.
+    pub kubernetes: KubernetesSettings,
     /// What is synced.
     pub sync: SyncSettings,
     /// What provisioning may do.
@@ -253,6 +214,10 @@ pub struct Config {
     pub host_id: Option<String>,
     /// Overrides the host of C1.
     pub c1_api_host: Option<String>,
+    /// `HTTPS_PROXY`
+    pub https_proxy: Option<String>,
+    /// `NO_PROXY`
+    pub no_proxy: Option<String>,
 }
 
 impl Config {
@@ -263,8 +228,12 @@ impl Config {
 
     /// Settings for a run: everything is checked.
     pub(crate) fn checked(values: &Values, env: &Environment, read: ReadFile<'_>) -> Result<Self, ConfigError> {
+        let changing = values.is_set("credentials-secret") || values.is_set("credentials-dir");
         for group in TOGETHER {
-            together(values, group)?;
+            // The other half of a pair of credentials may stand in the source that can change.
+            if !(changing && group.contains(&"client-id")) {
+                together(values, group)?;
+            }
         }
         for set in EXCLUSIVE {
             exclusive(values, set)?;
@@ -273,15 +242,16 @@ impl Config {
         if values.choice("output")? == "csv" {
             return Err(values.invalid("output", "must be table or json here; csv is for inspect"));
         }
-        if config.sync.skip_grants && config.sync.resources.is_empty() {
+        // A daemon answers full syncs, with C1 or without it; grants left out would read as revocations.
+        let daemon = changing || config.c1.is_some() || config.schedule.sync_interval.is_some();
+        if config.sync.skip_grants && (daemon || config.sync.resources.is_empty()) {
             return Err(ConfigError::Relation(
                 "skip-grants can only be set within a targeted sync".to_owned(),
             ));
         }
         for name in ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"] {
             let from_file = name == "pingone-client-secret" && values.is_set("pingone-client-secret-file");
-            let changeable = values.is_set("credentials-secret") || values.is_set("credentials-dir");
-            if let Some(field) = field(name).filter(|_| !values.is_set(name) && !from_file && !changeable) {
+            if let Some(field) = field(name).filter(|_| !values.is_set(name) && !from_file && !changing) {
                 return Err(ConfigError::Missing { field });
             }
         }
@@ -293,10 +263,16 @@ impl Config {
             .optional("c1z-temp-dir")
             .or_else(|| env.get("BATON_TMPDIR").filter(|dir| !dir.is_empty()).cloned())
             .map_or_else(std::env::temp_dir, PathBuf::from);
+        let fixed_c1 = FixedC1 {
+            client_id: values.optional("client-id"),
+            client_secret: secret(values, "client-secret", "client-secret-file", read)?,
+        };
         let variable = |name: &str| env.get(name).filter(|text| !text.is_empty()).cloned();
         Ok(Self {
             pingone: pingone(values, read)?,
-            c1: c1(values, read)?,
+            c1: c1(&fixed_c1),
+            fixed_c1,
+            kubernetes: KubernetesSettings::build(values)?,
             sync: sync(values)?,
             provision: provision(values)?,
             admin: admin(values)?,
@@ -313,7 +289,7 @@ impl Config {
                 get_tasks: variable("BATON_GET_TASKS")
                     .is_some_and(|text| matches!(text.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True")),
             },
-            one_shot: one_shot(values)?,
+            one_shot: OneShot::choose(values)?,
             file: PathBuf::from(values.text("file")),
             temp_dir,
             state_dir: values.optional("state-dir").map(PathBuf::from),
@@ -326,6 +302,8 @@ impl Config {
             event_feed: values.flag("event-feed-enabled")?,
             host_id: variable("BATON_HOST_ID"),
             c1_api_host: variable("BATON_C1_API_HOST"),
+            https_proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
+            no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
         })
     }
 }
@@ -343,13 +321,17 @@ fn together(values: &Values, group: &[&'static str]) -> Result<(), ConfigError> 
 }
 
 fn exclusive(values: &Values, set: &[&'static str]) -> Result<(), ConfigError> {
-    let mut given = set
-        .iter()
-        .filter(|name| values.is_set(name) && values.text(name) != "false");
-    match (given.next(), given.next()) {
-        (Some(first), Some(second)) => Err(ConfigError::Exclusive(first, second)),
-        _ => Ok(()),
+    let mut first = None;
+    for name in set.iter().filter(|name| values.is_set(name)) {
+        let switch = field(name).is_some_and(|field| field.kind == Kind::Bool);
+        if switch && !values.flag(name)? {
+            continue;
+        }
+        if let Some(first) = first.replace(*name) {
+            return Err(ConfigError::Exclusive(first, name));
+        }
     }
+    Ok(())
 }
 
 fn uuid(values: &Values, name: &str) -> Result<Option<Uuid>, ConfigError> {
@@ -415,15 +397,11 @@ fn pingone(values: &Values, read: Option<ReadFile<'_>>) -> Result<PingOneSetting
     })
 }
 
-fn c1(values: &Values, read: Option<ReadFile<'_>>) -> Result<Option<C1Settings>, ConfigError> {
-    let Some(client_id) = values.optional("client-id") else {
-        return Ok(None);
-    };
-    let client_secret = secret(values, "client-secret", "client-secret-file", read)?;
-    Ok(client_secret.map(|client_secret| C1Settings {
-        client_id,
-        client_secret,
-    }))
+fn c1(fixed: &FixedC1) -> Option<C1Settings> {
+    Some(C1Settings {
+        client_id: fixed.client_id.clone()?,
+        client_secret: fixed.client_secret.clone()?,
+    })
 }
 
 fn sync(values: &Values) -> Result<SyncSettings, ConfigError> {
@@ -500,48 +478,5 @@ fn admin(values: &Values) -> Result<AdminSettings, ConfigError> {
             .parse()
             .map_err(|_| values.invalid("health-check-bind-address", "must be an IP address"))?,
         port: u16::try_from(values.int("health-check-port")?).unwrap_or(8081),
-    })
-}
-
-fn one_shot(values: &Values) -> Result<OneShot, ConfigError> {
-    let text = |name: &str| values.text(name).to_owned();
-    Ok(if values.is_set("grant-entitlement") {
-        OneShot::Grant {
-            entitlement: text("grant-entitlement"),
-            principal: text("grant-principal"),
-            principal_type: values
-                .optional("grant-principal-type")
-                .unwrap_or_else(|| "user".to_owned()),
-        }
-    } else if values.is_set("revoke-grant") {
-        OneShot::Revoke(text("revoke-grant"))
-    } else if values.flag("event-feed")? {
-        OneShot::EventFeed
-    } else if values.is_set("create-account-profile") || values.is_set("create-account-login") {
-        OneShot::CreateAccount {
-            login: values.optional("create-account-login"),
-            email: values.optional("create-account-email"),
-            profile: values.optional("create-account-profile"),
-        }
-    } else if values.is_set("invoke-action") {
-        OneShot::InvokeAction {
-            name: text("invoke-action"),
-            args: text("invoke-action-args"),
-            resource_type: values.optional("invoke-action-resource-type"),
-        }
-    } else if values.flag("list-action-schemas")? {
-        OneShot::ListActions(values.optional("list-action-schemas-resource-type"))
-    } else if values.is_set("delete-resource") {
-        OneShot::Delete {
-            id: text("delete-resource"),
-            resource_type: text("delete-resource-type"),
-        }
-    } else if values.is_set("rotate-credentials") {
-        OneShot::Rotate {
-            id: text("rotate-credentials"),
-            resource_type: text("rotate-credentials-type"),
-        }
-    } else {
-        OneShot::Sync
     })
 }

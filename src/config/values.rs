@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 
 use super::error::ConfigError;
 use super::fields::{FIELDS, Field, Kind, UNSUPPORTED_VALUES, field};
+use super::file;
 
 /// The process environment, or a made-up one in tests.
 pub type Environment = BTreeMap<String, String>;
@@ -182,6 +183,13 @@ impl Values {
     /// Ends the start where a feature is asked for that is not built.
     pub(crate) fn refuse_unsupported(&self) -> Result<(), ConfigError> {
         for field in FIELDS.iter().filter(|field| field.unsupported) {
+            if field.kind == Kind::Bool {
+                // Its default is false, in each of the spellings.
+                if self.flag(field.name)? {
+                    return Err(ConfigError::Unsupported(field.name.to_owned()));
+                }
+                continue;
+            }
             let default = from_text(field, field.default);
             if self
                 .raw(field.name)
@@ -283,42 +291,10 @@ fn config_file(env: &Environment, read: ReadFile<'_>) -> Result<BTreeMap<String,
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(fault(format!("it cannot be read ({})", error.kind()))),
     };
-    if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    // A parser's own text may quote the line, and a line may hold a secret.
-    let parsed: serde_json::Value =
-        serde_saphyr::from_str(&text).map_err(|_| fault("it is not valid YAML".to_owned()))?;
-    let serde_json::Value::Object(object) = parsed else {
-        return Err(fault("it must be a map of setting names to values".to_owned()));
-    };
-    let mut values = BTreeMap::new();
-    for (key, value) in object {
-        if field(&key).is_none() {
-            return Err(fault(format!("unknown key {key}{}", suggestion(&key))));
-        }
-        let texts = file_value(value).ok_or_else(|| {
-            fault(format!(
-                "the value of {key} must be a text, a number, true, false or a list of texts"
-            ))
-        })?;
-        values.insert(key, texts);
-    }
-    Ok(values)
-}
-
-fn file_value(value: serde_json::Value) -> Option<Vec<String>> {
-    use serde_json::Value::{Array, Bool, Null, Number, String};
-    match value {
-        Null => Some(Vec::new()),
-        Bool(value) => Some(vec![value.to_string()]),
-        Number(value) => Some(vec![value.to_string()]),
-        String(value) => Some(vec![value]),
-        Array(items) => items
-            .into_iter()
-            .map(|item| file_value(item).and_then(|mut texts| texts.pop()))
-            .collect(),
-        serde_json::Value::Object(_) => None,
+    let entries = file::parse(&text).map_err(&fault)?;
+    match entries.keys().find(|key| field(key).is_none()) {
+        Some(key) => Err(fault(format!("unknown key {key}{}", suggestion(key)))),
+        None => Ok(entries),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -30,6 +30,11 @@ use crate::runtime::backoff::Backoff;
 const PAGE: &str = "200";
 /// Largest body that is read: a page of 200 users at the largest profile, ten times over.
 const BODY_MAX: usize = 64 * 1024 * 1024;
+/// Kilobytes of bodies that are in memory at a time while they are read: more requests may be under way than that, their
+/// answers wait in the sockets.
+const BODIES_KIB: usize = 6 * 1024;
+/// What a body of unknown length counts, in kilobytes.
+const BODY_KIB: u64 = 512;
 
 /// How a client is set up.
 #[derive(Debug, Clone)]
@@ -108,6 +113,8 @@ struct Inner {
     limiter: Limiter,
     stats: Stats,
     observer: Option<Arc<dyn RequestObserver>>,
+    /// Kilobytes of bodies that may be read at a time.
+    bodies: Semaphore,
 }
 
 /// Calls PingOne. Cheap to clone; clones share token, limits and counters.
@@ -160,6 +167,7 @@ impl Client {
                 limiter: Limiter::new(config.rate_limit, config.max_in_flight),
                 stats: Stats::default(),
                 observer,
+                bodies: Semaphore::new(BODIES_KIB),
             }),
             budget: Budget::SYNC,
         })
@@ -183,7 +191,8 @@ impl Client {
         &self.inner.hosts
     }
 
-    fn environment_id(&self) -> &str {
+    /// The configured environment.
+    pub fn environment_id(&self) -> &str {
         &self.inner.environment
     }
 
@@ -210,6 +219,23 @@ impl Client {
             }),
             other => other,
         }
+    }
+
+    /// Token, environment, and one row each of users, groups, populations and roles (connector-model.md §8.2).
+    pub async fn validate(&self) -> Result<(), PingOneError> {
+        self.environment().await?;
+        for (operation, path) in [
+            (Operation::ListUsers, "users"),
+            (Operation::ListGroups, "groups"),
+            (Operation::ListPopulations, "populations"),
+        ] {
+            let mut url = self.url(&[path]);
+            url.query_pairs_mut().append_pair("limit", "1");
+            self.get(operation, self.environment_id(), url).await?;
+        }
+        self.get(Operation::ListRoles, self.environment_id(), self.url(&["roles"]))
+            .await
+            .map(drop)
     }
 
     /// Any environment.
@@ -535,7 +561,7 @@ impl Client {
                 .get(CONTENT_TYPE)
                 .and_then(|value| value.to_str().ok())
                 .map(media_type);
-            let body = read_body(answer)
+            let body = read_body(answer, &inner.bodies)
                 .await
                 .map_err(|reason| failed(reason, request_id.clone(), None))?;
             Ok::<_, PingOneError>((status, request_id, wish, media_type, body))
@@ -579,11 +605,16 @@ impl From<PingOneError> for Failed {
 }
 
 /// Reads a body into one buffer, so that it is never held twice.
-async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
-    let promised = answer
-        .content_length()
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
+async fn read_body(mut answer: reqwest::Response, bodies: &Semaphore) -> Result<Vec<u8>, Reason> {
+    let length = answer.content_length();
+    let kib = length.map_or(BODY_KIB, |length| length / 1024 + 1);
+    let most = u32::try_from(BODIES_KIB).unwrap_or(u32::MAX);
+    // Never closed, so never an error.
+    let _room = bodies
+        .acquire_many(u32::try_from(kib).unwrap_or(most).min(most))
+        .await
+        .ok();
+    let promised = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut body = Vec::with_capacity(promised.min(BODY_MAX));
     loop {
         match answer.chunk().await {

@@ -1,4 +1,6 @@
 //! The integration binary: one module per scenario.
 
+mod docs;
 mod k8s;
 mod proto_table;
+mod service;

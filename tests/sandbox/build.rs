@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use prost::Message as _;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=../../proto");
     let mut files = Vec::new();
     collect(Path::new("../../proto"), &mut files)?;
     files.sort();
     let descriptors = protox::compile(&files, ["../../proto"])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(true)

@@ -2,7 +2,7 @@ use std::io;
 use std::path::Path;
 
 use super::*;
-use crate::config::{OneShot, StorageEngine};
+use crate::config::{LeaderElection, OneShot, StorageEngine};
 use secrecy::ExposeSecret;
 
 /// Flags, environment, and a part of the message.
@@ -289,5 +289,126 @@ fn subcommands_need_no_credentials() {
             Command::Inspect(inspect.clone()),
             "{args:?}"
         );
+    }
+}
+
+#[test]
+fn every_spelling_of_the_default_of_an_unsupported_switch_is_accepted() {
+    for text in ["0", "f", "F", "FALSE", "false", "False"] {
+        assert!(load(&[&format!("--ticketing={text}")], &full(&[])).is_ok(), "{text}");
+        assert!(load(&[], &full(&[("BATON_DIFF_SYNCS", text)])).is_ok(), "{text}");
+    }
+    for text in ["1", "t", "True"] {
+        let problem = problem(load(&[], &full(&[("BATON_DIFF_SYNCS", text)])));
+        assert_eq!(problem, "--diff-syncs is not supported by baton-ping-one", "{text}");
+    }
+    assert!(problem(load(&["--ticketing=perhaps"], &full(&[]))).contains("must be true or false"));
+}
+
+#[test]
+fn a_switch_that_is_off_excludes_nothing_however_it_is_spelled() {
+    for off in ["--event-feed=0", "--event-feed=False", "--event-feed=f"] {
+        assert!(load(&[off, "--revoke-grant", "g"], &full(&[])).is_ok(), "{off}");
+    }
+    assert!(problem(load(&["--event-feed=1", "--revoke-grant", "g"], &full(&[]))).contains("exclude each other"));
+}
+
+#[test]
+fn a_daemon_never_leaves_grants_out() {
+    let expected = "skip-grants can only be set within a targeted sync";
+    let target = ["--skip-grants", "--sync-resources", "bid:r:user/u"];
+    assert!(load(&target, &full(&[])).is_ok());
+    let daemons: [&[&str]; 3] = [
+        &["--client-id", "a@b/c", "--client-secret", "s"],
+        &["--sync-interval", "1h"],
+        &["--credentials-secret", "s"],
+    ];
+    for daemon in daemons {
+        let args: Vec<&str> = target.iter().chain(daemon).copied().collect();
+        assert_eq!(problem(load(&args, &full(&[]))), expected, "{daemon:?}");
+    }
+}
+
+#[test]
+fn a_source_that_can_change_may_hold_the_other_half_of_a_pair() {
+    for source in ["--credentials-secret", "--credentials-dir"] {
+        let config = load(&[source, "x", "--client-id", "a@b/c"], &env(&[])).unwrap().config;
+        assert_eq!(config.fixed_c1.client_id.as_deref(), Some("a@b/c"));
+        assert!(config.fixed_c1.client_secret.is_none() && config.c1.is_none());
+    }
+    assert!(problem(load(&["--client-id", "a@b/c"], &full(&[]))).contains("--client-secret"));
+}
+
+#[test]
+fn the_lease_is_renewed_before_it_ends_and_tried_again_before_that() {
+    let kubernetes = load(&[], &full(&[])).unwrap().config.kubernetes;
+    assert_eq!(kubernetes.leader_election, LeaderElection::Auto);
+    assert_eq!(kubernetes.lease_name, "baton-ping-one-leader");
+    let seconds = [
+        kubernetes.lease_duration,
+        kubernetes.renew_deadline,
+        kubernetes.retry_period,
+    ]
+    .map(|t| t.as_secs());
+    assert_eq!(seconds, [15, 10, 2]);
+    let cases: [(&[&str], &str); 6] = [
+        (&["--leader-election-lease-duration", "1500ms"], "whole seconds"),
+        (&["--leader-election-lease-duration", "2h"], "whole seconds"),
+        (
+            &["--leader-election-renew-deadline", "15s"],
+            "less than leader-election-lease-duration",
+        ),
+        (
+            &["--leader-election-retry-period", "10s"],
+            "less than leader-election-renew-deadline",
+        ),
+        (&["--leader-election-retry-period", "0"], "longer than nothing"),
+        (&["--leader-election-lease-name", "Not A Name"], "lower-case"),
+    ];
+    for (args, expected) in cases {
+        let text = problem(load(args, &full(&[])));
+        assert!(text.contains(expected), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn an_object_of_the_cluster_has_a_name_that_the_cluster_takes() {
+    for name in ["a", "baton-ping-one-secrets", "a.b-c.1"] {
+        let config = load(&["--credentials-secret", name], &full(&[])).unwrap().config;
+        assert_eq!(config.kubernetes.secret.as_deref(), Some(name));
+    }
+    for name in ["-a", "a-", "A", "a_b", "a..b", "a/b", &"a".repeat(254)] {
+        let env = full(&[("BATON_CREDENTIALS_SECRET", name)]);
+        assert!(problem(load(&[], &env)).contains("lower-case"), "{name}");
+    }
+}
+
+#[test]
+fn no_secret_appears_in_what_is_printed_of_the_settings() {
+    let args = ["--client-id", "a@b/c", "--client-secret", "c1-marker-secret"];
+    let printed = format!("{:?}", load(&args, &full(&[])).unwrap());
+    assert!(!printed.contains("marker-secret"), "{printed}");
+}
+
+#[test]
+fn a_text_in_the_file_stays_as_it_is_written() {
+    // All of these are numbers to YAML, and each would come back spelled another way.
+    for text in [
+        "0123",
+        "007",
+        "1e5",
+        "0x10",
+        "1.50",
+        "12345678901234567890123",
+        "+5",
+        "1_000",
+        "yes",
+        "~x",
+    ] {
+        let file = format!("file: {text}\nprotected-roles: [{text}]\n");
+        let env = full(&[("BATON_CONFIG_PATH", "c.yaml")]);
+        let config = load_with(&[], &env, &[("c.yaml", &file)]).unwrap().config;
+        assert_eq!(config.file.to_str(), Some(text));
+        assert_eq!(config.provision.protected_roles, [text]);
     }
 }

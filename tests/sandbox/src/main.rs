@@ -21,14 +21,19 @@ enum Command {
     ///
     /// Its own paths on the API listener: GET /sandbox/requests, POST /sandbox/requests/reset, GET /sandbox/state[?full=true],
     /// POST /sandbox/faults, POST /sandbox/tokens/expire. A fault is JSON like
-    /// {"method":"GET","path":"*/users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2"}}}; actions: status,
+    /// {"method":"GET","path":"*/`users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2`"}}}; actions: status,
     /// refuse, truncated, html, reset-mid-body, reset, slow, trickle, hang, expired-token, gateway, content-type, body,
     /// cursor-expired, endless-page, duplicate-row, empty-page, short-page, answer-lost.
     Pingone(Box<pingone::Options>),
+    /// A C1 that hands out the tasks it is given and keeps a log of what it receives.
+    C1(sandbox::c1::Program),
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::Pingone(options) = Line::parse().command;
+    let options = match Line::parse().command {
+        Command::Pingone(options) => options,
+        Command::C1(program) => return program.run(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.listen.threads.max(1))
         .enable_all()

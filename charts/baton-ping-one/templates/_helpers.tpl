@@ -1,0 +1,171 @@
+{{/* Names and labels */}}
+
+{{- define "baton-ping-one.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "baton-ping-one.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "baton-ping-one.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "baton-ping-one.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "baton-ping-one.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "baton-ping-one.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "baton-ping-one.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* A tag such as 20260102 may come as a number. */}}
+{{- define "baton-ping-one.image" -}}
+{{- $tag := .Values.image.tag -}}
+{{- if not (kindIs "string" $tag) }}{{ $tag = int64 $tag | toString }}{{ end -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository ($tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "baton-ping-one.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "baton-ping-one.fullname" .) -}}
+{{- end -}}
+
+{{/* Decisions that several templates share */}}
+
+{{/* The Secret's name: config outranks credentials, which outrank the default. */}}
+{{- define "baton-ping-one.secretName" -}}
+{{- if index .Values.config "credentials-secret" -}}
+{{- index .Values.config "credentials-secret" -}}
+{{- else if .Values.credentials.existingSecret -}}
+{{- .Values.credentials.existingSecret -}}
+{{- else if .Values.credentials.create -}}
+{{- printf "%s-credentials" (include "baton-ping-one.fullname" . | trunc 51 | trimSuffix "-") -}}
+{{- else -}}
+baton-ping-one-secrets
+{{- end -}}
+{{- end -}}
+
+{{/* A directory named in config, and no Secret, means that somebody else brings the credentials. */}}
+{{- define "baton-ping-one.credentialsSource" -}}
+{{- $c := .Values.credentials -}}
+{{- $named := or $c.existingSecret $c.create (index .Values.config "credentials-secret") -}}
+{{- if and (eq $c.source "watch") (index .Values.config "credentials-dir") (not $named) -}}
+none
+{{- else -}}
+{{- $c.source -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" or "false". */}}
+{{- define "baton-ping-one.leaderElection" -}}
+{{- $asked := get .Values.config "leader-election" | toString -}}
+{{- if or (eq $asked "true") (eq $asked "false") -}}
+{{- $asked -}}
+{{- else if eq (toString .Values.leaderElection.enabled) "auto" -}}
+{{- gt (int .Values.replicaCount) 1 -}}
+{{- else -}}
+{{- .Values.leaderElection.enabled -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "baton-ping-one.leaseName" -}}
+{{- $made := printf "%s-leader" (include "baton-ping-one.fullname" . | trunc 56 | trimSuffix "-") -}}
+{{- get .Values.config "leader-election-lease-name" | default .Values.leaderElection.leaseName | default $made -}}
+{{- end -}}
+
+{{/* Whole seconds of a duration such as 1h2m3s; the second argument names the value in the refusal. */}}
+{{- define "baton-ping-one.seconds" -}}
+{{- $text := toString (index . 0) -}}
+{{- if not (regexMatch "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$" $text) -}}
+{{- fail (printf "%s: %q is no duration in whole seconds; write it as 1h2m3s" (index . 1) $text) -}}
+{{- else if eq $text "" -}}
+{{- fail (printf "%s: a duration such as 30s is needed" (index . 1)) -}}
+{{- end -}}
+{{- $h := regexFind "[0-9]+h" $text | trimSuffix "h" | int64 -}}
+{{- $m := regexFind "[0-9]+m" $text | trimSuffix "m" | int64 -}}
+{{- $s := regexFind "[0-9]+s" $text | trimSuffix "s" | int64 -}}
+{{- add (mul $h 3600) (mul $m 60) $s -}}
+{{- end -}}
+
+{{/* The daemon's configuration file: what the chart decides, then the user's own keys over it. */}}
+{{- define "baton-ping-one.config" -}}
+{{- $made := dict
+      "health-check" true
+      "health-check-bind-address" "0.0.0.0"
+      "health-check-port" 8081
+      "c1z-temp-dir" "/tmp"
+      "state-dir" "/var/lib/baton-ping-one"
+      "shutdown-grace" "30s"
+      "leader-election" (include "baton-ping-one.leaderElection" .) -}}
+{{- $source := include "baton-ping-one.credentialsSource" . -}}
+{{- if eq $source "watch" -}}
+{{- $_ := set $made "credentials-secret" (include "baton-ping-one.secretName" .) -}}
+{{- else if eq $source "mount" -}}
+{{- $_ := set $made "credentials-dir" "/etc/baton-ping-one/credentials" -}}
+{{- end -}}
+{{- if eq (include "baton-ping-one.leaderElection" .) "true" -}}
+{{- $_ := set $made "leader-election-lease-name" (include "baton-ping-one.leaseName" .) -}}
+{{- $_ := set $made "leader-election-lease-duration" .Values.leaderElection.leaseDuration -}}
+{{- $_ := set $made "leader-election-renew-deadline" .Values.leaderElection.renewDeadline -}}
+{{- $_ := set $made "leader-election-retry-period" .Values.leaderElection.retryPeriod -}}
+{{- end -}}
+{{- if .Values.standalone.enabled -}}
+{{- $_ := set $made "sync-interval" .Values.standalone.syncInterval -}}
+{{- $_ := set $made "file" "/var/lib/baton-ping-one/sync.c1z" -}}
+{{- end -}}
+{{- $config := merge (deepCopy .Values.config) $made -}}
+{{- /* auto is decided here: a pod does not know how many replicas there are */ -}}
+{{- $_ := set $config "leader-election" (include "baton-ping-one.leaderElection" .) -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- define "baton-ping-one.adminPort" -}}
+{{- get (include "baton-ping-one.config" . | fromYaml) "health-check-port" | int -}}
+{{- end -}}
+
+{{- define "baton-ping-one.gracePeriod" -}}
+{{- $config := include "baton-ping-one.config" . | fromYaml -}}
+{{- $least := include "baton-ping-one.seconds" (list (get $config "shutdown-grace") "config.shutdown-grace") | int64 -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- add $least 10 -}}
+{{- else if lt (int64 .Values.terminationGracePeriodSeconds) (add $least 10) -}}
+{{- fail (printf "terminationGracePeriodSeconds: %d is less than config.shutdown-grace (%d s) plus 10: the pod would be killed while it finishes its work" (int64 .Values.terminationGracePeriodSeconds) $least) -}}
+{{- else -}}
+{{- int64 .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether to render an object of the Prometheus operator: "true" or "". Arguments: root, values, kind, path of the values. */}}
+{{- define "baton-ping-one.monitoring" -}}
+{{- $root := index . 0 -}}
+{{- $values := index . 1 -}}
+{{- $kind := index . 2 -}}
+{{- if $values.enabled -}}
+{{- if $root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) -}}
+true
+{{- else if eq $values.renderMode "alwaysRender" -}}
+true
+{{- else if eq $values.renderMode "failIfMissing" -}}
+{{- fail (printf "%s.enabled: the cluster has no kind %s of monitoring.coreos.com/v1; install the Prometheus operator or set %s.renderMode to skipIfMissing" (index . 3) $kind (index . 3)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

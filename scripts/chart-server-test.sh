@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# chart-server-test.sh - the chart and the manifests against a real API server; no node is needed.
+#
+# Uses the cluster that kubectl reaches (KUBECONFIG) and two namespaces that it makes and deletes. HELM3 may name a
+# helm 3 to repeat the life of a release with. What needs running pods is in `make e2e`.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/tools.sh chart
+PATH=$(scripts/tools.sh path):$PATH
+python=$(dirname "$(scripts/tools.sh path)")/venv/bin/python
+chart=charts/baton-ping-one
+ns=baton-chart-test
+work=$(mktemp -d)
+cleanup() {
+	rm -rf "$work"
+	kubectl delete namespace "$ns" elsewhere --ignore-not-found --wait=false >/dev/null 2>&1 || true
+}
+trap cleanup EXIT
+
+passed=0 failed=0
+check() { # check NAME CMD...
+	local name=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		passed=$((passed + 1))
+		printf 'ok    %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL  %s\n' "$name"
+		sed 's/^/      /' "$work/out" | tail -n 20
+	fi
+}
+finds() { # finds NAME TEXT CMD...: must fail and say TEXT
+	local name="finds $1" text=$2
+	shift 2
+	refused() { ! "$@" >"$work/said" 2>&1 && grep -qE -- "$text" "$work/said"; }
+	check "$name" refused "$@"
+}
+
+for namespace in "$ns" elsewhere; do
+	kubectl create namespace "$namespace" >/dev/null
+	kubectl label namespace "$namespace" pod-security.kubernetes.io/{enforce,warn}=restricted >/dev/null
+done
+
+# --- server-side validation and admission ---------------------------------------
+render() { helm template baton-ping-one "$chart" --namespace "$ns" "$@" >"$work/rendered.yaml"; }
+accepted() { # accepted FILE: the known kinds pass strict validation and admission without a warning
+	"$python" scripts/tools/split.py --known "$1" >"$work/known.yaml" 2>/dev/null
+	kubectl --namespace "$ns" create --dry-run=server --validate=strict --filename "$work/known.yaml" >"$work/answer" 2>&1 ||
+		{ cat "$work/answer"; return 1; }
+	! grep -i warning "$work/answer"
+}
+pod_accepted() { # the Deployment's pod itself, since enforcement is on pods
+	"$python" scripts/tools/split.py --known "$1" | "$python" -c '
+import sys, yaml
+for doc in yaml.safe_load_all(sys.stdin):
+    if doc and doc["kind"] == "Deployment":
+        meta = {**doc["spec"]["template"]["metadata"], "name": "probe", "namespace": doc["metadata"]["namespace"]}
+        spec = {**doc["spec"]["template"]["spec"], "serviceAccountName": "default"}
+        spec.pop("priorityClassName", None)
+        print(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}))
+' >"$work/pod.yaml"
+	kubectl create --dry-run=server --validate=strict --filename "$work/pod.yaml"
+}
+for values in "$chart"/ci/*-values.yaml; do
+	feature=$(basename "$values" -values.yaml)
+	render --values "$values"
+	check "the server takes $feature" accepted "$work/rendered.yaml"
+	if [[ $feature != own-credentials-directory ]]; then # restricted allows no inline CSI of every driver
+		check "a restricted namespace takes the pod of $feature" pod_accepted "$work/rendered.yaml"
+	fi
+done
+render --set securityContext.allowPrivilegeEscalation=true
+finds "a pod that may escalate" "PodSecurity" pod_accepted "$work/rendered.yaml"
+finds "a warning of admission" "" accepted "$work/rendered.yaml"
+render
+sed -i 's/terminationGracePeriodSeconds/terminationGrace/' "$work/rendered.yaml"
+finds "a misspelt field" "unknown field" accepted "$work/rendered.yaml"
+for overlay in ha standalone; do
+	kubectl kustomize manifests/overlays/$overlay | sed "s/namespace: baton-ping-one/namespace: $ns/" >"$work/overlay.yaml"
+	check "the server takes overlay $overlay" accepted "$work/overlay.yaml"
+done
+cat manifests/quickstart/{secret,deployment}.yaml <(echo) >"$work/quickstart.yaml"
+sed -i 's/^apiVersion: apps/---\n&/' "$work/quickstart.yaml"
+check "the server takes the quickstart" accepted "$work/quickstart.yaml"
+
+# --- permissions, both ways -----------------------------------------------------
+may() { # may yes|no VERB OBJECT [ARG...]: what the API server says to the service account
+	local want=$1 answer
+	shift
+	answer=$(kubectl auth can-i "$@" --as="system:serviceaccount:$ns:baton-ping-one" 2>/dev/null || true)
+	[[ $answer == "$want" ]] || { echo "can-i $*: $answer, want $want"; return 1; }
+}
+permissions() {
+	local verb
+	for verb in get list watch; do check "may $verb its Secret" may yes "$verb" secrets/baton-ping-one-secrets -n "$ns"; done
+	for verb in create update patch delete; do check "may not $verb its Secret" may no "$verb" secrets/baton-ping-one-secrets -n "$ns"; done
+	for verb in get list watch; do check "may not $verb other Secrets" may no "$verb" secrets -n "$ns"; done
+	check "may not get its Secret elsewhere" may no get secrets/baton-ping-one-secrets -n elsewhere
+	for verb in get update; do check "may $verb its Lease" may yes "$verb" leases.coordination.k8s.io/baton-ping-one-leader -n "$ns"; done
+	check "may create Leases" may yes create leases.coordination.k8s.io -n "$ns"
+	for verb in list watch patch delete; do check "may not $verb its Lease" may no "$verb" leases.coordination.k8s.io/baton-ping-one-leader -n "$ns"; done
+	for verb in get update; do check "may not $verb other Leases" may no "$verb" leases.coordination.k8s.io/other -n "$ns"; done
+	for verb in create patch; do check "may $verb Events" may yes "$verb" events.events.k8s.io -n "$ns"; done
+	for verb in get list delete; do check "may not $verb Events" may no "$verb" events.events.k8s.io -n "$ns"; done
+	check "may not create Events elsewhere" may no create events.events.k8s.io -n elsewhere
+	for object in pods configmaps deployments.apps serviceaccounts roles.rbac.authorization.k8s.io; do
+		check "may not get $object" may no get "$object" -n "$ns"
+	done
+	check "may not do all" may no '*' '*' -n "$ns"
+	# A list that selects by name is what the watch sends; one without is refused.
+	me=(--as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns")
+	check "lists its Secret by name" kubectl "${me[@]}" get secrets --field-selector metadata.name=baton-ping-one-secrets
+	finds "a list of all Secrets" "forbidden" kubectl "${me[@]}" get secrets
+}
+
+# --- the life of a release ------------------------------------------------------
+holder() { kubectl --namespace "$ns" get lease baton-ping-one-leader -o jsonpath='{.spec.holderIdentity}'; }
+take_lease() { # take_lease NAME: as the daemon does it, by get and update under its own account
+	local me=(--as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns")
+	kubectl "${me[@]}" get lease baton-ping-one-leader -o json |
+		"$python" -c "
+import json, sys
+lease = json.load(sys.stdin)
+lease.setdefault('spec', {}).update(holderIdentity='$1', leaseDurationSeconds=15, leaseTransitions=1)
+json.dump(lease, sys.stdout)" | kubectl "${me[@]}" replace --filename -
+}
+nothing_left() {
+	local left
+	left=$(kubectl --namespace "$ns" get deployment,replicaset,service,configmap,secret,serviceaccount,role,rolebinding,lease,pdb,networkpolicy,pvc -o name |
+		grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default)$' || true)
+	[[ -z $left ]] || { echo "$left"; return 1; }
+}
+holds() { [[ $(holder) == "$1" ]] || { echo "holder: $(holder)"; return 1; }; }
+release() { # release HELM LABEL
+	local helm=$1 label=$2
+	check "$label installs" "$helm" install baton-ping-one "$chart" --namespace "$ns"
+	if [[ $label == 'helm 4' ]]; then permissions; fi
+	check "$label: a pod can take the Lease that the chart made" take_lease pod-a
+	check "$label upgrades" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set config.pingone-region=eu,replicaCount=3
+	check "$label: an upgrade leaves the holder alone" holds pod-a
+	kubectl --namespace "$ns" delete lease baton-ping-one-leader >/dev/null
+	check "$label: a pod can make the Lease again" kubectl --as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns" create \
+		--filename <(printf '%s\n' 'apiVersion: coordination.k8s.io/v1' 'kind: Lease' 'metadata: {name: baton-ping-one-leader}' 'spec: {holderIdentity: pod-b}')
+	check "$label rolls back" "$helm" rollback baton-ping-one 1 --namespace "$ns"
+	check "$label: a rollback leaves the holder alone" holds pod-b
+	check "$label uninstalls" "$helm" uninstall baton-ping-one --namespace "$ns" --wait
+	check "$label: an uninstall leaves nothing" nothing_left
+}
+release helm 'helm 4'
+if [[ -n ${HELM3:-} ]]; then release "$HELM3" 'helm 3'; fi
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[[ $failed == 0 ]]

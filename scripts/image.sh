@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# image.sh - build the image with docker, podman or buildah, whichever works.
+#
+#   IMAGE=REF      name and tag (default: baton-ping-one:VERSION of Cargo.toml)
+#   OUT=FILE.tar   also leave a docker archive there
+#   MODE=host      (default) build the program with this machine's cargo and put it into
+#                  the Dockerfile's last stage: no base image is pulled
+#   MODE=container build it in the Dockerfile's own stages; PLATFORM=linux/arm64 and the
+#                  like select the platform, BASE=IMAGE@DIGEST another last base
+#   BINARY=PATH    host mode with a program that is there already
+#   BUILDER=docker|podman|buildah  do not choose
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH=$PATH:/usr/local/go/bin
+say() { printf 'image: %s\n' "$*" >&2; }
+die() {
+	say "$*"
+	exit 1
+}
+
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+revision=${REVISION:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
+image=${IMAGE:-baton-ping-one:$version}
+out=${OUT:-}
+mode=${MODE:-host}
+max_bytes=25000000
+target=$(uname -m)-unknown-linux-gnu
+[[ $mode == host || $mode == container ]] || die "MODE=$mode is none of host, container"
+[[ $mode == host || -z ${BINARY:-} ]] || die "BINARY is for MODE=host"
+
+builder=${BUILDER:-}
+[[ -n $builder ]] || builder=$(scripts/tools.sh image)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+arguments=(--file Dockerfile --tag "$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
+[[ -z ${BASE:-} ]] || arguments+=(--build-arg "BASE=$BASE")
+[[ -z ${PLATFORM:-} ]] || arguments+=(--platform "$PLATFORM")
+if [[ $mode == host ]]; then
+	binary=${BINARY:-}
+	if [[ -z $binary ]]; then
+		say "building the program for $target"
+		BATON_REVISION=$revision RUSTFLAGS="-C target-feature=+crt-static" \
+			cargo build --locked --release --package baton-ping-one --bin baton-ping-one --target "$target"
+		binary=${CARGO_TARGET_DIR:-target}/$target/release/baton-ping-one
+	fi
+	[[ -x $binary ]] || die "$binary is no program"
+	if readelf --program-headers "$binary" | grep -q INTERP; then
+		die "$binary is not static: it asks for a loader that the image does not have"
+	fi
+	"$binary" --version >/dev/null || die "$binary does not start"
+	mkdir "$work/binary"
+	install -m 0755 "$binary" "$work/binary/baton-ping-one"
+	cargo metadata --locked --format-version 1 --filter-platform "$target" |
+		python3 scripts/sbom.py baton-ping-one >"$work/binary/sbom.cdx.json"
+	sh scripts/rootfs.sh "$work/rootfs/files"
+	arguments+=(--build-context "binary=$work/binary" --build-context "rootfs=$work/rootfs")
+fi
+
+# buildah gets a store of its own: nothing is left behind but the archive.
+archive=${out:-$work/image.tar}
+store=(--storage-driver vfs --root "$work/store" --runroot "$work/run")
+say "building $image with $builder, MODE=$mode"
+rm -f "$archive"
+case $builder in
+docker)
+	DOCKER_BUILDKIT=1 docker build "${arguments[@]}" .
+	docker save --output "$archive" "$image"
+	;;
+podman)
+	podman build "${arguments[@]}" .
+	podman save --format docker-archive --output "$archive" "$image"
+	;;
+buildah)
+	buildah "${store[@]}" bud --isolation chroot --format docker "${arguments[@]}" .
+	buildah "${store[@]}" push "$image" "docker-archive:$archive:$image"
+	;;
+*) die "BUILDER=$builder is none of docker, podman, buildah" ;;
+esac
+
+bytes=$(stat --format %s "$archive")
+[[ $bytes -le $max_bytes ]] || die "the image has $bytes bytes, more than $max_bytes"
+say "$image: $bytes bytes${out:+, in $out}"

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# manifests.sh - manifests/base is what the chart renders, one file per object.
+#
+#   scripts/manifests.sh           write manifests/base
+#   scripts/manifests.sh --check   fail when manifests/base has drifted, or when an
+#                                  overlay builds something else than the chart does
+#
+# The overlays are small patches by hand; each must build what the chart renders with
+# the values that stand beside it below.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/tools.sh chart
+PATH=$(scripts/tools.sh path):$PATH
+python=$(dirname "$(scripts/tools.sh path)")/venv/bin/python
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+base=(--set replicaCount=1,leaderElection.enabled=true)
+ha=(--set replicaCount=2)
+standalone=(--set replicaCount=1,standalone.enabled=true,persistence.enabled=true)
+
+render() { helm template baton-ping-one charts/baton-ping-one --namespace baton-ping-one --skip-tests "$@"; }
+
+render "${base[@]}" >"$work/base.yaml"
+mkdir "$work/base"
+"$python" scripts/tools/manifests.py write "$work/base.yaml" "$work/base"
+
+if [[ ${1:-} != --check ]]; then
+	rm -rf manifests/base
+	cp -r "$work/base" manifests/base
+	exit
+fi
+
+if ! diff -ru "$work/base" manifests/base; then
+	echo "manifests: manifests/base has drifted from the chart; run scripts/manifests.sh" >&2
+	exit 1
+fi
+same() { # same NAME FOLDER VALUES...
+	kubectl kustomize "$2" >"$work/built.yaml"
+	render "${@:3}" >"$work/rendered.yaml"
+	"$python" scripts/tools/manifests.py same "$work/built.yaml" "$work/rendered.yaml" || {
+		echo "manifests: $1 does not build what the chart renders with ${*:3}" >&2
+		return 1
+	}
+}
+same base manifests/base "${base[@]}"
+same ha manifests/overlays/ha "${ha[@]}"
+same standalone manifests/overlays/standalone "${standalone[@]}"
+
+image() { sed -n 's/^ *image: *//p' "$1"; }
+if [[ $(image manifests/quickstart/deployment.yaml) != "$(image manifests/base/deployment.yaml)" ]]; then
+	echo "manifests: manifests/quickstart/deployment.yaml names another image than the chart" >&2
+	exit 1
+fi

@@ -1,0 +1,155 @@
+//! The `health-check` sub-command: one GET against our own admin server, silent on success (c1-protocol.md §12.4,
+//! §7.6).
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::error::ErrorClass;
+
+/// Which path is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Endpoint {
+    /// `/health`
+    #[default]
+    Health,
+    /// `/ready`
+    Ready,
+    /// `/live`
+    Live,
+}
+
+impl Endpoint {
+    /// The name that `--endpoint` takes.
+    pub fn parse(name: &str) -> Result<Self, HealthCheckError> {
+        match name {
+            "health" => Ok(Self::Health),
+            "ready" => Ok(Self::Ready),
+            "live" => Ok(Self::Live),
+            _ => Err(HealthCheckError::UnknownEndpoint),
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+            Self::Live => "/live",
+        }
+    }
+}
+
+/// One check.
+#[derive(Debug, Clone)]
+pub struct HealthCheck {
+    /// `--health-check-bind-address`
+    pub address: String,
+    /// `--health-check-port`
+    pub port: u16,
+    /// `--endpoint`
+    pub endpoint: Endpoint,
+    /// `--timeout`, for the whole check.
+    pub timeout: Duration,
+}
+
+/// Why the check failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthCheckError {
+    /// No such endpoint.
+    #[error("--endpoint must be one of health, ready, live")]
+    UnknownEndpoint,
+    /// The server says no.
+    #[error("{path} answered HTTP status {status}")]
+    Status {
+        /// The path.
+        path: &'static str,
+        /// The status.
+        status: u16,
+    },
+    /// What answered is no health server.
+    #[error("the answer is not HTTP")]
+    NotHttp,
+    /// Nothing listens, or the connection broke.
+    #[error("the health server at {address}:{port} could not be reached")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer in time.
+    #[error("no answer within {} s", timeout.as_secs_f32())]
+    Timeout {
+        /// The limit.
+        timeout: Duration,
+    },
+}
+
+impl HealthCheckError {
+    /// The exit code of the sub-command.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::UnknownEndpoint | Self::Status { .. } | Self::NotHttp => 2,
+            Self::Timeout { .. } => 4,
+            Self::Unreachable { .. } => 14,
+        }
+    }
+
+    /// What kind of failure it is.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::UnknownEndpoint => ErrorClass::Rejected,
+            Self::Status { .. } => ErrorClass::Precondition,
+            Self::NotHttp => ErrorClass::Corrupt,
+            Self::Unreachable { .. } | Self::Timeout { .. } => ErrorClass::Transient { retry_after: None },
+        }
+    }
+}
+
+impl HealthCheck {
+    /// Asks once.
+    pub async fn run(&self) -> Result<(), HealthCheckError> {
+        let Ok(asked) = timeout(self.timeout, self.ask()).await else {
+            return Err(HealthCheckError::Timeout { timeout: self.timeout });
+        };
+        let head = asked.map_err(|source| HealthCheckError::Unreachable {
+            address: self.address.clone(),
+            port: self.port,
+            source,
+        })?;
+        match status(&head) {
+            Some(200) => Ok(()),
+            Some(status) => Err(HealthCheckError::Status {
+                path: self.endpoint.path(),
+                status,
+            }),
+            None => Err(HealthCheckError::NotHttp),
+        }
+    }
+
+    async fn ask(&self) -> io::Result<[u8; 12]> {
+        let mut stream = TcpStream::connect((self.address.as_str(), self.port)).await?;
+        let path = self.endpoint.path();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await?;
+        Ok(head)
+    }
+}
+
+/// The status of `HTTP/1.x NNN`.
+fn status(head: &[u8; 12]) -> Option<u16> {
+    let text = std::str::from_utf8(head).ok()?;
+    let (version, status) = text.split_once(' ')?;
+    version.starts_with("HTTP/1.").then(|| status.parse().ok())?
+}

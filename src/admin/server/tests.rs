@@ -1,0 +1,229 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::super::{AdminConfig, Endpoint, HealthCheck, HealthCheckError, Unhealthy};
+use super::*;
+use crate::runtime::liveness::Liveness;
+use crate::runtime::readiness::{Condition, Readiness};
+use crate::telemetry::{BuildInfo, LogControl, Metrics};
+
+struct Fixture {
+    port: u16,
+    liveness: Liveness,
+    readiness: Readiness,
+    token: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+async fn start(validation: Result<(), &'static str>) -> Fixture {
+    let (liveness, readiness) = (Liveness::new(), Readiness::new());
+    let state = AdminState {
+        liveness: liveness.clone(),
+        readiness: readiness.clone(),
+        metrics: Arc::new(Metrics::new(BuildInfo::CURRENT, &[]).unwrap()),
+        validate: Arc::new(move || {
+            Box::pin(async move {
+                validation.map_err(|text| Unhealthy {
+                    validation_error: text.to_owned(),
+                })
+            })
+        }),
+        log: LogControl::inert(),
+        build: BuildInfo::CURRENT,
+        facts: Arc::new(|| vec![("region".to_owned(), "eu".to_owned())]),
+    };
+    let config = AdminConfig {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        required: true,
+    };
+    let listener = config.bind().await.unwrap().unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let token = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(listener, state, token.clone()));
+    Fixture {
+        port,
+        liveness,
+        readiness,
+        token,
+        tasks: tasks,
+    }
+}
+
+impl Fixture {
+    async fn request(&self, method: &str, path: &str, body: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> (u16, serde_json::Value) {
+        let (status, head, body) = self.request("GET", path, "").await;
+        assert!(head.contains("content-type: application/json"), "{head}");
+        assert!(body.ends_with('\n'), "{body}");
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    async fn check(&self, endpoint: Endpoint) -> Result<(), HealthCheckError> {
+        let check = HealthCheck {
+            address: "127.0.0.1".to_owned(),
+            port: self.port,
+            endpoint,
+            timeout: Duration::from_secs(5),
+        };
+        check.run().await
+    }
+
+    fn make_ready(&self) {
+        for condition in [Condition::Configuration, Condition::Credentials, Condition::Session] {
+            self.readiness.meet(condition);
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_paths_answer_with_the_payloads_of_the_sdk() {
+    let fixture = start(Ok(())).await;
+    fixture.make_ready();
+    for (path, word) in [("/health", "healthy"), ("/ready", "ready"), ("/live", "alive")] {
+        let (status, body) = fixture.get(path).await;
+        assert_eq!((status, body["status"].as_str()), (200, Some(word)));
+        assert!(body.get("details").is_none());
+        let timestamp = body["timestamp"].as_str().unwrap();
+        assert_eq!((timestamp.len(), timestamp.ends_with('Z')), (20, true), "{timestamp}");
+    }
+}
+
+#[tokio::test]
+async fn an_unhealthy_connector_and_an_unready_process_answer_503_with_details() {
+    let fixture = start(Err("the worker application lacks a role")).await;
+    let (status, body) = fixture.get("/health").await;
+    assert_eq!((status, body["status"].as_str()), (503, Some("unhealthy")));
+    assert_eq!(body["details"]["error"], "connector validation failed");
+    assert_eq!(
+        body["details"]["validation_error"],
+        "the worker application lacks a role"
+    );
+    for path in ["/ready", "/readyz"] {
+        let (status, body) = fixture.get(path).await;
+        assert_eq!((status, body["status"].as_str()), (503, Some("not_ready")));
+        assert_eq!(body["details"]["session"], "not checked yet");
+    }
+}
+
+#[tokio::test]
+async fn readiness_ends_when_draining_starts() {
+    let fixture = start(Ok(())).await;
+    fixture.make_ready();
+    assert_eq!(fixture.get("/readyz").await.0, 200);
+    fixture.readiness.drain();
+    let (status, body) = fixture.get("/readyz").await;
+    assert_eq!((status, body["details"]["draining"].is_string()), (503, true));
+    assert_eq!(fixture.get("/livez").await.0, 200, "draining is not being wedged");
+}
+
+#[tokio::test]
+async fn a_wedged_loop_fails_liveness_and_names_itself() {
+    let fixture = start(Ok(())).await;
+    let moving = fixture.liveness.register("lease", Duration::from_mins(1));
+    let stuck = fixture.liveness.register("poll", Duration::from_mins(1));
+    let (status, body) = fixture.get("/livez").await;
+    assert_eq!((status, body["details"]["poll"].as_str()), (200, Some("ok")));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(100)).await;
+    tokio::time::resume();
+    moving.due_within(Duration::ZERO);
+    let (status, body) = fixture.get("/livez").await;
+    assert_eq!((status, body["details"]["lease"].as_str()), (503, Some("ok")));
+    assert_eq!(body["details"]["poll"], "late by 10 s");
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn metrics_status_and_unknown_paths() {
+    let fixture = start(Ok(())).await;
+    let (status, head, body) = fixture.request("GET", "/metrics", "").await;
+    assert!(status == 200 && head.contains("version=0.0.4") && body.contains("baton_ping_one_build_info{"));
+    let (status, _, body) = fixture.request("GET", "/", "").await;
+    assert!(status == 200 && body.contains("region                   eu"), "{body}");
+    assert_eq!(fixture.request("GET", "/secrets", "").await.0, 404);
+    assert_eq!(fixture.request("POST", "/live", "").await.0, 200, "any method");
+}
+
+#[tokio::test]
+async fn the_log_level_takes_only_the_four_names() {
+    let fixture = start(Ok(())).await;
+    assert_eq!(fixture.request("PUT", "/log-level", "debug").await.0, 200);
+    for bad in ["trace", "h2=trace", "", &"x".repeat(1000)] {
+        assert!((400..500).contains(&fixture.request("PUT", "/log-level", bad).await.0));
+    }
+}
+
+#[tokio::test]
+async fn the_health_check_command_tells_refused_from_unhealthy_and_from_slow() {
+    let fixture = start(Err("no")).await;
+    assert_eq!(
+        fixture.check(Endpoint::Live).await.map_err(|error| error.exit_code()),
+        Ok(())
+    );
+    for endpoint in [Endpoint::Health, Endpoint::Ready] {
+        assert_eq!(fixture.check(endpoint).await.map_err(|error| error.exit_code()), Err(2));
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let check = |port, timeout| HealthCheck {
+        address: "127.0.0.1".to_owned(),
+        port,
+        endpoint: Endpoint::Health,
+        timeout,
+    };
+    let slow = check(silent.local_addr().unwrap().port(), Duration::from_millis(50));
+    assert_eq!(slow.run().await.map_err(|error| error.exit_code()), Err(4));
+    let port = silent.local_addr().unwrap().port();
+    drop(silent);
+    let refused = check(port, Duration::from_secs(5));
+    assert_eq!(refused.run().await.map_err(|error| error.exit_code()), Err(14));
+    assert_eq!(Endpoint::parse("bad").map_err(|error| error.exit_code()), Err(2));
+}
+
+#[tokio::test]
+async fn a_taken_port_ends_the_start_only_when_the_server_was_asked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = AdminConfig {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: taken.local_addr().unwrap().port(),
+        required: true,
+    };
+    assert!(
+        config
+            .bind()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("--health-check-port")
+    );
+    config.required = false;
+    assert!(config.bind().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_server_ends_with_its_token_even_with_an_idle_connection() {
+    let mut fixture = start(Ok(())).await;
+    let idle = TcpStream::connect(("127.0.0.1", fixture.port)).await.unwrap();
+    assert_eq!(fixture.get("/live").await.0, 200);
+    let started = Instant::now();
+    fixture.token.cancel();
+    fixture.tasks.join_next().await.unwrap().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    drop(idle);
+}

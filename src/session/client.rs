@@ -1,0 +1,253 @@
+//! Calls to C1's service: one channel, a token on each call, a deadline on each call, one repetition with a fresh
+//! token after `UNAUTHENTICATED` (DEV-4), metrics on each outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::HeaderValue;
+use tokio::time::{Instant, timeout};
+use tonic::codec::CompressionEncoding;
+use tonic::metadata::{AsciiMetadataKey, MetadataMap};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+
+use super::connect::{ChannelConnector, Connector};
+use super::error::{RpcError, SessionError};
+use super::token::{Bearer, TokenSource};
+use crate::proto::c1::connectorapi::baton::v1 as pb;
+use crate::proto::c1::connectorapi::baton::v1::baton_service_client::BatonServiceClient;
+use crate::telemetry::Metrics;
+
+pub(super) type Service = BatonServiceClient<Channel>;
+/// One method of the service.
+type Send<Q, A> = fn(Service, Request<Q>) -> BoxFuture<'static, Result<Response<A>, Status>>;
+
+/// Hello and Heartbeat (DEV-13).
+pub(super) const SHORT_LIMIT: Duration = Duration::from_secs(30);
+/// `GetTask` and `GetTasks`: C1 may long-poll (c1-protocol.md §5.1).
+pub(super) const POLL_LIMIT: Duration = Duration::from_mins(6);
+/// Pings are sent no faster, and only while a call is open (DEV-1).
+const PING_INTERVAL: Duration = Duration::from_mins(5);
+const PING_LIMIT: Duration = Duration::from_secs(20);
+
+/// The method's name.
+pub(super) const UPLOAD: &str = "UploadAsset";
+
+/// The one way to C1.
+#[derive(Clone)]
+pub(super) struct Client {
+    service: Service,
+    tokens: Arc<TokenSource>,
+    metrics: Arc<Metrics>,
+    pub(super) host_id: Arc<str>,
+}
+
+impl Client {
+    pub(super) fn new(
+        connector: Connector,
+        tokens: Arc<TokenSource>,
+        metrics: Arc<Metrics>,
+        host_id: Arc<str>,
+        user_agent: HeaderValue,
+    ) -> Result<Self, SessionError> {
+        let authority = connector.address().authority();
+        let text = |_| SessionError::Text { what: "the user agent" };
+        // The scheme is for our connector, which does TLS itself; requests carry the origin's.
+        let origin = format!("https://{authority}")
+            .parse()
+            .map_err(|_| super::InvalidClientId)?;
+        let endpoint = Endpoint::from_shared(format!("http://{authority}"))
+            .map_err(|_| super::InvalidClientId)?
+            .origin(origin)
+            .user_agent(user_agent)
+            .map_err(text)?
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_LIMIT)
+            .keep_alive_while_idle(false);
+        let channel = endpoint.connect_with_connector_lazy(ChannelConnector(connector));
+        Ok(Self {
+            service: BatonServiceClient::new(channel).accept_compressed(CompressionEncoding::Gzip),
+            tokens,
+            metrics,
+            host_id,
+        })
+    }
+
+    /// One unary call.
+    async fn call<Q: Clone, A>(
+        &self,
+        method: &'static str,
+        limit: Duration,
+        request: Q,
+        send: Send<Q, A>,
+    ) -> Result<A, RpcError> {
+        let started = Instant::now();
+        let calls = async {
+            let first = self.attempt(method, request.clone(), send).await;
+            match first {
+                Err(Attempt {
+                    bearer: Some(bearer),
+                    error:
+                        RpcError::Status {
+                            code: Code::Unauthenticated,
+                            ..
+                        },
+                }) => {
+                    self.tokens.refused(&bearer).await;
+                    self.attempt(method, request, send).await
+                }
+                other => other,
+            }
+        };
+        let outcome = match timeout(limit, calls).await {
+            Ok(outcome) => outcome.map_err(|attempt| attempt.error),
+            Err(_) => Err(RpcError::Deadline { method, limit }),
+        };
+        self.record(method, started, outcome.as_ref().err());
+        outcome
+    }
+
+    async fn attempt<Q, A>(&self, method: &'static str, message: Q, send: Send<Q, A>) -> Result<A, Attempt> {
+        let bearer = self.tokens.bearer().await.map_err(|source| Attempt {
+            bearer: None,
+            error: RpcError::Token { method, source },
+        })?;
+        let request = authorized(message, &bearer);
+        match send(self.service.clone(), request).await {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) => Err(Attempt {
+                bearer: Some(bearer),
+                error: RpcError::from_status(method, status),
+            }),
+        }
+    }
+
+    fn record(&self, method: &'static str, started: Instant, error: Option<&RpcError>) {
+        let code = error.map_or(Code::Ok, RpcError::code);
+        self.metrics.rpc(method, code_name(code), started.elapsed());
+        match error {
+            None => self.metrics.session_connected.set(1),
+            Some(RpcError::Status { .. } | RpcError::File(_) | RpcError::Build { .. }) => {}
+            Some(_) => self.metrics.session_connected.set(0),
+        }
+    }
+
+    pub(super) async fn hello(&self, request: pb::BatonServiceHelloRequest) -> Result<(), RpcError> {
+        let send: Send<_, _> = |mut service, request| Box::pin(async move { service.hello(request).await });
+        self.call("Hello", SHORT_LIMIT, request, send).await.map(drop)
+    }
+
+    pub(super) async fn get_task(&self) -> Result<pb::BatonServiceGetTaskResponse, RpcError> {
+        let request = pb::BatonServiceGetTaskRequest {
+            host_id: self.host_id.to_string(),
+        };
+        let send: Send<_, _> = |mut service, request| Box::pin(async move { service.get_task(request).await });
+        self.call("GetTask", POLL_LIMIT, request, send).await
+    }
+
+    pub(super) async fn get_tasks(
+        &self,
+        page_size: u32,
+        known_task_ids: Vec<String>,
+    ) -> Result<pb::BatonServiceGetTasksResponse, RpcError> {
+        let request = pb::BatonServiceGetTasksRequest {
+            host_id: self.host_id.to_string(),
+            page_size,
+            known_task_ids,
+            annotations: Vec::new(),
+        };
+        let send: Send<_, _> = |mut service, request| Box::pin(async move { service.get_tasks(request).await });
+        self.call("GetTasks", POLL_LIMIT, request, send).await
+    }
+
+    pub(super) async fn heartbeat(&self, task_id: &str) -> Result<pb::BatonServiceHeartbeatResponse, RpcError> {
+        let request = pb::BatonServiceHeartbeatRequest {
+            host_id: self.host_id.to_string(),
+            task_id: task_id.to_owned(),
+            annotations: Vec::new(),
+            task_ids: Vec::new(),
+        };
+        let send: Send<_, _> = |mut service, request| Box::pin(async move { service.heartbeat(request).await });
+        self.call("Heartbeat", SHORT_LIMIT, request, send).await
+    }
+
+    pub(super) async fn finish_task(
+        &self,
+        request: pb::BatonServiceFinishTaskRequest,
+        limit: Duration,
+    ) -> Result<(), RpcError> {
+        let send: Send<_, _> = |mut service, request| Box::pin(async move { service.finish_task(request).await });
+        self.call("FinishTask", limit, request, send).await.map(drop)
+    }
+
+    /// The service and a token, for an upload stream that limits itself.
+    pub(super) async fn open_upload(&self) -> Result<(Service, Bearer), RpcError> {
+        let bearer = self.tokens.bearer().await;
+        let bearer = bearer.map_err(|source| RpcError::Token { method: UPLOAD, source })?;
+        Ok((self.service.clone(), bearer))
+    }
+
+    /// An upload stream ended.
+    pub(super) async fn close_upload(&self, started: Instant, bearer: Option<&Bearer>, error: Option<&RpcError>) {
+        if let (
+            Some(bearer),
+            Some(RpcError::Status {
+                code: Code::Unauthenticated,
+                ..
+            }),
+        ) = (bearer, error)
+        {
+            self.tokens.refused(bearer).await;
+        }
+        self.record(UPLOAD, started, error);
+    }
+
+    pub(super) fn count_uploaded(&self, bytes: usize) {
+        self.metrics
+            .upload_bytes
+            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+}
+
+struct Attempt {
+    bearer: Option<Bearer>,
+    error: RpcError,
+}
+
+/// The request with its one metadata entry.
+pub(super) fn authorized<Q>(message: Q, bearer: &Bearer) -> Request<Q> {
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::AUTHORIZATION, bearer.header().clone());
+    let mut request = Request::new(message);
+    *request.metadata_mut() = MetadataMap::from_headers(headers);
+    debug_assert!(
+        request
+            .metadata()
+            .contains_key(AsciiMetadataKey::from_static("authorization"))
+    );
+    request
+}
+
+/// The code's name, a label.
+pub(super) const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}

@@ -1,0 +1,204 @@
+//! Errors of calls to C1 and of the session.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::connect::ConnectError;
+use super::endpoint::InvalidClientId;
+use super::key::InvalidClientSecret;
+use super::proxy::InvalidProxy;
+use super::token::TokenError;
+use crate::error::ErrorClass;
+
+/// A call to C1 failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// No token, so the call was not made.
+    #[error("{method} was not called")]
+    Token {
+        /// The method.
+        method: &'static str,
+        /// Why.
+        #[source]
+        source: TokenError,
+    },
+    /// C1 answered with an error.
+    #[error("{method} failed: C1 answered {code:?}: {message}")]
+    Status {
+        /// The method.
+        method: &'static str,
+        /// The code.
+        code: Code,
+        /// C1's text.
+        message: String,
+    },
+    /// The connection could not be opened or broke.
+    #[error("{method} failed: no connection to C1")]
+    Transport {
+        /// The method.
+        method: &'static str,
+        /// Why.
+        #[source]
+        source: Box<Status>,
+    },
+    /// C1 did not answer in time.
+    #[error("{method} failed: no answer within {} s", limit.as_secs())]
+    Deadline {
+        /// The method.
+        method: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// An upload made no progress.
+    #[error("the upload made no progress for {} s", limit.as_secs())]
+    Stalled {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The file to be uploaded could not be read.
+    #[error("the file to be uploaded could not be read")]
+    File(#[source] std::io::Error),
+    /// What is to be sent could not be made.
+    #[error("{what} could not be built")]
+    Build {
+        /// What.
+        what: &'static str,
+    },
+}
+
+impl RpcError {
+    pub(super) fn from_status(method: &'static str, status: Status) -> Self {
+        // A status that was received has no source; one made for a broken connection has.
+        if std::error::Error::source(&status).is_some() {
+            return Self::Transport {
+                method,
+                source: Box::new(status),
+            };
+        }
+        Self::Status {
+            method,
+            code: status.code(),
+            message: status.message().to_owned(),
+        }
+    }
+
+    /// The gRPC code that a `FinishTask` would carry, and the label of the metric.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Token { source, .. } => match source {
+                TokenError::Timeout { .. } => Code::DeadlineExceeded,
+                TokenError::Connect(_) | TokenError::Http(_) => Code::Unavailable,
+                TokenError::Status { .. } | TokenError::Body | TokenError::Empty => Code::Unauthenticated,
+                TokenError::Build => Code::Internal,
+            },
+            Self::Status { code, .. } => *code,
+            Self::Transport { .. } => Code::Unavailable,
+            Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
+            Self::File(_) | Self::Build { .. } => Code::Internal,
+        }
+    }
+
+    /// Whether a Hello at the start must not be tried again (c1-protocol.md §6.3 with DEV-3).
+    pub fn is_final_at_start(&self) -> bool {
+        match self {
+            Self::Token { source, .. } => source.class() == ErrorClass::Auth,
+            Self::Status { code, .. } => matches!(
+                code,
+                Code::Unauthenticated
+                    | Code::PermissionDenied
+                    | Code::InvalidArgument
+                    | Code::Unimplemented
+                    | Code::FailedPrecondition
+                    | Code::NotFound
+            ),
+            Self::Build { .. } => true,
+            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } | Self::File(_) => false,
+        }
+    }
+
+    /// What kind of failure it is.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Token { source, .. } => source.class(),
+            Self::Status { code, .. } => match code {
+                Code::Unauthenticated => ErrorClass::Auth,
+                Code::PermissionDenied => ErrorClass::Forbidden,
+                Code::InvalidArgument | Code::OutOfRange => ErrorClass::Rejected,
+                Code::FailedPrecondition => ErrorClass::Precondition,
+                Code::NotFound => ErrorClass::NotFound,
+                Code::AlreadyExists => ErrorClass::AlreadyExists,
+                Code::Cancelled => ErrorClass::Cancelled,
+                Code::Unimplemented => ErrorClass::Unsupported,
+                Code::ResourceExhausted => ErrorClass::Throttled { retry_after: None },
+                _ => ErrorClass::Transient { retry_after: None },
+            },
+            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } => {
+                ErrorClass::Transient { retry_after: None }
+            }
+            Self::File(_) => ErrorClass::Local,
+            Self::Build { .. } => ErrorClass::Bug,
+        }
+    }
+
+    /// One sentence with the causes, for readiness and for logs that take one text.
+    pub(super) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let more = error.to_string();
+            if !text.contains(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
+            source = error.source();
+        }
+        text
+    }
+}
+
+/// The session cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The client id is malformed.
+    #[error(transparent)]
+    ClientId(#[from] InvalidClientId),
+    /// The client secret is malformed.
+    #[error(transparent)]
+    ClientSecret(#[from] InvalidClientSecret),
+    /// The proxy is malformed.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A text of the configuration cannot be sent.
+    #[error("{what} holds characters that cannot be sent, or is longer than 256 characters, or is empty")]
+    Text {
+        /// Which.
+        what: &'static str,
+    },
+    /// The other credentials are for another tenant; that needs a restart.
+    #[error("the new client id names another host than the one in use")]
+    OtherHost,
+    /// The other credentials were refused.
+    #[error("the new credentials were refused; the old ones stay in use")]
+    Unproved(#[source] TokenError),
+    /// C1 refused the Hello for good.
+    #[error("C1 refused this connector at start")]
+    Refused(#[source] RpcError),
+}
+
+impl SessionError {
+    /// What kind of failure it is.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::ClientId(_) | Self::ClientSecret(_) | Self::Proxy(_) | Self::Text { .. } | Self::OtherHost => {
+                ErrorClass::Rejected
+            }
+            Self::Connect(error) => error.class(),
+            Self::Unproved(error) => error.class(),
+            Self::Refused(error) => error.class(),
+        }
+    }
+}

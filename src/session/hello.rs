@@ -1,0 +1,87 @@
+//! Hello: at the start until C1 answers, and for Hello tasks (c1-protocol.md §6.2, §6.3).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+
+use super::error::{RpcError, SessionError};
+use super::pace;
+use super::run::Inner;
+use crate::proto::c1::connector::v2::ConnectorMetadata;
+use crate::proto::c1::connectorapi::baton::v1 as pb;
+use crate::runtime::liveness::Pulse;
+use crate::runtime::readiness::Condition;
+use crate::runtime::shutdown::Term;
+use crate::task::TaskError;
+
+/// Gives the connector's metadata as an encoded `c1.connector.v2.ConnectorMetadata`, read anew for each Hello.
+pub type MetadataSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<u8>, TaskError>> + Send + Sync>;
+
+impl Inner {
+    /// One Hello. `task_id` is empty at the start.
+    pub(super) async fn hello(&self, task_id: &str) -> Result<(), RpcError> {
+        let metadata = (self.metadata)().await.map_err(|error| RpcError::Status {
+            method: "GetMetadata",
+            code: tonic::Code::from_i32(error.code.number()),
+            message: error.message,
+        })?;
+        let metadata = ConnectorMetadata::decode(metadata.as_slice()).map_err(|_| RpcError::Build {
+            what: "the connector's metadata",
+        })?;
+        let request = pb::BatonServiceHelloRequest {
+            host_id: self.client.host_id.to_string(),
+            task_id: task_id.to_owned(),
+            build_info: Some(pb::baton_service_hello_request::BuildInfo {
+                lang_version: format!("rust{}", self.build.rustc),
+                package: env!("CARGO_PKG_NAME").to_owned(),
+                package_version: self.build.version.to_owned(),
+            }),
+            os_info: Some(super::os_info::read(Path::new("/"))),
+            connector_metadata: Some(metadata),
+            annotations: Vec::new(),
+        };
+        self.client.hello(request).await
+    }
+
+    /// Hello until C1 answers. `Ok(false)`: the term ended first.
+    pub(super) async fn greet(&self, term: &Term, pulse: &Pulse) -> Result<bool, SessionError> {
+        let mut failures = 0u32;
+        loop {
+            pulse.due_within(super::client::SHORT_LIMIT);
+            let said = tokio::select! {
+                biased;
+                () = term.stopping().cancelled() => return Ok(false),
+                said = self.hello("") => said,
+            };
+            let error = match said {
+                Ok(()) => {
+                    tracing::info!(attempt = failures.saturating_add(1), "session opened");
+                    self.readiness.meet(Condition::Session);
+                    return Ok(true);
+                }
+                Err(error) => error,
+            };
+            self.readiness.miss(Condition::Session, error.chain());
+            if error.is_final_at_start() {
+                return Err(SessionError::Refused(error));
+            }
+            failures = failures.saturating_add(1);
+            let pause = pace::hello_pause(failures, pace::chance());
+            tracing::warn!(
+                attempt = failures,
+                retry_in_ms = pause.as_millis(),
+                error_class = error.class().as_str(),
+                error = error.chain(),
+                "hello failed"
+            );
+            pulse.due_within(pause);
+            tokio::select! {
+                biased;
+                () = term.stopping().cancelled() => return Ok(false),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a sync task asks for, and the file that answers it.
+
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use tempfile::TempPath;
+use tokio_util::sync::CancellationToken;
+
+use super::TaskError;
+
+/// The file format that C1 asks for (c1z.md §1.4). We write `SQLite` in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StorageEngine {
+    /// Not said.
+    #[default]
+    Unspecified,
+    /// `sqlite`
+    Sqlite,
+    /// `pebble`
+    Pebble,
+}
+
+/// One resource of a targeted sync. The type may be one that we do not have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncTarget {
+    /// The resource type's id.
+    pub resource_type: String,
+    /// The resource's id.
+    pub id: String,
+    /// The parent's type and id, if given.
+    pub parent: Option<(String, String)>,
+}
+
+/// What one sync is asked to do (c1-protocol.md §9.4). [`SyncRequest::default`] is the plain full sync.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncRequest {
+    /// C1 expands grants itself.
+    pub skip_expand_grants: bool,
+    /// Resource types and resources only.
+    pub skip_entitlements_and_grants: bool,
+    /// Entitlements but no grants.
+    pub skip_grants: bool,
+    /// Not empty: a partial sync of these. Duplicates are collapsed by the session.
+    pub targets: Vec<SyncTarget>,
+    /// Not empty: only these types; wins over the configuration.
+    pub resource_type_ids: Vec<String>,
+    /// The asked-for format.
+    pub storage_engine: StorageEngine,
+}
+
+impl SyncRequest {
+    /// Whether every field is at its default, so that a snapshot may answer. The format does not count: we write one.
+    pub fn is_plain(&self) -> bool {
+        *self
+            == Self {
+                storage_engine: self.storage_engine,
+                ..Self::default()
+            }
+    }
+}
+
+/// A finished file. Dropping it deletes it: no exit path leaves one behind (DEV-14).
+#[derive(Debug)]
+pub struct SyncedFile {
+    path: TempPath,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// The sync's id in the file.
+    pub sync_id: String,
+}
+
+impl SyncedFile {
+    /// Takes the file over.
+    pub const fn new(path: TempPath, size_bytes: u64, sync_id: String) -> Self {
+        Self {
+            path,
+            size_bytes,
+            sync_id,
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Runs syncs.
+pub trait SyncRunner: Send + Sync {
+    /// Syncs into a fresh file. Ends soon after `token` is cancelled, with an error and without a file.
+    fn run(&self, request: SyncRequest, token: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>>;
+}

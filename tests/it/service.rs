@@ -1,0 +1,17 @@
+//! Service mode against the stand-in for C1: the scripts of c1-protocol.md §20, the deviations of §18, and faults.
+//! Time is paused and streams stay within the process, so hours take milliseconds and pauses are exact.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod deviation;
+mod fake;
+mod fault;
+mod rig;
+mod script;
+mod socket;

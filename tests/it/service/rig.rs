@@ -1,0 +1,221 @@
+//! A session and a stand-in for C1, joined by streams within the process.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_ping_one::runtime::liveness::Liveness;
+use baton_ping_one::runtime::readiness::{Condition, Readiness};
+use baton_ping_one::runtime::shutdown::{Shutdown, Signal};
+use baton_ping_one::runtime::supervisor::{Ending, Policy, Stage, Supervisor};
+use baton_ping_one::session::{C1Credentials, Dialer, Io, Session, SessionConfig, SessionParts, Trust};
+use baton_ping_one::task::{
+    ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskKind, Writes,
+};
+use baton_ping_one::telemetry::{BuildInfo, Metrics};
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+use sandbox::c1::proto::connector::ConnectorMetadata;
+use sandbox::c1::{Identity, Options, Server};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::fake::{FakeProvisioner, FakeSyncs, actions};
+
+pub const CLIENT_ID: &str = "blue-fox-12345@acme.conductor.one/baton";
+pub const GRACE: Duration = Duration::from_secs(25);
+
+/// How a rig differs from the usual.
+pub struct Setup {
+    pub client_id: &'static str,
+    pub slots: usize,
+    pub batched: bool,
+    pub provisioning: bool,
+    pub events: Arc<dyn EventFeed>,
+    pub idle_poll: Duration,
+    pub token_lifetime: i64,
+    pub user_agent_suffix: Option<String>,
+    /// The connector's metadata never comes.
+    pub metadata_hangs: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            client_id: CLIENT_ID,
+            slots: 3,
+            batched: false,
+            provisioning: true,
+            events: Arc::new(NoEventFeed),
+            idle_poll: Duration::from_secs(1),
+            token_lifetime: 3600,
+            user_agent_suffix: None,
+            metadata_hangs: false,
+        }
+    }
+}
+
+pub struct Rig {
+    pub server: Arc<Server>,
+    pub syncs: Arc<FakeSyncs>,
+    pub writes: Arc<FakeProvisioner>,
+    pub session: Arc<Session>,
+    pub readiness: Readiness,
+    pub liveness: Liveness,
+    pub metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    running: JoinSet<Ending>,
+    signals: Option<mpsc::Sender<Signal>>,
+    _dir: tempfile::TempDir,
+}
+
+struct Within<F>(F);
+
+impl<F: Fn() -> tokio::io::DuplexStream + Send + Sync> Dialer for Within<F> {
+    fn dial<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Box<dyn Io>>> {
+        let stream = (self.0)();
+        Box::pin(async move { Ok(Box::new(stream) as Box<dyn Io>) })
+    }
+}
+
+pub fn metadata() -> Vec<u8> {
+    ConnectorMetadata {
+        display_name: "PingOne".to_owned(),
+        help_url: "https://example.org".to_owned(),
+        ..ConnectorMetadata::default()
+    }
+    .encode_to_vec()
+}
+
+impl Rig {
+    /// Everything built, nothing started.
+    #[expect(clippy::too_many_lines, reason = "a list of parts")]
+    pub async fn new(setup: Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
+        let secret = identity.client_secret.clone();
+        let mut options = Options::new(identity, dir.path().join("uploads"));
+        options.idle_poll = setup.idle_poll;
+        options.token_lifetime = setup.token_lifetime;
+        let server = Arc::new(sandbox::c1::start(options).await.unwrap());
+        let syncs = FakeSyncs::new(dir.path().join("syncs"));
+        let writes = Arc::new(FakeProvisioner::default());
+        let shutdown = Shutdown::new();
+        let parts = Parts {
+            syncs: Arc::clone(&syncs) as _,
+            writes: if setup.provisioning {
+                Writes::Enabled(Arc::clone(&writes) as _)
+            } else {
+                Writes::Refused(PROVISIONING_DISABLED)
+            },
+            actions: Arc::new(actions()) as Arc<dyn ActionCatalog>,
+            events: setup.events,
+        };
+        let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).unwrap());
+        let (readiness, liveness) = (Readiness::new(), Liveness::new());
+        readiness.meet(Condition::Configuration);
+        readiness.meet(Condition::Credentials);
+        let config = SessionConfig {
+            api_host: Some("localhost:9443".to_owned()),
+            host_id: Some("pod-1".to_owned()),
+            batched: setup.batched,
+            task_concurrency: setup.slots,
+            token_limit: Duration::from_mins(5),
+            user_agent_suffix: setup.user_agent_suffix,
+            trust: Trust::Only(vec![server.ca_der().clone()]),
+            drain_limit: GRACE.checked_sub(Duration::from_secs(5)).unwrap(),
+        };
+        let session_parts = SessionParts {
+            runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
+            metadata: Arc::new(move || {
+                Box::pin(async move {
+                    if setup.metadata_hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(metadata())
+                })
+            }),
+            dialer: Arc::new(Within(server.dialer())),
+            readiness: readiness.clone(),
+            liveness: liveness.clone(),
+            telemetry: Arc::clone(&metrics),
+            build: BuildInfo::CURRENT,
+        };
+        let credentials = C1Credentials::parse(setup.client_id, &secret).unwrap();
+        let session = Arc::new(Session::new(config, credentials, session_parts).unwrap());
+        Self {
+            server,
+            syncs,
+            writes,
+            session,
+            readiness,
+            liveness,
+            metrics,
+            shutdown,
+            running: JoinSet::new(),
+            signals: None,
+            _dir: dir,
+        }
+    }
+
+    /// Built and started under a supervisor.
+    pub async fn started(setup: Setup) -> Self {
+        let mut rig = Self::new(setup).await;
+        rig.start();
+        rig
+    }
+
+    pub fn start(&mut self) {
+        let mut supervisor = Supervisor::new(self.shutdown.clone(), self.readiness.clone());
+        let (session, term) = (Arc::clone(&self.session), self.shutdown.term());
+        supervisor.start("session", Stage::Work, Policy::MustRun, async move {
+            session.run(&term).await.map_err(Into::into)
+        });
+        let (sender, signals) = mpsc::channel(2);
+        self.signals = Some(sender);
+        self.running.spawn(supervisor.run(signals, GRACE));
+    }
+
+    pub async fn signal(&self) {
+        self.signals.as_ref().unwrap().send(Signal::Terminate).await.unwrap();
+    }
+
+    /// How the process ended, once it has.
+    pub async fn ending(&mut self) -> Ending {
+        self.running.join_next().await.unwrap().unwrap()
+    }
+
+    /// A signal, and how the process ended.
+    pub async fn stop(&mut self) -> Ending {
+        self.signal().await;
+        self.ending().await
+    }
+
+    pub fn metric(&self, line: &str) -> bool {
+        self.metrics.render().unwrap().lines().any(|one| one == line)
+    }
+}
+
+/// Gaps between times, in seconds.
+pub fn gaps(times: &[Duration]) -> Vec<f64> {
+    times
+        .windows(2)
+        .map(|pair| pair[1].checked_sub(pair[0]).unwrap().as_secs_f64())
+        .collect()
+}
+
+/// Whether each gap is as wanted, give or take a tenth.
+pub fn close(gaps: &[f64], wanted: &[f64]) -> bool {
+    gaps.len() >= wanted.len()
+        && gaps
+            .iter()
+            .zip(wanted)
+            .all(|(gap, want)| (gap - want).abs() <= want * 0.1 + 0.05)
+}
+
+/// Runs a script; what is still waiting after a virtual quarter of an hour has failed.
+pub async fn bounded(script: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::time::timeout(Duration::from_mins(15), script)
+        .await
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("still waiting after a quarter of an hour")))
+}

@@ -1,0 +1,909 @@
+//! The scripts of c1-protocol.md §20. Each is run twice: as it is, and against a variant of the connector or of the
+//! stand-in that breaks its rule, which it must catch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use baton_ping_one::runtime::supervisor::Ending;
+use baton_ping_one::task::{AccountCreated, AccountResult, Annotation, Code, EncryptedSecret, Password};
+use prost::Message as _;
+use sandbox::c1::proto::baton as pb;
+use sandbox::c1::proto::baton::baton_service_finish_task_request::{Error, FinalState, Success};
+use sandbox::c1::proto::baton::task::{self as kinds, TaskType};
+use sandbox::c1::proto::connector as cv2;
+use sandbox::c1::{Entry, Received, Rpc, Step, TokenStep, ksuid};
+
+use super::fake::{BrokenFeed, FakeSyncs, SyncPlan, WritePlan};
+use super::rig::{GRACE, Rig, Setup, bounded, close, gaps};
+
+type Finish = pb::BatonServiceFinishTaskRequest;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        mod $name {
+            #[tokio::test(start_paused = true)]
+            async fn holds() {
+                super::bounded(super::plot::$name(false)).await.unwrap();
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn catches_a_broken_variant() {
+                let outcome = super::bounded(super::plot::$name(true)).await;
+                assert!(outcome.is_err(), "the broken variant passed");
+            }
+        }
+    )+};
+}
+
+scripts! {
+    s01_token_comes_first_with_a_valid_assertion;
+    s02_hello_says_everything_and_every_call_is_authorized;
+    s03_hello_is_repeated_after_1_2_4_seconds;
+    s04_a_refused_hello_ends_the_process;
+    s05_a_short_token_is_renewed_shortly_before_it_expires;
+    s06_next_poll_is_obeyed_and_clamped;
+    s07_failed_polls_back_off_by_squares;
+    s08_a_task_is_asked_for_only_with_a_free_slot;
+    s09_a_hello_task_is_answered_by_hello_alone;
+    s10_grant_outcomes;
+    s11_grant_with_provisioning_off;
+    s12_grant_without_principal;
+    s13_create_account_carries_the_encrypted_password;
+    s14_an_encrypted_password_reaches_the_provisioner;
+    s15_actions_fast_failing_and_slow;
+    s16_a_sync_heartbeats_uploads_and_finishes;
+    s17_a_sync_that_c1_cancels_ends;
+    s18_a_sync_without_heartbeats_ends;
+    s19_an_upload_that_fails_twice_starts_again;
+    s20_every_field_of_a_sync_task_arrives;
+    s21_an_empty_file_is_uploaded_and_succeeds;
+    s22_unknown_kinds_are_unsupported;
+    s23_batched_polls_name_what_is_known;
+    s24_sigterm_cancels_a_sync_and_reports_it;
+    s25_a_failed_event_feed_is_reported;
+}
+
+fn success(finish: &Finish) -> anyhow::Result<&Success> {
+    match &finish.final_state {
+        Some(FinalState::Success(success)) if finish.status.is_none() => Ok(success),
+        other => anyhow::bail!("no success: {other:?} {:?}", finish.status),
+    }
+}
+
+fn failure(finish: &Finish) -> anyhow::Result<(i32, &str, bool)> {
+    match (&finish.final_state, &finish.status) {
+        (
+            Some(FinalState::Error(Error {
+                non_retryable,
+                response: None,
+                ..
+            })),
+            Some(status),
+        ) => Ok((status.code, status.message.as_str(), *non_retryable)),
+        other => anyhow::bail!("no error: {other:?}"),
+    }
+}
+
+fn response<M: prost::Message + Default>(success: &Success, name: &str) -> anyhow::Result<M> {
+    let any = success.response.as_ref().context("no response")?;
+    ensure!(
+        any.type_url == format!("type.googleapis.com/c1.connector.v2.{name}"),
+        "{}",
+        any.type_url
+    );
+    Ok(M::decode(any.value.as_slice())?)
+}
+
+fn clean(rig: &Rig) -> anyhow::Result<()> {
+    ensure!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
+    ensure!(rig.syncs.files() == 0, "files were left behind");
+    Ok(())
+}
+
+async fn only_finish(rig: &Rig, id: &str) -> anyhow::Result<Finish> {
+    let finish = rig.server.finished(id).await.context("no FinishTask")?;
+    ensure!(rig.server.finishes(id).len() == 1, "finished twice");
+    Ok(finish)
+}
+
+pub fn resource(kind: &str, id: &str) -> cv2::Resource {
+    cv2::Resource {
+        id: Some(cv2::ResourceId {
+            resource_type: kind.to_owned(),
+            resource: id.to_owned(),
+            baton_resource: false,
+        }),
+        ..Default::default()
+    }
+}
+
+pub fn grant() -> TaskType {
+    TaskType::Grant(kinds::GrantTask {
+        entitlement: Some(cv2::Entitlement {
+            id: "group:g:member".to_owned(),
+            slug: "member".to_owned(),
+            resource: Some(resource("group", "g")),
+            ..Default::default()
+        }),
+        principal: Some(resource("user", "u")),
+        ..Default::default()
+    })
+}
+
+pub fn sync() -> TaskType {
+    TaskType::SyncFull(kinds::SyncFullTask::default())
+}
+
+mod plot {
+    use super::*;
+
+    pub async fn s01_token_comes_first_with_a_valid_assertion(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // The audience is the host that is connected to.
+            rig.server.tamper(|received| match received {
+                Received::Token(mut request) => {
+                    request.claims = request
+                        .claims
+                        .replace("acme.conductor.one\",\"exp", "localhost\",\"exp");
+                    vec![Received::Token(request)]
+                }
+                other => vec![other],
+            });
+        }
+        rig.server.wait_for("Hello", 1).await;
+        clean(&rig)?;
+        let names: Vec<_> = rig.server.log().iter().map(|entry| entry.received.name()).collect();
+        ensure!(
+            names.starts_with(&["Connection", "Token", "Connection", "Hello"]),
+            "{names:?}"
+        );
+        let log = rig.server.log();
+        let Received::Token(request) = &log[1].received else {
+            anyhow::bail!("no token request")
+        };
+        ensure!(
+            request.claims.contains(r#""aud":"acme.conductor.one""#),
+            "{}",
+            request.claims
+        );
+        ensure!(!request.user_agent.is_empty());
+        Ok(())
+    }
+
+    pub async fn s02_hello_says_everything_and_every_call_is_authorized(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // One of the eight fields is empty.
+            rig.server.tamper(|received| match received {
+                Received::Hello(mut hello) => {
+                    hello.os_info.as_mut().unwrap().platform_family.clear();
+                    vec![Received::Hello(hello)]
+                }
+                other => vec![other],
+            });
+        }
+        rig.server.wait_for("GetTask", 2).await;
+        clean(&rig)?;
+        let calls = |entry: &Entry| !matches!(entry.received.name(), "Connection" | "Token");
+        for entry in rig.server.log().iter().filter(|entry| calls(entry)) {
+            let value = entry.metadata.get("authorization").context("no authorization")?;
+            ensure!(value.starts_with("Bearer sandbox-token-"), "{value}");
+            ensure!(entry.metadata["content-type"] == "application/grpc" && entry.metadata["te"] == "trailers");
+        }
+        let log = rig.server.log();
+        let hello = log.iter().find_map(|entry| match &entry.received {
+            Received::Hello(hello) => Some(hello),
+            _ => None,
+        });
+        let hello = hello.context("no Hello")?;
+        ensure!(hello.host_id == "pod-1" && hello.task_id.is_empty());
+        ensure!(hello.connector_metadata.as_ref().context("no metadata")?.display_name == "PingOne");
+        let build = hello.build_info.as_ref().context("no build info")?;
+        ensure!(build.lang_version.starts_with("rust1.") && build.package == "baton-ping-one");
+        let os = hello.os_info.as_ref().context("no os info")?;
+        let fields = [
+            &os.hostname,
+            &os.os,
+            &os.platform,
+            &os.platform_version,
+            &os.platform_family,
+            &os.kernel_version,
+            &os.kernel_arch,
+            &os.virtualization_system,
+        ];
+        ensure!(fields.iter().all(|field| !field.is_empty()), "{fields:?}");
+        Ok(())
+    }
+
+    pub async fn s03_hello_is_repeated_after_1_2_4_seconds(broken: bool) -> anyhow::Result<()> {
+        let mut rig = Rig::new(Setup::default()).await;
+        if broken {
+            rig.server.distort_clock(1.5);
+        }
+        rig.server.plan(Rpc::Hello, vec![Step::Status(14); 3]);
+        rig.start();
+        rig.server.wait_for("GetTask", 1).await;
+        let gaps = gaps(&rig.server.times("Hello"));
+        ensure!(gaps.len() == 3 && close(&gaps, &[1., 2., 4.]), "{gaps:?}");
+        clean(&rig)
+    }
+
+    pub async fn s04_a_refused_hello_ends_the_process(broken: bool) -> anyhow::Result<()> {
+        let mut rig = Rig::new(Setup::default()).await;
+        // Broken: the code is one that is retried.
+        rig.server
+            .plan(Rpc::Hello, vec![Step::Status(if broken { 14 } else { 16 }); 2]);
+        rig.start();
+        let ending = rig.ending().await;
+        ensure!(ending.exit_code() == 1, "{ending:?}");
+        ensure!(
+            rig.server.count("Hello") == 2 && rig.server.count("Token") == 2,
+            "once more with a fresh token"
+        );
+        ensure!(rig.server.count("GetTask") == 0);
+        clean(&rig)
+    }
+
+    pub async fn s05_a_short_token_is_renewed_shortly_before_it_expires(broken: bool) -> anyhow::Result<()> {
+        // Broken: no lifetime, so that each call needs a token of its own.
+        let token_lifetime = if broken { 0 } else { 12 };
+        let rig = Rig::started(Setup {
+            token_lifetime,
+            ..Setup::default()
+        })
+        .await;
+        rig.server.wait_for("GetTask", 10).await;
+        let times = rig.server.times("Token");
+        ensure!((4..=6).contains(&times.len()), "{times:?}");
+        ensure!(gaps(&times).iter().all(|gap| (2.0..=3.2).contains(gap)), "{times:?}");
+        clean(&rig)
+    }
+
+    pub async fn s06_next_poll_is_obeyed_and_clamped(broken: bool) -> anyhow::Result<()> {
+        let mut rig = Rig::new(Setup::default()).await;
+        if broken {
+            rig.server.distort_clock(1.5);
+        }
+        rig.server.plan(
+            Rpc::GetTask,
+            [Step::NextPoll(2), Step::NextPoll(-1), Step::NextPoll(3600)],
+        );
+        rig.start();
+        rig.server.wait_for("GetTask", 4).await;
+        let gaps = gaps(&rig.server.times("GetTask"));
+        ensure!(close(&gaps, &[2., 1., 300.]), "{gaps:?}");
+        clean(&rig)
+    }
+
+    pub async fn s07_failed_polls_back_off_by_squares(broken: bool) -> anyhow::Result<()> {
+        let mut rig = Rig::new(Setup::default()).await;
+        if broken {
+            rig.server.distort_clock(1.5);
+        }
+        rig.server.plan(Rpc::GetTask, vec![Step::Status(14); 9]);
+        rig.server.plan(Rpc::GetTask, [Step::Normal, Step::Status(14)]);
+        rig.start();
+        rig.server.wait_for("GetTask", 12).await;
+        let gaps = gaps(&rig.server.times("GetTask"));
+        ensure!(
+            close(&gaps, &[1., 4., 9., 16., 25., 36., 49., 60., 60., 1., 1.]),
+            "{gaps:?}"
+        );
+        clean(&rig)
+    }
+
+    pub async fn s08_a_task_is_asked_for_only_with_a_free_slot(broken: bool) -> anyhow::Result<()> {
+        // Broken: one slot too many.
+        let slots = if broken { 4 } else { 3 };
+        let rig = Rig::started(Setup {
+            slots,
+            ..Setup::default()
+        })
+        .await;
+        rig.writes.plan(WritePlan::Slow(Duration::from_mins(1)));
+        let ids: Vec<_> = (0..4).map(|_| rig.server.queue(grant())).collect();
+        for id in &ids {
+            only_finish(&rig, id).await?;
+        }
+        clean(&rig)?;
+        let first_finish = rig.server.times("FinishTask")[0];
+        let before = rig.server.log().into_iter();
+        let polls = before
+            .skip_while(|entry| entry.received.name() != "GetTask")
+            .filter(|entry| {
+                entry.received.name() == "GetTask" && entry.at < first_finish && entry.at > Duration::from_secs(2)
+            });
+        ensure!(polls.count() == 0, "asked while all slots were busy");
+        Ok(())
+    }
+
+    pub async fn s09_a_hello_task_is_answered_by_hello_alone(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // A FinishTask comes along.
+            rig.server.tamper(|received| match &received {
+                Received::Hello(hello) if !hello.task_id.is_empty() => {
+                    let finish = Finish {
+                        task_id: hello.task_id.clone(),
+                        ..Default::default()
+                    };
+                    vec![received, Received::Finish(finish)]
+                }
+                _ => vec![received],
+            });
+        }
+        let id = rig.server.queue(TaskType::Hello(kinds::HelloTask::default()));
+        rig.server.wait_for("Hello", 2).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let hellos = rig.server.log().into_iter().filter_map(|entry| match entry.received {
+            Received::Hello(hello) => Some(hello.task_id),
+            _ => None,
+        });
+        ensure!(hellos.collect::<Vec<_>>() == [String::new(), id]);
+        ensure!(rig.server.count("FinishTask") == 0);
+        clean(&rig)
+    }
+
+    pub async fn s10_grant_outcomes(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // An error that C1 would try again.
+            rig.server.tamper(|received| match received {
+                Received::Finish(mut finish) => {
+                    if let Some(FinalState::Error(error)) = &mut finish.final_state {
+                        error.non_retryable = false;
+                    }
+                    vec![Received::Finish(finish)]
+                }
+                other => vec![other],
+            });
+        }
+        let name = "GrantManagerServiceGrantResponse";
+        let finish = only_finish(&rig, &rig.server.queue(grant())).await?;
+        let granted: cv2::GrantManagerServiceGrantResponse = response(success(&finish)?, name)?;
+        ensure!(granted.annotations.is_empty());
+
+        rig.writes.plan(WritePlan::Good(vec![Annotation::GrantAlreadyExists]));
+        let finish = only_finish(&rig, &rig.server.queue(grant())).await?;
+        let already: cv2::GrantManagerServiceGrantResponse = response(success(&finish)?, name)?;
+        let annotation = already.annotations.first().context("no annotation in the response")?;
+        ensure!(annotation.type_url == "type.googleapis.com/c1.connector.v2.GrantAlreadyExists");
+        ensure!(success(&finish)?.annotations == already.annotations, "and beside it");
+
+        rig.writes.plan(WritePlan::Declined);
+        let finish = only_finish(&rig, &rig.server.queue(grant())).await?;
+        ensure!(failure(&finish)? == (9, "not now", true));
+        let status = finish.status.as_ref().context("no status")?;
+        let detail = status.details.first().context("no detail")?;
+        ensure!(detail.type_url == "type.googleapis.com/google.rpc.ErrorInfo");
+        let info = sandbox::c1::proto::google::rpc::ErrorInfo::decode(detail.value.as_slice())?;
+        ensure!(info.reason == "grant_cancelled" && info.domain == "github.com/conductorone/baton-sdk");
+
+        rig.writes.plan(WritePlan::Fail(Code::PermissionDenied));
+        let finish = only_finish(&rig, &rig.server.queue(grant())).await?;
+        ensure!(failure(&finish)? == (7, "planned", true));
+        clean(&rig)
+    }
+
+    pub async fn s11_grant_with_provisioning_off(broken: bool) -> anyhow::Result<()> {
+        // Broken: provisioning is on.
+        let rig = Rig::started(Setup {
+            provisioning: broken,
+            ..Setup::default()
+        })
+        .await;
+        let invoke = |name: &str| {
+            TaskType::ActionInvoke(kinds::ActionInvokeTask {
+                name: name.to_owned(),
+                ..Default::default()
+            })
+        };
+        for kind in [
+            grant(),
+            TaskType::Grant(kinds::GrantTask::default()),
+            TaskType::Revoke(kinds::RevokeTask::default()),
+            TaskType::CreateAccount(kinds::CreateAccountTask::default()),
+            TaskType::CreateResource(kinds::CreateResourceTask::default()),
+            TaskType::DeleteResource(kinds::DeleteResourceTask::default()),
+            TaskType::RotateCredentials(kinds::RotateCredentialsTask::default()),
+            TaskType::IssueCredential(kinds::IssueCredentialTask::default()),
+            invoke("enable_user"),
+            invoke(""),
+        ] {
+            let finish = only_finish(&rig, &rig.server.queue(kind)).await?;
+            let (code, message, non_retryable) = failure(&finish)?;
+            ensure!((code, non_retryable) == (9, true), "{finish:?}");
+            ensure!(
+                message
+                    == "provisioning is not enabled: start the connector with --provisioning \
+                        (BATON_PROVISIONING=true)"
+            );
+        }
+        ensure!(rig.writes.calls() == 0);
+        clean(&rig)
+    }
+
+    pub async fn s12_grant_without_principal(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        let TaskType::Grant(mut task) = grant() else {
+            anyhow::bail!("no grant")
+        };
+        if !broken {
+            // Broken: the principal is there, so the connector is called.
+            task.principal = None;
+        }
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::Grant(task))).await?;
+        let (code, _, non_retryable) = failure(&finish)?;
+        ensure!((code, non_retryable, rig.writes.calls()) == (2, true, 0));
+        clean(&rig)
+    }
+
+    fn created(key_id: &str) -> AccountCreated {
+        let secret = |provider: &str, key_id: &str| EncryptedSecret {
+            provider: provider.to_owned(),
+            key_id: key_id.to_owned(),
+            name: "password".to_owned(),
+            bytes: b"ciphertext".to_vec(),
+            key_ids: vec!["k".to_owned()],
+            ..EncryptedSecret::default()
+        };
+        AccountCreated {
+            result: AccountResult::AlreadyExists { resource: None },
+            secrets: vec![secret("baton/jwk/v1", key_id), secret("baton/age/v1", "")],
+            annotations: Vec::new(),
+        }
+    }
+
+    fn create_account(options: cv2::credential_options::Options, configs: Vec<cv2::EncryptionConfig>) -> TaskType {
+        TaskType::CreateAccount(kinds::CreateAccountTask {
+            account_info: Some(cv2::AccountInfo {
+                login: "u".to_owned(),
+                ..Default::default()
+            }),
+            credential_options: Some(cv2::CredentialOptions {
+                options: Some(options),
+                force_change_at_next_login: true,
+            }),
+            encryption_configs: configs,
+            resource_type_id: String::new(),
+        })
+    }
+
+    pub async fn s13_create_account_carries_the_encrypted_password(broken: bool) -> anyhow::Result<()> {
+        use cv2::credential_options::{Options, RandomPassword};
+        use cv2::encryption_config::{AgeRecipientConfig, Config, JwkPublicKeyConfig};
+        let rig = Rig::started(Setup::default()).await;
+        // Broken: the old key id is not that of the key.
+        *rig.writes.account.lock().unwrap() = Some(created(if broken { "other" } else { "k" }));
+        let config = |provider: &str, config| cv2::EncryptionConfig {
+            provider: provider.to_owned(),
+            config: Some(config),
+            ..Default::default()
+        };
+        let jwk = Config::JwkPublicKeyConfig(JwkPublicKeyConfig {
+            pub_key: b"{}".to_vec(),
+        });
+        let age = Config::AgeRecipientConfig(AgeRecipientConfig {
+            recipient: "age1x".to_owned(),
+        });
+        let random = Options::RandomPassword(RandomPassword {
+            length: 20,
+            constraints: Vec::new(),
+        });
+        let task = create_account(random, vec![config("baton/jwk/v1", jwk), config("", age)]);
+        let finish = only_finish(&rig, &rig.server.queue(task)).await?;
+        let account: cv2::CreateAccountResponse = response(success(&finish)?, "CreateAccountResponse")?;
+        ensure!(matches!(
+            account.result,
+            Some(cv2::create_account_response::Result::AlreadyExists(result)) if result.is_create_account_result
+        ));
+        let [jwk, age] = account.encrypted_data.as_slice() else {
+            anyhow::bail!("two secrets")
+        };
+        #[expect(deprecated, reason = "older readers look at it")]
+        let old_ids = [jwk.key_id.as_str(), age.key_id.as_str()];
+        ensure!(old_ids == ["k", ""] && jwk.key_ids == ["k"], "{old_ids:?}");
+        ensure!(jwk.provider == "baton/jwk/v1" && jwk.name == "password" && jwk.encrypted_bytes == b"ciphertext");
+        let request = rig.writes.accounts.lock().unwrap()[0].clone();
+        let targets: Vec<_> = request
+            .encryption
+            .iter()
+            .map(|one| (one.jwk.is_some(), one.age_recipient.is_some()))
+            .collect();
+        ensure!(targets == [(true, false), (false, true)]);
+        let options = request.credentials.context("no options")?;
+        ensure!(
+            options.force_change_at_next_login
+                && options.password
+                    == Password::Random {
+                        length: 20,
+                        rules: vec![]
+                    }
+        );
+        clean(&rig)
+    }
+
+    pub async fn s14_an_encrypted_password_reaches_the_provisioner(broken: bool) -> anyhow::Result<()> {
+        use cv2::credential_options::{EncryptedPassword, Options};
+        let rig = Rig::started(Setup::default()).await;
+        *rig.writes.account.lock().unwrap() = Some(created("k"));
+        let data = cv2::EncryptedData {
+            provider: "baton/jwk/v1".to_owned(),
+            encrypted_bytes: b"for us".to_vec(),
+            // Broken: the key ids are lost.
+            key_ids: if broken { Vec::new() } else { vec!["ours".to_owned()] },
+            ..Default::default()
+        };
+        let good = Options::EncryptedPassword(EncryptedPassword {
+            encrypted_passwords: vec![data],
+        });
+        only_finish(&rig, &rig.server.queue(create_account(good, Vec::new()))).await?;
+        let request = rig.writes.accounts.lock().unwrap()[0].clone();
+        let Some(Password::Encrypted(secrets)) = request.credentials.map(|options| options.password) else {
+            anyhow::bail!("no encrypted password")
+        };
+        ensure!(secrets[0].bytes == b"for us" && secrets[0].key_ids == ["ours"]);
+        let empty = Options::EncryptedPassword(EncryptedPassword::default());
+        let finish = only_finish(&rig, &rig.server.queue(create_account(empty, Vec::new()))).await?;
+        ensure!(matches!(failure(&finish)?, (3, _, true)));
+        clean(&rig)
+    }
+
+    pub async fn s15_actions_fast_failing_and_slow(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        let invoke = || {
+            TaskType::ActionInvoke(kinds::ActionInvokeTask {
+                name: "enable_user".to_owned(),
+                ..Default::default()
+            })
+        };
+        let finish = only_finish(&rig, &rig.server.queue(invoke())).await?;
+        let fast: cv2::InvokeActionResponse = response(success(&finish)?, "InvokeActionResponse")?;
+        ensure!(fast.status == i32::from(cv2::BatonActionStatus::Complete) && fast.name == "enable_user");
+
+        *rig.writes.action.lock().unwrap() = (Duration::ZERO, false);
+        let finish = only_finish(&rig, &rig.server.queue(invoke())).await?;
+        ensure!(failure(&finish)? == (2, "the user is gone", false));
+
+        // Broken: the slow one is fast.
+        let slow = if broken {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(90)
+        };
+        *rig.writes.action.lock().unwrap() = (slow, true);
+        let finish = only_finish(&rig, &rig.server.queue(invoke())).await?;
+        let started: cv2::InvokeActionResponse = response(success(&finish)?, "InvokeActionResponse")?;
+        ensure!(started.status == i32::from(cv2::BatonActionStatus::Running) && started.id.len() == 27);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let status = |id: &str| {
+            TaskType::ActionStatus(kinds::ActionStatusTask {
+                id: id.to_owned(),
+                ..Default::default()
+            })
+        };
+        let finish = only_finish(&rig, &rig.server.queue(status(&started.id))).await?;
+        let state: cv2::GetActionStatusResponse = response(success(&finish)?, "GetActionStatusResponse")?;
+        ensure!(state.status == i32::from(cv2::BatonActionStatus::Complete) && state.id == started.id);
+        let finish = only_finish(&rig, &rig.server.queue(status("nobody"))).await?;
+        ensure!(failure(&finish)? == (5, "action id nobody not found", false));
+        clean(&rig)
+    }
+
+    pub async fn s16_a_sync_heartbeats_uploads_and_finishes(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // The first heartbeat is missing.
+            rig.server.tamper(|received| match received {
+                Received::Heartbeat(_) => Vec::new(),
+                other => vec![other],
+            });
+        }
+        let id = rig.server.queue(sync());
+        let finish = only_finish(&rig, &id).await?;
+        let done = success(&finish)?;
+        ensure!(done.response.is_none() && done.annotations.is_empty());
+        let names: Vec<_> = rig.server.log().iter().map(|entry| entry.received.name()).collect();
+        let after_poll: Vec<_> = names
+            .into_iter()
+            .filter(|name| matches!(*name, "Heartbeat" | "UploadAsset" | "FinishTask"))
+            .collect();
+        ensure!(
+            after_poll == ["Heartbeat", "UploadAsset", "FinishTask"],
+            "{after_poll:?}"
+        );
+        let uploads = rig.server.uploads(&id);
+        let [upload] = uploads.as_slice() else {
+            anyhow::bail!("one upload")
+        };
+        ensure!(upload.chunks == [524_288, 524_288, 151_424], "{:?}", upload.chunks);
+        let file = upload.file.as_ref().context("no file")?;
+        ensure!(std::fs::read(file)? == FakeSyncs::bytes(1_200_000));
+        ensure!(upload.host_id == "pod-1");
+        clean(&rig)
+    }
+
+    pub async fn s17_a_sync_that_c1_cancels_ends(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        rig.syncs.plan(SyncPlan::UntilCancelled);
+        let third = if broken {
+            Step::NextHeartbeat(1)
+        } else {
+            Step::Cancelled
+        };
+        rig.server
+            .plan(Rpc::Heartbeat, [Step::NextHeartbeat(1), Step::NextHeartbeat(1), third]);
+        let id = rig.server.queue(sync());
+        let finish = only_finish(&rig, &id).await?;
+        ensure!(matches!(failure(&finish)?, (1, _, false)));
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let beats = rig.server.times("Heartbeat");
+        ensure!(close(&gaps(&beats), &[1., 1.]) && beats.len() == 3, "{beats:?}");
+        ensure!(rig.server.uploads(&id).is_empty());
+        clean(&rig)
+    }
+
+    pub async fn s18_a_sync_without_heartbeats_ends(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        rig.syncs.plan(SyncPlan::UntilCancelled);
+        // Broken: C1 answers the ninth.
+        let failures = if broken { 8 } else { 9 };
+        rig.server.plan(Rpc::Heartbeat, [Step::NextHeartbeat(1)]);
+        rig.server.plan(Rpc::Heartbeat, vec![Step::Status(14); failures]);
+        let id = rig.server.queue(sync());
+        let finish = only_finish(&rig, &id).await?;
+        ensure!(matches!(failure(&finish)?, (1, _, false)));
+        ensure!(rig.server.count("Heartbeat") == 10);
+        ensure!(rig.server.uploads(&id).is_empty());
+        ensure!(rig.metric("baton_ping_one_heartbeat_failures_total 9"));
+        clean(&rig)
+    }
+
+    pub async fn s19_an_upload_that_fails_twice_starts_again(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        rig.server
+            .plan(Rpc::UploadAsset, [Step::CutAfter(1, 14), Step::CutAfter(2, 13)]);
+        if broken {
+            rig.server.plan(Rpc::UploadAsset, [Step::CutAfter(0, 14)]);
+        }
+        let id = rig.server.queue(sync());
+        let finish = only_finish(&rig, &id).await?;
+        success(&finish)?;
+        let uploads = rig.server.uploads(&id);
+        ensure!(uploads.len() == 3 && uploads[..2].iter().all(|upload| upload.file.is_none()));
+        let last = &uploads[2];
+        ensure!(last.chunks.iter().sum::<usize>() == 1_200_000, "from byte 0");
+        ensure!(std::fs::read(last.file.as_ref().context("no file")?)? == FakeSyncs::bytes(1_200_000));
+        clean(&rig)
+    }
+
+    pub async fn s20_every_field_of_a_sync_task_arrives(broken: bool) -> anyhow::Result<()> {
+        use baton_ping_one::task::{StorageEngine, SyncRequest, SyncTarget};
+        let rig = Rig::started(Setup::default()).await;
+        let task = kinds::SyncFullTask {
+            annotations: Vec::new(),
+            skip_expand_grants: true,
+            skip_entitlements_and_grants: true,
+            targeted_sync_resources: vec![resource("user", "u"), resource("user", "u")],
+            sync_resource_type_ids: vec!["user".to_owned()],
+            skip_grants: !broken,
+            storage_engine: "pebble".to_owned(),
+        };
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::SyncFull(task))).await?;
+        success(&finish)?;
+        let wanted = SyncRequest {
+            skip_expand_grants: true,
+            skip_entitlements_and_grants: true,
+            skip_grants: true,
+            targets: vec![SyncTarget {
+                resource_type: "user".to_owned(),
+                id: "u".to_owned(),
+                parent: None,
+            }],
+            resource_type_ids: vec!["user".to_owned()],
+            storage_engine: StorageEngine::Pebble,
+        };
+        ensure!(*rig.syncs.requests.lock().unwrap() == [wanted]);
+        clean(&rig)
+    }
+
+    pub async fn s21_an_empty_file_is_uploaded_and_succeeds(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        // Broken: the file is not empty.
+        rig.syncs.plan(SyncPlan::File(Duration::ZERO, usize::from(broken)));
+        let id = rig.server.queue(sync());
+        success(&only_finish(&rig, &id).await?)?;
+        let uploads = rig.server.uploads(&id);
+        ensure!(uploads.len() == 1 && uploads[0].chunks.is_empty() && uploads[0].file.is_some());
+        clean(&rig)
+    }
+
+    pub async fn s22_unknown_kinds_are_unsupported(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup::default()).await;
+        if broken {
+            // Another code.
+            rig.server.tamper(|received| match received {
+                Received::Finish(mut finish) => {
+                    finish.status.as_mut().unwrap().code = 12;
+                    vec![Received::Finish(finish)]
+                }
+                other => vec![other],
+            });
+        }
+        let unset = pb::Task {
+            id: ksuid(),
+            ..Default::default()
+        };
+        rig.server.queue_task(unset.clone());
+        let feed = rig.server.queue(TaskType::EventFeed(kinds::EventFeedTask::default()));
+        let diff = rig
+            .server
+            .queue(TaskType::CreateSyncDiff(kinds::CreateSyncDiffTask::default()));
+        let compact = rig.server.queue(TaskType::CompactSyncs(kinds::CompactSyncs::default()));
+        for id in [unset.id, feed, diff, compact] {
+            let finish = only_finish(&rig, &id).await?;
+            ensure!(failure(&finish)? == (2, "unsupported task type", false), "{finish:?}");
+        }
+        let ticket = rig.server.queue(TaskType::GetTicket(kinds::GetTicketTask::default()));
+        if !broken {
+            ensure!(matches!(failure(&only_finish(&rig, &ticket).await?)?, (12, _, false)));
+        }
+        clean(&rig)
+    }
+
+    pub async fn s23_batched_polls_name_what_is_known(broken: bool) -> anyhow::Result<()> {
+        // Broken: a slot too many.
+        let slots = if broken { 4 } else { 3 };
+        let mut rig = Rig::new(Setup {
+            slots,
+            batched: true,
+            ..Setup::default()
+        })
+        .await;
+        rig.writes.plan(WritePlan::Slow(Duration::from_secs(30)));
+        let ids = [rig.server.queue(grant()), rig.server.queue(grant())];
+        rig.start();
+        rig.server.wait_for("GetTasks", 2).await;
+        let asked = |rig: &Rig| {
+            let log = rig.server.log().into_iter();
+            log.filter_map(|entry| match entry.received {
+                Received::GetTasks(request) => Some(request),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        let polls = asked(&rig);
+        ensure!(polls[0].page_size == 6 && polls[0].known_task_ids.is_empty());
+        let mut known = polls[1].known_task_ids.clone();
+        known.sort();
+        ensure!(polls[1].page_size == 4 && known == ids, "{polls:?}");
+        // Three known: no call until one has ended.
+        rig.server.queue(grant());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let before = asked(&rig).len();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        ensure!(asked(&rig).len() == before, "asked though three are known");
+        rig.server.wait_for("FinishTask", 3).await;
+        ensure!(rig.server.count("GetTask") == 0);
+        clean(&rig)
+    }
+
+    pub async fn s24_sigterm_cancels_a_sync_and_reports_it(broken: bool) -> anyhow::Result<()> {
+        let mut rig = Rig::started(Setup::default()).await;
+        rig.syncs.plan(SyncPlan::UntilCancelled);
+        if broken {
+            // The code of the reference, sometimes.
+            rig.server.tamper(|received| match received {
+                Received::Finish(mut finish) => {
+                    finish.status.as_mut().unwrap().code = 2;
+                    vec![Received::Finish(finish)]
+                }
+                other => vec![other],
+            });
+        }
+        let id = rig.server.queue(sync());
+        rig.server.wait_for("Heartbeat", 1).await;
+        let started = tokio::time::Instant::now();
+        let ending = rig.stop().await;
+        ensure!(ending == Ending::Clean, "{ending:?}");
+        ensure!(started.elapsed() < GRACE);
+        let finishes = rig.server.finishes(&id);
+        ensure!(finishes.len() == 1 && matches!(failure(&finishes[0])?, (1, _, false)));
+        ensure!(rig.server.uploads(&id).is_empty());
+        clean(&rig)
+    }
+
+    pub async fn s25_a_failed_event_feed_is_reported(broken: bool) -> anyhow::Result<()> {
+        let rig = Rig::started(Setup {
+            events: Arc::new(BrokenFeed),
+            ..Setup::default()
+        })
+        .await;
+        if broken {
+            // As the reference does: nothing is sent.
+            rig.server.tamper(|received| match received {
+                Received::Finish(_) => Vec::new(),
+                other => vec![other],
+            });
+        }
+        let id = rig.server.queue(TaskType::ListEvents(kinds::ListEventsTask::default()));
+        let finish = only_finish(&rig, &id).await?;
+        ensure!(failure(&finish)? == (14, "planned", false));
+        clean(&rig)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_feed_is_off_by_default_with_an_empty_list() {
+    let rig = Rig::started(Setup::default()).await;
+    let finish = only_finish(
+        &rig,
+        &rig.server
+            .queue(TaskType::ListEventFeeds(kinds::ListEventFeedsTask::default())),
+    )
+    .await;
+    let finish = finish.unwrap();
+    let feeds: cv2::ListEventFeedsResponse = response(success(&finish).unwrap(), "ListEventFeedsResponse").unwrap();
+    assert!(feeds.list.is_empty());
+    let events = TaskType::ListEvents(kinds::ListEventsTask::default());
+    let finish = only_finish(&rig, &rig.server.queue(events)).await.unwrap();
+    assert!(matches!(failure(&finish).unwrap(), (5, _, false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn action_schemas_are_served_with_provisioning_off() {
+    let rig = Rig::started(Setup {
+        provisioning: false,
+        ..Setup::default()
+    })
+    .await;
+    let list = |kind: &str| {
+        TaskType::ActionListSchemas(kinds::ActionListSchemasTask {
+            resource_type_id: kind.to_owned(),
+            ..Default::default()
+        })
+    };
+    for (kind, wanted) in [
+        ("", vec!["enable_user", "lock_user"]),
+        ("user", vec!["lock_user"]),
+        ("group", vec![]),
+    ] {
+        let finish = only_finish(&rig, &rig.server.queue(list(kind))).await.unwrap();
+        let listed: cv2::ListActionSchemasResponse =
+            response(success(&finish).unwrap(), "ListActionSchemasResponse").unwrap();
+        assert_eq!(
+            listed
+                .schemas
+                .iter()
+                .map(|schema| schema.name.as_str())
+                .collect::<Vec<_>>(),
+            wanted
+        );
+    }
+    let get = |name: &str| {
+        TaskType::ActionGetSchema(kinds::ActionGetSchemaTask {
+            name: name.to_owned(),
+            ..Default::default()
+        })
+    };
+    let finish = only_finish(&rig, &rig.server.queue(get("enable_user"))).await.unwrap();
+    let schema: cv2::GetActionSchemaResponse = response(success(&finish).unwrap(), "GetActionSchemaResponse").unwrap();
+    assert_eq!(schema.schema.unwrap().name, "enable_user");
+    for (name, code) in [("lock_user", 5), ("", 2)] {
+        let finish = only_finish(&rig, &rig.server.queue(get(name))).await.unwrap();
+        let (got, _, non_retryable) = failure(&finish).unwrap();
+        assert_eq!((got, non_retryable), (code, false), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_token_endpoint_delays_the_start_and_nothing_else() {
+    let mut rig = Rig::new(Setup::default()).await;
+    rig.server.plan_tokens([TokenStep::Delay(Duration::from_secs(20))]);
+    rig.start();
+    rig.server.wait_for("Hello", 1).await;
+    assert_eq!(rig.server.count("Token"), 1);
+    assert!(rig.server.times("Hello")[0] >= Duration::from_secs(20));
+}

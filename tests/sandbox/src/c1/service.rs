@@ -1,0 +1,300 @@
+//! `BatonService`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::listener::Connection;
+use super::log::Received;
+use super::proto::baton as pb;
+use super::proto::baton::baton_service_server::BatonService as Service;
+use super::proto::baton::task::TaskType;
+use super::script::{Rpc, Step};
+use super::state::State;
+use super::{upload, validate};
+
+const FOREVER: Duration = Duration::from_hours(168);
+
+#[derive(Clone)]
+pub(super) struct BatonService(pub(super) Arc<State>);
+
+/// What every call goes through first.
+pub(super) struct Call {
+    pub(super) connection: Connection,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+impl BatonService {
+    /// Connection and metadata of a call. Records nothing yet.
+    pub(super) fn open<T>(&self, rpc: Rpc, request: &Request<T>) -> Result<Call, Status> {
+        let connection = request
+            .extensions()
+            .get::<Connection>()
+            .cloned()
+            .ok_or_else(|| Status::internal("no connection"))?;
+        let headers = request.metadata().clone().into_headers();
+        let metadata: BTreeMap<_, _> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        for name in metadata.keys() {
+            if name.contains("host-id") || name.contains("baton") || name.contains("traceparent") {
+                return Err(self
+                    .0
+                    .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
+            }
+        }
+        if metadata.get("user-agent").is_none_or(String::is_empty) {
+            return Err(self.0.refuse(rpc, "no user agent"));
+        }
+        Ok(Call { connection, metadata })
+    }
+
+    /// Checks the token; the call has been recorded before.
+    pub(super) fn authorize(&self, rpc: Rpc, call: &Call) -> Result<(), Status> {
+        let Some(value) = call.metadata.get("authorization") else {
+            self.0.violation(format!("{}: no authorization", rpc.as_str()));
+            return Err(Status::unauthenticated("no authorization"));
+        };
+        let token = value.strip_prefix("Bearer ").unwrap_or_default();
+        let live = self
+            .0
+            .lock()
+            .tokens
+            .get(token)
+            .is_some_and(|expires| *expires > Instant::now());
+        if live {
+            Ok(())
+        } else {
+            Err(Status::unauthenticated("the token is not known or has expired"))
+        }
+    }
+
+    fn check(&self, rpc: Rpc, checked: Result<(), String>) -> Result<(), Status> {
+        checked.map_err(|reason| self.0.refuse(rpc, reason))
+    }
+
+    /// Runs the parts of a step that all methods share. `Ok(Some(code))`: answer with this error after the effect.
+    async fn before(&self, step: &Step, call: &Call) -> Result<(), Status> {
+        match step {
+            Step::Status(code) => return Err(Status::new(Code::from_i32(*code), "by script")),
+            Step::Hang => sleep(FOREVER).await,
+            Step::Delay(delay) => sleep(*delay).await,
+            Step::Disconnect => {
+                call.connection.end.cancel();
+                sleep(FOREVER).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn after(&self, step: &Step) -> Result<(), Status> {
+        match step {
+            Step::EffectThenStatus(code) => Err(Status::new(Code::from_i32(*code), "by script")),
+            Step::EffectThenHang => {
+                sleep(FOREVER).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn must_be_greeted(&self, rpc: Rpc) -> Result<(), Status> {
+        if self.0.lock().greeted {
+            Ok(())
+        } else {
+            Err(self.0.refuse(rpc, "no Hello was said before"))
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+#[tonic::async_trait]
+impl Service for BatonService {
+    async fn hello(
+        &self,
+        request: Request<pb::BatonServiceHelloRequest>,
+    ) -> Result<Response<pb::BatonServiceHelloResponse>, Status> {
+        let call = self.open(Rpc::Hello, &request)?;
+        let request = request.into_inner();
+        let received = Received::Hello(Box::new(request.clone()));
+        self.0.record(call.connection.id, &call.metadata, received);
+        self.authorize(Rpc::Hello, &call)?;
+        self.check(Rpc::Hello, validate::hello(&request))?;
+        let step = self.0.next_step(Rpc::Hello);
+        self.before(&step, &call).await?;
+        {
+            let mut inside = self.0.lock();
+            inside.greeted = true;
+            if let Some(out) = inside.out.get_mut(&request.task_id) {
+                out.finished = Some(Vec::new());
+            }
+        }
+        self.after(&step).await?;
+        Ok(Response::new(pb::BatonServiceHelloResponse::default()))
+    }
+
+    async fn get_task(
+        &self,
+        request: Request<pb::BatonServiceGetTaskRequest>,
+    ) -> Result<Response<pb::BatonServiceGetTaskResponse>, Status> {
+        let call = self.open(Rpc::GetTask, &request)?;
+        let request = request.into_inner();
+        self.0
+            .record(call.connection.id, &call.metadata, Received::GetTask(request.clone()));
+        self.authorize(Rpc::GetTask, &call)?;
+        self.check(Rpc::GetTask, validate::host_id(&request.host_id))?;
+        self.must_be_greeted(Rpc::GetTask)?;
+        let step = self.0.next_step(Rpc::GetTask);
+        self.before(&step, &call).await?;
+        if let Step::NextPoll(wait) = step {
+            return Ok(Response::new(pb::BatonServiceGetTaskResponse {
+                next_poll: Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                }),
+                ..Default::default()
+            }));
+        }
+        if self.0.open_tasks() >= self.0.options.slots {
+            return Err(self.0.refuse(Rpc::GetTask, "asked without a free slot"));
+        }
+        let task = self.0.hand_out(1).pop();
+        self.after(&step).await?;
+        let idle = if task.is_none() {
+            self.0.options.idle_poll
+        } else {
+            Duration::ZERO
+        };
+        Ok(Response::new(pb::BatonServiceGetTaskResponse {
+            task,
+            next_poll: Some(seconds(idle)),
+            ..Default::default()
+        }))
+    }
+
+    async fn get_tasks(
+        &self,
+        request: Request<pb::BatonServiceGetTasksRequest>,
+    ) -> Result<Response<pb::BatonServiceGetTasksResponse>, Status> {
+        let call = self.open(Rpc::GetTasks, &request)?;
+        let request = request.into_inner();
+        self.0
+            .record(call.connection.id, &call.metadata, Received::GetTasks(request.clone()));
+        self.authorize(Rpc::GetTasks, &call)?;
+        self.check(Rpc::GetTasks, validate::get_tasks(&request))?;
+        self.must_be_greeted(Rpc::GetTasks)?;
+        let step = self.0.next_step(Rpc::GetTasks);
+        self.before(&step, &call).await?;
+        if let Step::NextPoll(wait) = step {
+            return Ok(Response::new(pb::BatonServiceGetTasksResponse {
+                next_poll: Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                }),
+                ..Default::default()
+            }));
+        }
+        let tasks = self.0.hand_out(usize::try_from(request.page_size).unwrap_or(1));
+        self.after(&step).await?;
+        let idle = if tasks.is_empty() {
+            self.0.options.idle_poll
+        } else {
+            Duration::ZERO
+        };
+        Ok(Response::new(pb::BatonServiceGetTasksResponse {
+            tasks,
+            next_poll: Some(seconds(idle)),
+            ..Default::default()
+        }))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<pb::BatonServiceHeartbeatRequest>,
+    ) -> Result<Response<pb::BatonServiceHeartbeatResponse>, Status> {
+        let call = self.open(Rpc::Heartbeat, &request)?;
+        let request = request.into_inner();
+        self.0
+            .record(call.connection.id, &call.metadata, Received::Heartbeat(request.clone()));
+        self.authorize(Rpc::Heartbeat, &call)?;
+        self.check(Rpc::Heartbeat, validate::heartbeat(&request))?;
+        let step = self.0.next_step(Rpc::Heartbeat);
+        self.before(&step, &call).await?;
+        let mut answer = pb::BatonServiceHeartbeatResponse {
+            next_heartbeat: Some(seconds(self.0.options.heartbeat)),
+            ..Default::default()
+        };
+        match step {
+            Step::NextHeartbeat(wait) => {
+                answer.next_heartbeat = Some(prost_types::Duration {
+                    seconds: wait,
+                    nanos: 0,
+                });
+            }
+            Step::Cancelled => answer.cancelled = true,
+            Step::CancelledIds => answer.cancelled_task_ids = vec![request.task_id.clone()],
+            _ => {}
+        }
+        let broken = {
+            let mut inside = self.0.lock();
+            match inside.out.get_mut(&request.task_id) {
+                None => Some("the task was not handed out"),
+                Some(out) if !matches!(out.task.task_type, Some(TaskType::SyncFull(_))) => Some("only syncs heartbeat"),
+                Some(out) if out.finished.is_some() => Some("the task is finished"),
+                Some(out) if out.cancelled => Some("the task was cancelled before"),
+                Some(out) => {
+                    out.cancelled = matches!(step, Step::Cancelled | Step::CancelledIds);
+                    out.heartbeats = out.heartbeats.saturating_add(1);
+                    None
+                }
+            }
+        };
+        match broken {
+            Some(reason) => Err(self.0.refuse(Rpc::Heartbeat, reason)),
+            None => Ok(Response::new(answer)),
+        }
+    }
+
+    async fn finish_task(
+        &self,
+        request: Request<pb::BatonServiceFinishTaskRequest>,
+    ) -> Result<Response<pb::BatonServiceFinishTaskResponse>, Status> {
+        let call = self.open(Rpc::FinishTask, &request)?;
+        let request = request.into_inner();
+        self.0
+            .record(call.connection.id, &call.metadata, Received::Finish(request.clone()));
+        self.authorize(Rpc::FinishTask, &call)?;
+        self.check(Rpc::FinishTask, validate::finish(&request))?;
+        let step = self.0.next_step(Rpc::FinishTask);
+        self.before(&step, &call).await?;
+        self.check(Rpc::FinishTask, self.0.finish(&request))?;
+        self.after(&step).await?;
+        Ok(Response::new(pb::BatonServiceFinishTaskResponse::default()))
+    }
+
+    async fn upload_asset(
+        &self,
+        request: Request<Streaming<pb::BatonServiceUploadAssetRequest>>,
+    ) -> Result<Response<pb::BatonServiceUploadAssetResponse>, Status> {
+        upload::receive(self, request).await
+    }
+
+    async fn start_debugging(
+        &self,
+        _: Request<pb::StartDebuggingRequest>,
+    ) -> Result<Response<pb::StartDebuggingResponse>, Status> {
+        self.0.violation("StartDebugging is never called");
+        Err(Status::unimplemented("StartDebugging"))
+    }
+}

@@ -1,0 +1,188 @@
+//! What the stand-in knows.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::log::{Entry, Received};
+use super::options::Options;
+use super::proto::baton as pb;
+use super::proto::baton::task::TaskType;
+use super::script::{Rpc, Step, TokenStep};
+
+/// A task that was handed out.
+pub(super) struct Out {
+    pub(super) task: pb::Task,
+    /// The bytes of the `FinishTask` that was taken.
+    pub(super) finished: Option<Vec<u8>>,
+    pub(super) heartbeats: u64,
+    pub(super) uploaded: bool,
+    pub(super) cancelled: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Inside {
+    pub(super) log: Vec<Entry>,
+    pub(super) violations: Vec<String>,
+    pub(super) queue: VecDeque<pb::Task>,
+    pub(super) out: BTreeMap<String, Out>,
+    steps: HashMap<Rpc, VecDeque<Step>>,
+    pub(super) token_steps: VecDeque<TokenStep>,
+    /// Live tokens and when they expire.
+    pub(super) tokens: HashMap<String, Instant>,
+    pub(super) nonces: HashSet<String>,
+    pub(super) greeted: bool,
+    issued: u64,
+    /// Planted faults: what the log shows instead of what came, and how much slower the log's clock runs.
+    pub(super) tamper: Option<Tamper>,
+    pub(super) clock_factor: Option<f64>,
+}
+
+pub(super) type Tamper = Arc<dyn Fn(Received) -> Vec<Received> + Send + Sync>;
+
+pub(super) struct State {
+    pub(super) options: Options,
+    started: Instant,
+    inside: Mutex<Inside>,
+    /// Counts entries of the log.
+    pub(super) changed: watch::Sender<usize>,
+}
+
+impl State {
+    pub(super) fn new(options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            started: Instant::now(),
+            inside: Mutex::default(),
+            changed: watch::Sender::new(0),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record(&self, connection: u64, metadata: &BTreeMap<String, String>, received: Received) {
+        let at = self.started.elapsed();
+        let mut inside = self.lock();
+        let at = inside.clock_factor.map_or(at, |factor| at.mul_f64(factor));
+        let shown = match &inside.tamper {
+            None => vec![received],
+            Some(tamper) => tamper(received),
+        };
+        inside.log.extend(shown.into_iter().map(|received| Entry {
+            at,
+            connection,
+            received,
+            metadata: metadata.clone(),
+        }));
+        drop(inside);
+        self.changed.send_modify(|count| *count = count.saturating_add(1));
+    }
+
+    pub(super) fn violation(&self, text: impl Into<String>) {
+        let text = text.into();
+        tracing::warn!(violation = text, "rule broken");
+        self.lock().violations.push(text);
+    }
+
+    /// Refuses a call that breaks a rule.
+    pub(super) fn refuse(&self, rpc: Rpc, text: impl Into<String>) -> Status {
+        let text = format!("{}: {}", rpc.as_str(), text.into());
+        self.violation(text.clone());
+        Status::invalid_argument(text)
+    }
+
+    pub(super) fn plan(&self, rpc: Rpc, steps: impl IntoIterator<Item = Step>) {
+        self.lock().steps.entry(rpc).or_default().extend(steps);
+    }
+
+    pub(super) fn next_step(&self, rpc: Rpc) -> Step {
+        let mut inside = self.lock();
+        inside
+            .steps
+            .get_mut(&rpc)
+            .and_then(VecDeque::pop_front)
+            .unwrap_or(Step::Normal)
+    }
+
+    pub(super) fn issue_token(&self, lifetime: i64) -> String {
+        let mut inside = self.lock();
+        inside.issued = inside.issued.saturating_add(1);
+        let token = format!("sandbox-token-{}", inside.issued);
+        let lifetime = Duration::from_secs(u64::try_from(lifetime).unwrap_or(0));
+        // A token without a lifetime is good for the one call it is fetched for.
+        let good_for = lifetime.max(Duration::from_secs(1));
+        let expires = Instant::now().checked_add(good_for).unwrap_or_else(Instant::now);
+        inside.tokens.insert(token.clone(), expires);
+        token
+    }
+
+    /// Tasks that are out and not finished. Hello tasks end with their Hello.
+    pub(super) fn open_tasks(&self) -> usize {
+        self.lock()
+            .out
+            .values()
+            .filter(|out| out.finished.is_none() && !out.cancelled)
+            .count()
+    }
+
+    /// Hands out up to `count` tasks.
+    pub(super) fn hand_out(&self, count: usize) -> Vec<pb::Task> {
+        let mut inside = self.lock();
+        let mut tasks = Vec::new();
+        while tasks.len() < count {
+            let Some(task) = inside.queue.pop_front() else { break };
+            if !matches!(task.task_type, Some(TaskType::None(_))) {
+                inside.out.insert(
+                    task.id.clone(),
+                    Out {
+                        task: task.clone(),
+                        finished: None,
+                        heartbeats: 0,
+                        uploaded: false,
+                        cancelled: false,
+                    },
+                );
+            }
+            tasks.push(task);
+        }
+        tasks
+    }
+
+    /// Takes a `FinishTask` in: once, or again with the same content.
+    pub(super) fn finish(&self, request: &pb::BatonServiceFinishTaskRequest) -> Result<(), String> {
+        let bytes = request.encode_to_vec();
+        let mut inside = self.lock();
+        let Some(out) = inside.out.get_mut(&request.task_id) else {
+            return Err(format!("task {} was not handed out", request.task_id));
+        };
+        if matches!(out.task.task_type, Some(TaskType::Hello(_))) {
+            return Err("a hello task is not finished".to_owned());
+        }
+        let is_sync = matches!(out.task.task_type, Some(TaskType::SyncFull(_)));
+        let success = matches!(
+            request.final_state,
+            Some(pb::baton_service_finish_task_request::FinalState::Success(_))
+        );
+        if is_sync && success && !out.uploaded {
+            return Err("a sync succeeded without an upload".to_owned());
+        }
+        match &out.finished {
+            None => {
+                out.finished = Some(bytes);
+                Ok(())
+            }
+            Some(before) if *before == bytes => Ok(()),
+            Some(_) => Err(format!(
+                "task {} was finished with another content before",
+                request.task_id
+            )),
+        }
+    }
+}
