@@ -1,10 +1,12 @@
 //! Wiring only: builds the parts, hands each its dependencies, prints results. Knows every module; no module knows it.
 
 mod connect;
+mod daemon;
 mod inspect;
 mod one_shot;
 pub mod report;
 mod state;
+mod syncs;
 mod terminal;
 
 use std::io::{self, IsTerminal, Write};
@@ -13,9 +15,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Endpoint, HealthCheck};
 use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, command_line};
 use crate::manifest;
-use crate::telemetry::{LogConfig, LogFormat, LogLevel};
+use crate::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
 
 /// Exit code of a failure at run time.
 const FAILED: u8 = 1;
@@ -75,13 +78,31 @@ fn run(invocation: Invocation) -> anyhow::Result<u8> {
         Command::Completion(shell) => {
             clap_complete::generate(shell, &mut command_line(), "baton-ping-one", &mut io::stdout());
         }
-        Command::HealthCheck { .. } => anyhow::bail!("health-check is not there before the daemon is"),
+        Command::HealthCheck { endpoint, timeout } => return health_check(&config, &endpoint, timeout),
         Command::Run => {
-            log_config(&config.log).install().context("set up logging")?;
-            return runtime()?.block_on(work(config));
+            let log = daemon::start_logging(&config)?;
+            return runtime()?.block_on(work(config, log));
         }
     }
     Ok(0)
+}
+
+/// Silent when the daemon is well; its own exit codes otherwise (c1-protocol.md §7.6).
+fn health_check(config: &Config, endpoint: &str, timeout: std::time::Duration) -> anyhow::Result<u8> {
+    let check = HealthCheck {
+        address: config.admin.address.to_string(),
+        port: config.admin.port,
+        endpoint: Endpoint::parse(endpoint)?,
+        timeout,
+    };
+    match runtime()?.block_on(check.run()) {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            let code = error.exit_code();
+            complain(&anyhow::Error::new(error));
+            Ok(code)
+        }
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -104,12 +125,15 @@ fn log_config(settings: &LogSettings) -> LogConfig {
     }
 }
 
-async fn work(config: Config) -> anyhow::Result<u8> {
+async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
+    if let Some(c1) = config.c1.clone() {
+        return Box::pin(daemon::serve(config, c1, log)).await;
+    }
     let cancel = CancellationToken::new();
     let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
     anyhow::ensure!(
-        config.c1.is_none() && config.schedule.sync_interval.is_none(),
-        "serving C1 is not there yet: leave client-id and sync-interval out"
+        config.schedule.sync_interval.is_none(),
+        "syncing on an own clock is not there yet: leave sync-interval out"
     );
     match config.one_shot {
         OneShot::Sync => one_shot::sync(config, cancel).await,

@@ -23,5 +23,5 @@ pub use client::{Budget, Client, ClientConfig, MemberKind, Principal, UsersQuery
 pub use error::{GrpcCode, PingOneError, Reason};
 pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};
-pub use page::{PageInfo, Pages};
+pub use page::{PageInfo, Pages, each_item};
 pub use stats::{RequestObserver, Stats};

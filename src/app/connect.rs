@@ -1,16 +1,18 @@
 //! The PingOne client from the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::PingOneSettings;
-use crate::pingone::{Client, ClientConfig, Credentials};
+use crate::pingone::{Client, ClientConfig, Credentials, Operation, RequestObserver};
+use crate::telemetry::Metrics;
 
 /// A client whose credentials never change.
-pub(super) fn pingone(settings: &PingOneSettings) -> anyhow::Result<(Client, Uuid)> {
+pub(super) fn pingone(settings: &PingOneSettings, metrics: Option<Arc<Metrics>>) -> anyhow::Result<(Client, Uuid)> {
     let environment = settings.environment_id.context("pingone-environment-id is missing")?;
     let secret = settings
         .client_secret
@@ -33,5 +35,28 @@ pub(super) fn pingone(settings: &PingOneSettings) -> anyhow::Result<(Client, Uui
         insecure: settings.insecure,
         timeout: settings.timeout,
     };
-    Ok((Client::new(&config, receiver, None)?, environment))
+    let observer = metrics.map(|metrics| Arc::new(Observer(metrics)) as Arc<dyn RequestObserver>);
+    Ok((Client::new(&config, receiver, observer)?, environment))
+}
+
+/// Requests as metrics.
+#[derive(Debug)]
+struct Observer(Arc<Metrics>);
+
+impl RequestObserver for Observer {
+    fn finished(&self, operation: Operation, status: Option<u16>, elapsed: Duration) {
+        let class = match status {
+            Some(200..300) => "2xx",
+            Some(300..400) => "3xx",
+            Some(429) => "429",
+            Some(400..500) => "4xx",
+            Some(_) => "5xx",
+            None => "none",
+        };
+        self.0.pingone_request(operation.as_str(), class, elapsed);
+    }
+
+    fn retried(&self, _: Operation, reason: &'static str) {
+        self.0.pingone_retry(reason);
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::report::Closing;
+use super::report::{Closing, process_usage};
 use super::{connect, state, terminal};
 use crate::c1z::Lock;
 use crate::config::{Config, Output, StorageEngine, SyncSettings};
@@ -19,7 +19,7 @@ use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, Sy
 
 /// Syncs the environment into `--file` and prints what was done.
 pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
-    let (client, environment) = connect::pingone(&config.pingone)?;
+    let (client, environment) = connect::pingone(&config.pingone, None)?;
     let file = config.file.clone();
     let _lock = Lock::take(&file)?;
     if config.sync.storage_engine == StorageEngine::Pebble {
@@ -74,6 +74,8 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
         .iter()
         .filter_map(|(kind, id)| ResourceType::from_id(kind).map(|kind| ResourceId::new(kind, id)))
         .collect();
+    options.targeted = !settings.resources.is_empty();
+    options.empty = settings.skip_full_sync;
     options.role_population_entitlements = match settings.role_population_entitlements {
         "assigned" => RolePopulationEntitlements::Assigned,
         _ => RolePopulationEntitlements::All,
@@ -103,7 +105,10 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
 
 fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
     let names = |map: &BTreeMap<&'static str, u64>| map.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let (cpu_seconds, peak_memory_bytes) = process_usage();
     Closing {
+        cpu_seconds,
+        peak_memory_bytes,
         file: file.display().to_string(),
         sync_id: report.sync_id.clone(),
         environment: report.environment_name.clone(),

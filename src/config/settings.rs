@@ -214,6 +214,10 @@ pub struct Config {
     pub host_id: Option<String>,
     /// Overrides the host of C1.
     pub c1_api_host: Option<String>,
+    /// `HTTPS_PROXY`
+    pub https_proxy: Option<String>,
+    /// `NO_PROXY`
+    pub no_proxy: Option<String>,
 }
 
 impl Config {
@@ -298,6 +302,8 @@ impl Config {
             event_feed: values.flag("event-feed-enabled")?,
             host_id: variable("BATON_HOST_ID"),
             c1_api_host: variable("BATON_C1_API_HOST"),
+            https_proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
+            no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
         })
     }
 }

@@ -191,7 +191,8 @@ impl Client {
         &self.inner.hosts
     }
 
-    fn environment_id(&self) -> &str {
+    /// The configured environment.
+    pub fn environment_id(&self) -> &str {
         &self.inner.environment
     }
 
@@ -218,6 +219,23 @@ impl Client {
             }),
             other => other,
         }
+    }
+
+    /// Token, environment, and one row each of users, groups, populations and roles (connector-model.md §8.2).
+    pub async fn validate(&self) -> Result<(), PingOneError> {
+        self.environment().await?;
+        for (operation, path) in [
+            (Operation::ListUsers, "users"),
+            (Operation::ListGroups, "groups"),
+            (Operation::ListPopulations, "populations"),
+        ] {
+            let mut url = self.url(&[path]);
+            url.query_pairs_mut().append_pair("limit", "1");
+            self.get(operation, self.environment_id(), url).await?;
+        }
+        self.get(Operation::ListRoles, self.environment_id(), self.url(&["roles"]))
+            .await
+            .map(drop)
     }
 
     /// Any environment.

@@ -70,6 +70,15 @@ impl From<C1zError> for SyncError {
 }
 
 impl SyncError {
+    /// The rows do not hold together: the same sync would fail again.
+    pub fn is_data_verdict(&self) -> bool {
+        match self {
+            Self::File(error) => matches!(**error, C1zError::Invariant { .. }),
+            Self::Shared(error) => error.is_data_verdict(),
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -71,8 +71,12 @@ pub struct SyncOptions {
     pub skip_grants: bool,
     /// Expand grants before the file is sealed (c1z.md §11).
     pub expand_grants: bool,
-    /// Not empty: a partial sync of these resources alone.
+    /// A partial sync of `targets` alone; without any it is empty.
+    pub targeted: bool,
+    /// See `targeted`.
     pub targets: Vec<ResourceId>,
+    /// An empty finished sync, after PingOne was validated.
+    pub empty: bool,
     /// See [`RolePopulationEntitlements`].
     pub role_population_entitlements: RolePopulationEntitlements,
     /// See [`RoleScan`].
@@ -107,7 +111,9 @@ impl SyncOptions {
             skip_entitlements_and_grants: false,
             skip_grants: false,
             expand_grants: true,
+            targeted: false,
             targets: Vec::new(),
+            empty: false,
             role_population_entitlements: RolePopulationEntitlements::All,
             role_scan: RoleScan::All,
             population_filter: Vec::new(),

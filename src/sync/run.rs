@@ -68,10 +68,12 @@ async fn run_to_end(
         sink,
         home,
     };
-    let outcome = if run.options.targets.is_empty() {
-        Box::pin(run.full()).await
-    } else {
+    let outcome = if run.options.empty {
+        Ok(Outcome::default())
+    } else if run.options.targeted {
         Box::pin(run.targeted()).await
+    } else {
+        Box::pin(run.full()).await
     };
     let Run {
         options,
@@ -89,7 +91,7 @@ async fn run_to_end(
     if let Some((warnings, steps)) = reads.warnings.too_many() {
         return Err(SyncError::TooManyWarnings { warnings, steps });
     }
-    if sync_type == SyncType::Full {
+    if sync_type == SyncType::Full && !options.empty {
         options.shrink.check(outcome.counts)?;
     }
     let writer = sink.close().await?;
@@ -107,7 +109,7 @@ async fn run_to_end(
 }
 
 fn sync_type(options: &SyncOptions) -> SyncType {
-    if !options.targets.is_empty() {
+    if options.targeted {
         SyncType::Partial
     } else if options.skip_entitlements_and_grants {
         SyncType::ResourcesOnly

@@ -1,13 +1,13 @@
-//! What the connector says of itself: capabilities (connector-model.md §8.5).
+//! What the connector says of itself: capabilities (connector-model.md §8.5) and metadata (§8.1).
 
 use std::collections::BTreeSet;
 
 use prost::Message;
 use serde_json::{Map, Value};
 
-use super::encode::{permissions_message, resource_type_message};
+use super::encode::{any, permissions_message, profile_message, resource_type_message};
 use super::json::{self, JsonError};
-use crate::model::{Capability, ResourceType};
+use crate::model::{Capability, Profile, ResourceType};
 use crate::proto::c1::connector::v2 as pb;
 use pb::CapabilityDetailCredentialOption as CredentialOption;
 
@@ -79,4 +79,206 @@ pub fn capabilities_json(types: &[ResourceType]) -> Result<Value, JsonError> {
         object.extend(members);
     }
     Ok(Value::Object(object))
+}
+
+/// What the metadata says beyond what the binary is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// The configured environment.
+    pub environment_id: String,
+    /// Its name, where it could be read.
+    pub environment_name: Option<String>,
+    /// Top-level domain of the region.
+    pub region: String,
+    /// The organization, where it could be read.
+    pub organization_id: Option<String>,
+    /// `entitlements`
+    pub role_model: &'static str,
+    /// `all`, `candidates` or `groups-and-workers`.
+    pub role_scan: &'static str,
+}
+
+/// The kind of value that an account field takes.
+#[derive(Debug, Clone, Copy)]
+enum FieldKind {
+    Text,
+    Flag(Option<bool>),
+    Map,
+}
+
+/// The fields of a new account in order: key, display name, required, kind, description (connector-model.md §7.3).
+const ACCOUNT_FIELDS: [(&str, &str, bool, FieldKind, &str); 20] = [
+    (
+        "username",
+        "Username",
+        true,
+        FieldKind::Text,
+        "Unique in the environment",
+    ),
+    ("email", "Email", true, FieldKind::Text, "E-mail address"),
+    ("given_name", "Given name", false, FieldKind::Text, "First name"),
+    ("family_name", "Family name", false, FieldKind::Text, "Last name"),
+    (
+        "population",
+        "Population",
+        false,
+        FieldKind::Text,
+        "Id or exact name; without it the default population",
+    ),
+    (
+        "formatted_name",
+        "Formatted name",
+        false,
+        FieldKind::Text,
+        "The whole name",
+    ),
+    ("nickname", "Nickname", false, FieldKind::Text, "Nickname"),
+    ("title", "Title", false, FieldKind::Text, "Title"),
+    ("type", "Type", false, FieldKind::Text, "Type of user"),
+    (
+        "external_id",
+        "External ID",
+        false,
+        FieldKind::Text,
+        "Id in another system",
+    ),
+    (
+        "primary_phone",
+        "Primary phone",
+        false,
+        FieldKind::Text,
+        "Primary phone",
+    ),
+    ("mobile_phone", "Mobile phone", false, FieldKind::Text, "Mobile phone"),
+    ("locale", "Locale", false, FieldKind::Text, "Locale"),
+    (
+        "preferred_language",
+        "Preferred language",
+        false,
+        FieldKind::Text,
+        "Preferred language",
+    ),
+    (
+        "timezone",
+        "Time zone",
+        false,
+        FieldKind::Text,
+        "Such as Europe/Stockholm",
+    ),
+    (
+        "create_disabled",
+        "Create disabled",
+        false,
+        FieldKind::Flag(Some(false)),
+        "Create the account disabled",
+    ),
+    (
+        "require_verification",
+        "Require verification",
+        false,
+        FieldKind::Flag(Some(false)),
+        "The user must verify the account",
+    ),
+    (
+        "mfa_enabled",
+        "MFA enabled",
+        false,
+        FieldKind::Flag(None),
+        "Without it the environment decides",
+    ),
+    (
+        "identity_provider_id",
+        "Identity provider ID",
+        false,
+        FieldKind::Text,
+        "For users who sign on elsewhere",
+    ),
+    (
+        "additional_attributes",
+        "Additional attributes",
+        false,
+        FieldKind::Map,
+        "Any other attribute of the schema",
+    ),
+];
+
+fn account_field(
+    order: usize,
+    row: &(&str, &str, bool, FieldKind, &str),
+) -> pb::connector_account_creation_schema::Field {
+    use pb::connector_account_creation_schema as schema;
+    let (_, display_name, required, kind, description) = *row;
+    schema::Field {
+        display_name: display_name.to_owned(),
+        required,
+        description: description.to_owned(),
+        order: i32::try_from(order + 1).unwrap_or_default(),
+        field: Some(match kind {
+            FieldKind::Text => schema::field::Field::StringField(schema::StringField::default()),
+            FieldKind::Flag(default_value) => schema::field::Field::BoolField(schema::BoolField { default_value }),
+            FieldKind::Map => schema::field::Field::MapField(schema::MapField::default()),
+        }),
+        ..Default::default()
+    }
+}
+
+/// The encoded `ConnectorMetadata`.
+pub fn metadata(facts: &Metadata) -> Vec<u8> {
+    let mut profile = Profile::default();
+    profile.text("environment_id", Some(facts.environment_id.as_str()));
+    profile.text("environment_name", facts.environment_name.as_deref());
+    profile.text("region", Some(facts.region.as_str()));
+    profile.text("organization_id", facts.organization_id.as_deref());
+    profile.text("role_model", Some(facts.role_model));
+    profile.text("role_scan", Some(facts.role_scan));
+    let console = format!("https://console.pingone.{}/?env={}", facts.region, facts.environment_id);
+    let fields = ACCOUNT_FIELDS
+        .iter()
+        .enumerate()
+        .map(|(n, row)| (row.0.to_owned(), account_field(n, row)));
+    pb::ConnectorMetadata {
+        display_name: "PingOne".to_owned(),
+        help_url: "https://www.conductorone.com/docs/baton/ping-one".to_owned(),
+        profile: Some(profile_message(&profile)),
+        annotations: vec![any("ExternalLink", &pb::ExternalLink { url: console })],
+        description: "Users, groups, populations and administrator roles of a PingOne environment".to_owned(),
+        capabilities: Some(capabilities(&ResourceType::ALL)),
+        account_creation_schema: Some(pb::ConnectorAccountCreationSchema {
+            field_map: fields.collect(),
+        }),
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_said_with_and_without_what_pingone_knows() {
+        for name in [None, Some("Workforce".to_owned())] {
+            let facts = Metadata {
+                environment_id: "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11".to_owned(),
+                environment_name: name.clone(),
+                region: "com.au".to_owned(),
+                organization_id: None,
+                role_model: "entitlements",
+                role_scan: "all",
+            };
+            let message = pb::ConnectorMetadata::decode(metadata(&facts).as_slice()).unwrap();
+            let profile = message.profile.unwrap().fields;
+            assert_eq!(profile.contains_key("environment_name"), name.is_some());
+            let schema = message.account_creation_schema.unwrap().field_map;
+            assert_eq!(schema.len(), 20);
+            assert!(schema["username"].required && schema["username"].order == 1);
+            let orders: BTreeSet<i32> = schema.values().map(|field| field.order).collect();
+            assert_eq!(orders, (1..=20).collect());
+            let link = pb::ExternalLink::decode(message.annotations[0].value.as_slice()).unwrap();
+            assert_eq!(
+                link.url,
+                "https://console.pingone.com.au/?env=5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"
+            );
+        }
+    }
 }

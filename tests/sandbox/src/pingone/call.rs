@@ -4,7 +4,6 @@ use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::faults::FaultAction;
 use super::paging::{Ask, Query};
-use super::rolebook::Right;
 use super::route::{Principal, Target};
 use super::world::{Application, World};
 use http::Method;
@@ -39,7 +38,6 @@ impl Call<'_> {
             query: self.query,
             raw_query: self.raw_query,
             token: self.token,
-            now: self.now,
             fault: self.fault,
         }
     }
@@ -85,7 +83,7 @@ impl World {
             Target::Group(id) => self.read_group(call, id),
             Target::Assignments(principal, id) => self.list_assignments(call, principal, id),
             Target::Assignment(principal, id, assignment) => self.read_assignment(call, principal, id, assignment),
-            Target::PlatformRoles => self.list_platform_roles(call),
+            Target::PlatformRoles => Ok(self.list_platform_roles(call)),
             Target::PlatformRole(id) => self.read_role(id, false),
             Target::Roles => self.list_roles(call),
             Target::Role(id) => self.read_role(id, true),
@@ -111,13 +109,6 @@ impl World {
             Target::Assignments(Principal::Application, id) => self.list_assignments(call, Principal::Application, id),
             _ => Err(Refusal::missing()),
         }
-    }
-
-    /// Whether the worker may see every user, for the checks that need it.
-    pub(crate) fn worker_has(&self, call: &Call<'_>, right: Right) -> bool {
-        self.applications
-            .get(call.worker)
-            .is_some_and(|worker| self.reach(worker, right, call.environment, call.now).is_some())
     }
 
     /// Number of a user that the call may see.

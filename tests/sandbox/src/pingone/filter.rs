@@ -18,7 +18,6 @@ pub enum Filter {
 
 /// Comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "SCIM's own names")]
 pub enum Op {
     Eq,
     Sw,

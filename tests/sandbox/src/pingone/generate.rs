@@ -66,6 +66,7 @@ impl Spec {
             memberships_per_user: 5.0,
             users_with_roles: 0.05,
             incomplete_users: 0.05,
+            external_groups: 0.05,
             ..bench.clone()
         };
         match preset {
@@ -363,7 +364,7 @@ impl Person {
     fn rest(&self, out: &mut Vec<u8>) {
         let [_, _, _, _, locale, language, timezone] = self.place;
         put(out, b",\"locale\":\"", locale.as_bytes());
-        out.extend_from_slice(if self.state >> 40 & 3 == 0 {
+        out.extend_from_slice(if (self.state >> 40).is_multiple_of(4) {
             b"\",\"mfaEnabled\":false"
         } else {
             b"\",\"mfaEnabled\":true"
@@ -429,11 +430,12 @@ mod tests {
             ..Spec::preset(Preset::Bench2k, 3)
         };
         let ids = Ids::new(3);
+        let environment = ids.encode(Kind::Environment, 0);
         People::new(
             &spec,
             &ids,
-            ids.encode(Kind::Environment, 0),
-            "http://127.0.0.1:4000/v1/environments/e",
+            environment,
+            &format!("http://127.0.0.1:40000/v1/environments/{environment}"),
         )
     }
 
@@ -470,7 +472,7 @@ mod tests {
         let people = people(0.5);
         let count = (0..people.count).filter(|n| people.person(*n).incomplete).count();
         assert!((900..1100).contains(&count), "{count}");
-        let number = (0..).find(|n| people.person(*n).incomplete).unwrap();
+        let number = (0..people.count).find(|n| people.person(*n).incomplete).unwrap();
         let mut out = Vec::new();
         people.render(number, &mut out);
         let user: serde_json::Value = serde_json::from_slice(&out).unwrap();

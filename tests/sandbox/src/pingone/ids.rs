@@ -6,7 +6,6 @@ use uuid::Uuid;
 /// What an identifier belongs to. The numbers are part of the permutation's input and must stay distinct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each name is the object it numbers")]
 pub enum Kind {
     Environment = 1,
     Organization,

@@ -107,7 +107,9 @@ impl Buckets {
             }
             taken.push(level);
         }
-        taken.into_iter().for_each(|level| level.tokens -= 1.0);
+        for level in taken {
+            level.tokens -= 1.0;
+        }
         Ok(())
     }
 

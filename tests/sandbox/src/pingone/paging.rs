@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::borrow::Cow;
 use std::ops::Range;
-use tokio::time::Instant;
 
 /// Decoded query parameters, with their raw text.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 INVALID_PARAMETER).
+    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 `INVALID_PARAMETER`).
     pub(crate) fn parse(raw: &'a str) -> Result<Self, Refusal> {
         let mut pairs = Vec::new();
         for part in raw.split('&').filter(|part| !part.is_empty()) {
@@ -125,7 +124,6 @@ pub(crate) struct Ask<'a> {
     pub(crate) query: &'a Query<'a>,
     pub(crate) raw_query: &'a str,
     pub(crate) token: u64,
-    pub(crate) now: Instant,
     pub(crate) fault: Option<&'a FaultAction>,
 }
 

@@ -12,7 +12,7 @@ use super::token::Tokens;
 use super::world::{Assignment, World};
 use anyhow::Context as _;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -96,14 +96,10 @@ async fn connection(shared: Arc<Shared>, stream: tokio::net::TcpStream, side: Si
         async move { shared.serve(side, request).await }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .max_buf_size(256 * 1024)
-        .pipeline_flush(true);
+    // No timer: a test that pauses time must not see its connections close.
+    builder.http1().max_buf_size(256 * 1024).pipeline_flush(true);
     builder
         .http2()
-        .timer(TokioTimer::new())
         .max_concurrent_streams(1024)
         .max_header_list_size(64 * 1024);
     // A client that leaves or a planned fault ends the connection; that is no error of the sandbox.

@@ -53,7 +53,9 @@ pub(crate) fn sizes(world: &World) -> Sizes {
         users_with_roles += usize::from(!own.is_empty());
         see(&own);
     }
-    groups.iter().for_each(|group| see(&group.assignments));
+    for group in &groups {
+        see(&group.assignments);
+    }
     let direct = |group: &super::world::Group| group.direct_members(world.options.groups.external_members).len();
     let users = world.living_count();
     let mut sizes = Sizes {

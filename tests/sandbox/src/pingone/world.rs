@@ -88,6 +88,7 @@ pub(crate) struct Population {
     pub(crate) default: bool,
     pub(crate) over: Map<String, Value>,
     pub(crate) users: Vec<u32>,
+    pub(crate) gone: bool,
 }
 
 /// A group.
