@@ -71,7 +71,10 @@ fn message_rows(message: &DescriptorProto, scope: &str, rows: &mut BTreeSet<Row>
 }
 
 fn is_map_entry(message: &DescriptorProto) -> bool {
-    message.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry)
+    message
+        .options
+        .as_ref()
+        .is_some_and(prost_types::MessageOptions::map_entry)
 }
 
 fn enum_rows(item: &EnumDescriptorProto, scope: &str, rows: &mut BTreeSet<Row>) {
