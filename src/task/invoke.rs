@@ -106,13 +106,13 @@ impl ActionRegistry {
             inside.running = inside.running.saturating_add(1);
             inside.actions.insert(id.clone(), receiver.clone());
         }
-        let shelf = Arc::clone(&self.shelf);
-        let mut running = lock(&self.tasks);
-        while running.try_join_next().is_some() {}
-        running.spawn(async move {
+        let settled = Arc::clone(&self.shelf);
+        let mut launched = lock(&self.tasks);
+        while launched.try_join_next().is_some() {}
+        launched.spawn(async move {
             let ended = timeout(RUN_LIMIT, AssertUnwindSafe(work).catch_unwind()).await;
             sender.send_modify(|one| settle(one, ended.unwrap_or_else(|_| Ok(Err(too_long())))));
-            shelve(&mut lock(&shelf), id);
+            shelve(&mut lock(&settled), id);
         });
         Ok(receiver)
     }

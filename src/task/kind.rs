@@ -171,7 +171,6 @@ impl TaskKind {
 
 /// What a finished task tells C1.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, never kept")]
 pub enum Reply {
     /// A sync's file, to be uploaded; the success itself has no response.
     Synced(SyncedFile),

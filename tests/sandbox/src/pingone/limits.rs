@@ -179,6 +179,17 @@ mod tests {
         );
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn point_54_burst_and_share_are_knobs() {
+        let buckets = buckets(|limits| {
+            limits.rate_each = Some(10.0);
+            limits.rate_burst = 0.1;
+            limits.ip_share = 1.0;
+        });
+        assert_eq!((0..9).filter(|_| buckets.take(Bucket::Other).is_ok()).count(), 1);
+        assert!(buckets.told().contains(&("rlgDirBulkRps", 10)));
+    }
+
     #[test]
     fn a_rate_of_an_unknown_group_is_refused() {
         let mut limits = Options::default().limits;

@@ -174,7 +174,8 @@ impl World {
         let size = plan.size(number);
         match plan.role(number) {
             Part::Filtered => {
-                let parts = (size * DEPARTMENTS)
+                let half = u64::from(self.spec.users) / 2;
+                let parts = (size * DEPARTMENTS + half)
                     .checked_div(self.spec.users.into())
                     .unwrap_or(0)
                     .clamp(1, DEPARTMENTS);

@@ -367,3 +367,15 @@ async fn paths_with_bad_identifiers_and_methods_are_told_apart() {
         "NOT_FOUND"
     );
 }
+
+#[tokio::test]
+async fn point_01_scope_may_be_empty_and_the_size_of_a_token_is_a_knob() {
+    let (server, id, secret, path) = fake(|options| {
+        options.auth.empty_scope = true;
+        options.auth.token_bytes = 2000;
+    })
+    .await;
+    let body = ask(&server, &path, Some((&id, &secret)), &[GRANT]).await.1;
+    assert_eq!(body["scope"], "");
+    assert!((1990..2010).contains(&body["access_token"].as_str().unwrap().len()));
+}

@@ -356,6 +356,16 @@ async fn point_33_lock_and_unlock_go_by_media_type() {
 }
 
 #[tokio::test]
+async fn point_33_an_expired_lock_is_none() {
+    let bench = bench().await;
+    let past = json!({"unlockAt": "2020-01-01T00:00:00Z"});
+    assert_eq!(
+        bench.send("POST", &user("mara"), LOCK, &past).await.1["account"]["status"],
+        "OK"
+    );
+}
+
+#[tokio::test]
 async fn point_33_lock_has_its_quirks() {
     let bench = bent(|options| options.users.open_lock_ignored = true).await;
     assert_eq!(
