@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State as Shared;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
@@ -63,10 +63,19 @@ async fn faults(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) ->
     Ok(Json(json!({})))
 }
 
-async fn log(Shared(server): Shared<Arc<Server>>) -> Answer {
+/// Which part of the log is wanted.
+#[derive(serde::Deserialize)]
+struct Part {
+    /// How many entries to leave out, the oldest first.
+    #[serde(default)]
+    since: usize,
+}
+
+async fn log(Shared(server): Shared<Arc<Server>>, Query(part): Query<Part>) -> Answer {
     let entries = server
         .log()
         .iter()
+        .skip(part.since)
         .map(entry)
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(bad)?;

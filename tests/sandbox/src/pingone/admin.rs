@@ -28,9 +28,15 @@ pub(crate) fn answer(
 ) -> Response<AnswerBody> {
     let get = *method == Method::GET;
     let answer = match path {
-        "/sandbox/requests" if get => {
-            serde_json::to_value(shared.ledger.read()).map_or_else(|error| failed(&error), |v| Answer::json(200, &v))
-        }
+        "/sandbox/requests" if get => match serde_json::to_value(shared.ledger.read()) {
+            Ok(mut counted) => {
+                if let Some(counted) = counted.as_object_mut() {
+                    counted.insert("secret".to_owned(), shared.secret_number().into());
+                }
+                Answer::json(200, &counted)
+            }
+            Err(error) => failed(&error),
+        },
         "/sandbox/requests/reset" if !get => {
             shared.ledger.reset();
             Answer::empty(204)
