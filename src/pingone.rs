@@ -7,6 +7,7 @@ mod auth;
 mod bucket;
 mod client;
 mod error;
+mod gate;
 mod host;
 mod in_flight;
 mod lenient;
@@ -16,12 +17,15 @@ mod page;
 mod retry_after;
 mod roles;
 mod stats;
+mod transport;
 pub mod types;
 
 pub use auth::Credentials;
-pub use client::{Budget, Client, ClientConfig, MemberKind, Principal, UsersQuery};
-pub use error::{GrpcCode, PingOneError, Reason};
+pub use client::{
+    Budget, Client, ClientConfig, MemberKind, NewPassword, NewUser, Principal, UsersQuery, equals,
+};
+pub use error::{GrpcCode, More, PingOneError, RateLimit, Reason};
 pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};
 pub use page::{PageInfo, Pages};
-pub use stats::{RequestObserver, Stats};
+pub use stats::{RequestObserver, Stats, StatsSnapshot, StatusClass};

@@ -130,6 +130,15 @@ impl Hosts {
         url
     }
 
+    /// A path under an environment.
+    pub(crate) fn environment_url(&self, environment: &str, segments: &[&str]) -> Url {
+        let mut url = self.api.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(["v1", "environments", environment]).extend(segments);
+        }
+        url
+    }
+
     /// A link from an answer, turned to the configured origin. `None` for any host that is neither the configured one
     /// nor the region's: following it would hand the token to a stranger.
     pub(crate) fn follow(&self, href: &str) -> Option<Url> {

@@ -1,10 +1,14 @@
 //! All work of the process shares these buckets (pingone-api.md §5). Writes have a bucket of their own and never
 //! stand behind reads; reads additionally share one total, because a licence or an address may have one number for
-//! all of them. What was learned outlives a sync.
+//! all of them, and what writes use of it is taken off. What was learned outlives a sync.
+//!
+//! Who waits for a turn stands in line, and only the head of the line looks at the bucket: a pause or a new rate holds
+//! for everybody at once, and nobody has reserved what he then cannot use.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
@@ -23,13 +27,26 @@ const WRITES_IN_FLIGHT: usize = 16;
 /// Wait after a refusal that names none.
 const UNNAMED_PAUSE: Duration = Duration::from_millis(500);
 
+/// A turn did not come in time; so long it would have taken, as far as can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong(pub(crate) Duration);
+
+/// A rate group: its bucket, and the line of those who wait for a turn.
+#[derive(Debug)]
+struct Group {
+    bucket: Mutex<Bucket>,
+    line: tokio::sync::Mutex<()>,
+}
+
 /// The limits of one client.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    groups: Vec<Mutex<Bucket>>,
+    groups: [Group; RateGroup::ALL.len()],
     reads: Mutex<Bucket>,
     reads_in_flight: InFlight,
     writes_in_flight: InFlight,
+    /// A token is fetched by one at a time, while others hold places and wait for it.
+    tokens_in_flight: InFlight,
     automatic: bool,
 }
 
@@ -40,13 +57,14 @@ impl Limiter {
         let automatic = rate == 0;
         let ceiling = if automatic { DEFAULT_CEILING } else { f64::from(rate) };
         Self {
-            groups: RateGroup::ALL
-                .iter()
-                .map(|group| Mutex::new(Bucket::new(of_group(*group, ceiling), now)))
-                .collect(),
+            groups: RateGroup::ALL.map(|group| Group {
+                bucket: Mutex::new(Bucket::new(of_group(group, ceiling), now)),
+                line: tokio::sync::Mutex::new(()),
+            }),
             reads: Mutex::new(Bucket::new(ceiling, now)),
             reads_in_flight: InFlight::new(most_in_flight, now),
             writes_in_flight: InFlight::new(WRITES_IN_FLIGHT.min(most_in_flight), now),
+            tokens_in_flight: InFlight::new(1, now),
             automatic,
         }
     }
@@ -59,89 +77,155 @@ impl Limiter {
     /// The licence's smallest directory number, per second; one address gets its share of it.
     pub(crate) fn licence_rate(&self, per_second: f64) {
         let ceiling = (per_second * ADDRESS_SHARE).max(1.0);
-        for (group, bucket) in RateGroup::ALL.iter().zip(&self.groups) {
-            if let Ok(mut bucket) = bucket.lock() {
-                bucket.set_ceiling(of_group(*group, ceiling));
-            }
+        for group in RateGroup::ALL {
+            self.bucket(group, |bucket| bucket.set_ceiling(of_group(group, ceiling)));
         }
-        if let Ok(mut reads) = self.reads.lock() {
-            reads.set_ceiling(ceiling);
-        }
+        self.total(|reads| reads.set_ceiling(ceiling));
     }
 
-    /// Waits for a place under way and for the group's turn.
-    pub(crate) async fn enter(&self, group: RateGroup, stats: &Stats) -> Place<'_> {
-        let in_flight = self.in_flight(group);
-        // The turn is taken first: a place is only held while a request is really under way.
-        let begun = Instant::now();
-        let mut waited = false;
+    /// Waits for the group's turn and a place under way; fails at once where a pause lasts longer than the caller can
+    /// wait, and when his time is over.
+    pub(crate) async fn enter(&self, group: RateGroup, deadline: Instant, stats: &Stats) -> Result<Place<'_>, TooLong> {
+        tokio::time::timeout_at(deadline, self.turn(group, deadline, stats))
+            .await
+            .unwrap_or_else(|_| {
+                let now = Instant::now();
+                Err(TooLong(self.earliest(group, now).saturating_duration_since(now)))
+            })
+    }
+
+    async fn turn(&self, group: RateGroup, deadline: Instant, stats: &Stats) -> Result<Place<'_>, TooLong> {
+        let mut head: Option<MutexGuard<'_, ()>> = None;
         loop {
-            let wait = self.reserve(group, Instant::now());
-            if wait.is_zero() {
-                break;
+            if head.is_none() && !self.is_free(group) {
+                self.in_time(group, deadline)?;
+                head = Some(self.line(group).lock().await);
             }
-            waited = true;
-            tokio::time::sleep(wait).await;
-            // A pause that began meanwhile holds for those who waited, too.
-            if self.pause_left(group, Instant::now()).is_zero() {
-                break;
+            // The place is taken first: who has his turn sends at once, so that requests leave as evenly as the
+            // bucket lets them.
+            let place = self.in_flight(group).enter().await;
+            let Err(until) = self.start(group, Instant::now()) else {
+                return Ok(place);
+            };
+            if head.is_none() {
+                // A limit came into sight meanwhile: join the line.
+                continue;
+            }
+            let mut until = until;
+            loop {
+                let begun = Instant::now();
+                if until > deadline {
+                    return Err(TooLong(until.saturating_duration_since(begun)));
+                }
+                tokio::time::sleep_until(until).await;
+                stats.wait(group, begun.elapsed());
+                match self.start(group, Instant::now()) {
+                    Ok(()) => return Ok(place),
+                    Err(later) => until = later,
+                }
             }
         }
-        if waited {
-            stats.wait(group, begun.elapsed());
-        }
-        in_flight.enter().await
     }
 
-    fn in_flight(&self, group: RateGroup) -> &InFlight {
+    fn in_time(&self, group: RateGroup, deadline: Instant) -> Result<(), TooLong> {
+        match self.bucket(group, |bucket| bucket.paused_until()) {
+            Some(until) if until > deadline => Err(TooLong(until.saturating_duration_since(Instant::now()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts a request, or tells when it may.
+    fn start(&self, group: RateGroup, now: Instant) -> Result<(), Instant> {
+        let ready = self.earliest(group, now);
+        if ready > now {
+            return Err(ready);
+        }
+        self.bucket(group, |bucket| bucket.take(now));
+        if group.counts_in_total() {
+            self.total(|reads| reads.take(now));
+        }
+        Ok(())
+    }
+
+    fn earliest(&self, group: RateGroup, now: Instant) -> Instant {
+        let own = self.bucket(group, |bucket| bucket.ready_at(now));
         if group.is_read() {
-            &self.reads_in_flight
+            own.max(self.total(|reads| reads.ready_at(now)))
         } else {
-            &self.writes_in_flight
+            own
         }
     }
 
-    fn reserve(&self, group: RateGroup, now: Instant) -> Duration {
-        let own = self
-            .bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|mut bucket| bucket.reserve(now)));
+    fn is_free(&self, group: RateGroup) -> bool {
+        self.limit(group).is_none()
+    }
+
+    /// The rate that limits a group now, if any does.
+    fn limit(&self, group: RateGroup) -> Option<f64> {
+        let own = self.bucket(group, |bucket| bucket.limit());
         let total = if group.is_read() {
-            self.reads.lock().ok().map(|mut reads| reads.reserve(now))
+            self.total(|reads| reads.limit())
         } else {
             None
         };
-        own.unwrap_or_default().max(total.unwrap_or_default())
+        match (own, total) {
+            (Some(own), Some(total)) => Some(own.min(total)),
+            (own, total) => own.or(total),
+        }
     }
 
-    fn pause_left(&self, group: RateGroup, now: Instant) -> Duration {
-        let bucket = self
-            .bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.pause_left(now)));
-        bucket.unwrap_or_default()
+    fn in_flight(&self, group: RateGroup) -> &InFlight {
+        match group {
+            RateGroup::DirectoryWrites => &self.writes_in_flight,
+            RateGroup::Token => &self.tokens_in_flight,
+            _ => &self.reads_in_flight,
+        }
     }
 
-    fn bucket(&self, group: RateGroup) -> Option<&Mutex<Bucket>> {
-        self.groups.get(group as usize)
+    fn group(&self, group: RateGroup) -> &Group {
+        // In the order of `RateGroup::ALL`.
+        let [directory, assignments, configuration, writes, audit, token] = &self.groups;
+        match group {
+            RateGroup::DirectoryReads => directory,
+            RateGroup::RoleAssignments => assignments,
+            RateGroup::Configuration => configuration,
+            RateGroup::DirectoryWrites => writes,
+            RateGroup::Audit => audit,
+            RateGroup::Token => token,
+        }
+    }
+
+    fn line(&self, group: RateGroup) -> &tokio::sync::Mutex<()> {
+        &self.group(group).line
+    }
+
+    fn bucket<T>(&self, group: RateGroup, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        act(&mut self.group(group).bucket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn total<T>(&self, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        act(&mut self.reads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A request that was sent at `sent` came back and was not refused for its rate, or got no answer.
+    pub(crate) fn finished(&self, group: RateGroup, sent: Instant) {
+        self.bucket(group, |bucket| bucket.accepted(sent));
+        let now = Instant::now();
+        let latency = now.saturating_duration_since(sent);
+        self.in_flight(group).finished(now, latency, self.limit(group));
     }
 
     /// A request was refused for its rate.
     pub(crate) fn refused(&self, group: RateGroup, sent: Instant, wish: Option<Duration>) {
-        if let Some(mut bucket) = self.bucket(group).and_then(|bucket| bucket.lock().ok()) {
+        self.bucket(group, |bucket| {
             bucket.refused(sent, Instant::now(), wish.unwrap_or(UNNAMED_PAUSE));
-        }
-    }
-
-    /// A request ended.
-    pub(crate) fn finished(&self, group: RateGroup) {
-        self.in_flight(group).finished(Instant::now());
+        });
     }
 
     /// The rate at which a group's requests may start now.
     #[cfg(test)]
     pub(crate) fn rate(&self, group: RateGroup) -> f64 {
-        self.bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.rate()))
-            .unwrap_or_default()
+        self.bucket(group, |bucket| bucket.rate())
     }
 }
 
@@ -154,58 +238,4 @@ fn of_group(group: RateGroup, ceiling: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn reads_of_different_groups_share_one_total() {
-        let limiter = Limiter::new(100, 64);
-        let stats = Stats::default();
-        let begun = Instant::now();
-        for n in 0..400 {
-            let group = if n % 2 == 0 {
-                RateGroup::DirectoryReads
-            } else {
-                RateGroup::RoleAssignments
-            };
-            drop(limiter.enter(group, &stats).await);
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        assert!((3.7..=4.2).contains(&seconds), "{seconds}");
-        assert!(stats.waited() > Duration::from_secs(3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn writes_do_not_stand_behind_reads() {
-        let limiter = Limiter::new(10, 64);
-        let stats = Stats::default();
-        for _ in 0..20 {
-            limiter.reserve(RateGroup::DirectoryReads, Instant::now());
-        }
-        let begun = Instant::now();
-        drop(limiter.enter(RateGroup::DirectoryWrites, &stats).await);
-        assert!(begun.elapsed() < Duration::from_millis(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_pauses_its_group_alone() {
-        let limiter = Limiter::new(100, 64);
-        let stats = Stats::default();
-        limiter.refused(RateGroup::RoleAssignments, Instant::now(), Some(Duration::from_secs(5)));
-        let begun = Instant::now();
-        drop(limiter.enter(RateGroup::DirectoryReads, &stats).await);
-        assert!(begun.elapsed() < Duration::from_secs(1));
-        drop(limiter.enter(RateGroup::RoleAssignments, &stats).await);
-        assert!(begun.elapsed() >= Duration::from_secs(5));
-    }
-
-    #[test]
-    fn the_licence_counts_only_by_the_share_of_one_address() {
-        let limiter = Limiter::new(0, 64);
-        assert!(limiter.is_automatic());
-        assert!((limiter.rate(RateGroup::DirectoryReads) - 100.0).abs() < f64::EPSILON);
-        limiter.licence_rate(400.0);
-        assert!((limiter.rate(RateGroup::DirectoryReads) - 140.0).abs() < 1e-9);
-        assert!((limiter.rate(RateGroup::Audit) - 3.0).abs() < f64::EPSILON);
-    }
-}
+mod tests;
