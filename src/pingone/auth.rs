@@ -338,5 +338,3 @@ async fn read_limited(mut answer: reqwest::Response) -> Result<Zeroizing<Vec<u8>
     Ok(body)
 }
 
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 //! Errors of PingOne calls (connector-model.md §9, §10): what was tried, on what, what PingOne said, and what to do.
 //! Never a URL, a token, an address or a body.
 
+mod class;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use serde::Deserialize;
 use super::lenient;
 use super::operation::Operation;
 use crate::error::ErrorClass;
+use class::{api_class, status_class};
 
 /// Longest error text in bytes.
 const TEXT_MAX_BYTES: usize = 1024;
@@ -480,33 +483,6 @@ fn head(text: &str, max_bytes: usize) -> String {
 /// Control characters would let an answer forge log lines.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn api_class(status: u16, code: &str, detail: Option<&str>, retry_after: Option<Duration>) -> ErrorClass {
-    match (code, detail) {
-        (_, Some("UNIQUENESS_VIOLATION")) => ErrorClass::AlreadyExists,
-        ("INVALID_TOKEN", _) | (_, Some("INVALID_TOKEN")) if status == 401 => ErrorClass::Auth,
-        ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
-        ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
-        ("NOT_FOUND", _) => ErrorClass::NotFound,
-        ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },
-        ("UNEXPECTED_ERROR" | "SERVICE_UNAVAILABLE", _) if status != 501 => ErrorClass::Transient { retry_after },
-        _ => status_class(status, retry_after),
-    }
-}
-
-fn status_class(status: u16, retry_after: Option<Duration>) -> ErrorClass {
-    match status {
-        401 => ErrorClass::Auth,
-        403 => ErrorClass::Forbidden,
-        404 => ErrorClass::NotFound,
-        408 | 500 | 502..=599 => ErrorClass::Transient { retry_after },
-        409 => ErrorClass::AlreadyExists,
-        429 => ErrorClass::Throttled { retry_after },
-        501 => ErrorClass::Unsupported,
-        400..=499 => ErrorClass::Rejected,
-        _ => ErrorClass::Corrupt,
-    }
 }
 
 #[cfg(test)]
