@@ -10,14 +10,16 @@ mod error;
 pub mod fields;
 mod file;
 mod kubernetes;
+mod one_shot;
 mod settings;
 mod values;
 
 pub use command::{Command, Inspect, InspectFormat, InspectView, Invocation, Output, command_line};
 pub use error::ConfigError;
 pub use kubernetes::{KubernetesSettings, LeaderElection};
+pub use one_shot::OneShot;
 pub use settings::{
-    AdminSettings, C1Settings, Config, FixedC1, LogSettings, OneShot, PingOneSettings, ProvisionSettings, RoleModel,
+    AdminSettings, C1Settings, Config, FixedC1, LogSettings, PingOneSettings, ProvisionSettings, RoleModel,
     ScheduleSettings, StorageEngine, SyncSettings,
 };
 pub use values::{Environment, Source, Values};

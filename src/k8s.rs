@@ -12,6 +12,7 @@ mod error;
 pub mod events;
 pub mod lease;
 mod secret;
+pub mod setup;
 
 pub use client::{Client, Home, Place};
 pub use error::{K8sError, Verb};

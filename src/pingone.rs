@@ -27,5 +27,5 @@ pub use client::{
 pub use error::{GrpcCode, More, PingOneError, RateLimit, Reason};
 pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};
-pub use page::{PageInfo, Pages};
+pub use page::{PageInfo, Pages, each_item};
 pub use stats::{RequestObserver, Stats, StatsSnapshot, StatusClass};

@@ -27,4 +27,5 @@ pub use options::{Counts, RolePopulationEntitlements, RoleScan, ShrinkGate, Sync
 pub use progress::{Phase, Progress};
 pub use report::SyncReport;
 pub use run::run;
+pub use translate::translate_page;
 pub use warnings::{Warning, Warnings};

@@ -1,5 +1,12 @@
 //! Fails when a module imports what the layout forbids (ARCHITECTURE.md, "Modules"), or when the sandbox leans on the
 //! program it stands in for.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("admin", &["telemetry", "runtime"]),
     ("c1z", &["model", "wire"]),
     ("config", &[]),
-    ("credentials", &["config"]),
+    ("credentials", &["config", "runtime"]),
     ("k8s", &["config", "credentials", "runtime", "telemetry"]),
     ("manifest", &["wire", "model", "config"]),
     ("model", &[]),
@@ -18,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("proto", &[]),
     ("provision", &["pingone", "model", "runtime"]),
     ("runtime", &[]),
-    ("schedule", &["runtime", "task"]),
+    ("schedule", &["runtime", "task", "telemetry"]),
     (
         "session",
         &["proto", "wire", "task", "credentials", "runtime", "telemetry", "model"],
@@ -94,19 +101,21 @@ fn forbidden(module: &str, text: &str) -> Option<String> {
 #[test]
 fn modules_import_only_what_the_layout_allows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
     for path in sources(&root) {
         let module = module_of(&path, &root);
         if module == "main" || module == "lib" || path.file_name().is_some_and(|name| name == "tests.rs") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            forbidden(&module, &text),
-            None,
-            "{} imports what it may not",
-            path.display()
-        );
+        if let Some(name) = forbidden(&module, &text) {
+            faults.push(format!(
+                "{} imports {name}",
+                path.strip_prefix(&root).unwrap().display()
+            ));
+        }
     }
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]

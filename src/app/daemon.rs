@@ -59,9 +59,9 @@ pub(super) async fn serve(config: Config, c1: C1Settings, log: LogControl) -> an
             Ok(())
         });
     }
-    let (prover, proved) = (client.clone(), readiness.clone());
+    let (asking, told) = (client.clone(), readiness.clone());
     supervisor.start("credentials", Stage::Work, Policy::MayFinish, async move {
-        prove(&prover, &proved).await;
+        prove(&asking, &told).await;
         Ok(())
     });
     let session = session(&config, &c1, client, &shutdown, (&readiness, &liveness, &metrics))?;

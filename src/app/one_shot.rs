@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::report::Closing;
+use super::report::{Closing, process_usage};
 use super::{connect, state, terminal};
 use crate::c1z::Lock;
 use crate::config::{Config, Output, StorageEngine, SyncSettings};
@@ -105,7 +105,10 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
 
 fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
     let names = |map: &BTreeMap<&'static str, u64>| map.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let (cpu_seconds, peak_memory_bytes) = process_usage();
     Closing {
+        cpu_seconds,
+        peak_memory_bytes,
         file: file.display().to_string(),
         sync_id: report.sync_id.clone(),
         environment: report.environment_name.clone(),

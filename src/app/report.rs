@@ -32,6 +32,10 @@ pub struct Closing {
     pub rate_limit_wait_seconds: f64,
     /// Wall time in seconds.
     pub seconds: f64,
+    /// Processor time of the process in seconds.
+    pub cpu_seconds: f64,
+    /// The process's own high-water mark of memory.
+    pub peak_memory_bytes: u64,
     /// Bytes of the file.
     pub file_size_bytes: u64,
     /// Bytes of the database inside it.
@@ -76,7 +80,14 @@ impl Closing {
             "waited",
             format!("{:.1} s for the rate limit", self.rate_limit_wait_seconds),
         );
-        line("took", format!("{:.1} s", self.seconds));
+        let memory = size(self.peak_memory_bytes);
+        line(
+            "took",
+            format!(
+                "{:.1} s ({:.1} s of processor, {memory} of memory)",
+                self.seconds, self.cpu_seconds
+            ),
+        );
         line(
             "file",
             format!(
@@ -94,6 +105,28 @@ impl Closing {
         }
         out
     }
+}
+
+/// What the process has used so far: processor seconds and the high-water mark of its memory in bytes. Zeros where
+/// `/proc` is not there.
+#[expect(clippy::cast_precision_loss, reason = "ticks of a hundredth of a second")]
+pub fn process_usage() -> (f64, u64) {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let stat = read("/proc/self/stat");
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|text| text.parse::<u64>().ok())
+        .sum();
+    let status = read("/proc/self/status");
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap_or_default();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+    (ticks as f64 / 100.0, kib * 1024)
 }
 
 /// A byte count for people.

@@ -12,6 +12,7 @@ use super::command::Output;
 use super::error::ConfigError;
 use super::fields::{EXCLUSIVE, Kind, TOGETHER, field};
 use super::kubernetes::KubernetesSettings;
+use super::one_shot::OneShot;
 use super::values::{Environment, ReadFile, Source, Values};
 
 /// How roles and their scopes are shown (connector-model.md §6).
@@ -174,60 +175,6 @@ pub struct ScheduleSettings {
     pub get_tasks: bool,
 }
 
-/// A single piece of work without C1, in the order in which the first that is set wins (c1-protocol.md §12.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OneShot {
-    /// Grant an entitlement.
-    Grant {
-        /// Entitlement id.
-        entitlement: String,
-        /// Principal id.
-        principal: String,
-        /// Principal's type.
-        principal_type: String,
-    },
-    /// Revoke a grant by id.
-    Revoke(String),
-    /// Print audit events.
-    EventFeed,
-    /// Create an account.
-    CreateAccount {
-        /// Login.
-        login: Option<String>,
-        /// E-mail.
-        email: Option<String>,
-        /// Profile, a JSON object.
-        profile: Option<String>,
-    },
-    /// Run an action.
-    InvokeAction {
-        /// Its name.
-        name: String,
-        /// Its arguments, a JSON object.
-        args: String,
-        /// Its resource type.
-        resource_type: Option<String>,
-    },
-    /// Print the actions.
-    ListActions(Option<String>),
-    /// Delete a resource.
-    Delete {
-        /// Its id.
-        id: String,
-        /// Its type.
-        resource_type: String,
-    },
-    /// Rotate credentials.
-    Rotate {
-        /// The resource's id.
-        id: String,
-        /// Its type.
-        resource_type: String,
-    },
-    /// Sync to the file.
-    Sync,
-}
-
 /// Every setting.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -342,7 +289,7 @@ impl Config {
                 get_tasks: variable("BATON_GET_TASKS")
                     .is_some_and(|text| matches!(text.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True")),
             },
-            one_shot: one_shot(values)?,
+            one_shot: OneShot::choose(values)?,
             file: PathBuf::from(values.text("file")),
             temp_dir,
             state_dir: values.optional("state-dir").map(PathBuf::from),
@@ -531,48 +478,5 @@ fn admin(values: &Values) -> Result<AdminSettings, ConfigError> {
             .parse()
             .map_err(|_| values.invalid("health-check-bind-address", "must be an IP address"))?,
         port: u16::try_from(values.int("health-check-port")?).unwrap_or(8081),
-    })
-}
-
-fn one_shot(values: &Values) -> Result<OneShot, ConfigError> {
-    let text = |name: &str| values.text(name).to_owned();
-    Ok(if values.is_set("grant-entitlement") {
-        OneShot::Grant {
-            entitlement: text("grant-entitlement"),
-            principal: text("grant-principal"),
-            principal_type: values
-                .optional("grant-principal-type")
-                .unwrap_or_else(|| "user".to_owned()),
-        }
-    } else if values.is_set("revoke-grant") {
-        OneShot::Revoke(text("revoke-grant"))
-    } else if values.flag("event-feed")? {
-        OneShot::EventFeed
-    } else if values.is_set("create-account-profile") || values.is_set("create-account-login") {
-        OneShot::CreateAccount {
-            login: values.optional("create-account-login"),
-            email: values.optional("create-account-email"),
-            profile: values.optional("create-account-profile"),
-        }
-    } else if values.is_set("invoke-action") {
-        OneShot::InvokeAction {
-            name: text("invoke-action"),
-            args: text("invoke-action-args"),
-            resource_type: values.optional("invoke-action-resource-type"),
-        }
-    } else if values.flag("list-action-schemas")? {
-        OneShot::ListActions(values.optional("list-action-schemas-resource-type"))
-    } else if values.is_set("delete-resource") {
-        OneShot::Delete {
-            id: text("delete-resource"),
-            resource_type: text("delete-resource-type"),
-        }
-    } else if values.is_set("rotate-credentials") {
-        OneShot::Rotate {
-            id: text("rotate-credentials"),
-            resource_type: text("rotate-credentials-type"),
-        }
-    } else {
-        OneShot::Sync
     })
 }

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -51,6 +53,7 @@ pub struct Client {
     kube: kube::Client,
     namespace: String,
     home: Home,
+    reached: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Client {
@@ -93,7 +96,12 @@ impl Client {
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| config.default_namespace.clone());
         let kube = kube::Client::try_from(config).map_err(|error| K8sError::Setup(error.to_string()))?;
-        Ok(Self { kube, namespace, home })
+        Ok(Self {
+            kube,
+            namespace,
+            home,
+            reached: Arc::default(),
+        })
     }
 
     /// The namespace of all our objects.
@@ -104,6 +112,11 @@ impl Client {
     /// What the pod knows of itself.
     pub const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Whether the API server has answered anything yet, be it with a refusal: a part of readiness.
+    pub fn was_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
     }
 
     /// The library's client, for [`kube::Api`].
@@ -120,7 +133,12 @@ impl Client {
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, K8sError> {
         match tokio::time::timeout(deadline, request).await {
-            Ok(answer) => answer.map_err(|error| K8sError::from_kube(&error, verb, object, &self.namespace)),
+            Ok(answer) => {
+                if matches!(answer, Ok(_) | Err(kube::Error::Api(_))) {
+                    self.reached.store(true, Ordering::Relaxed);
+                }
+                answer.map_err(|error| K8sError::from_kube(&error, verb, object, &self.namespace))
+            }
             Err(_) => Err(K8sError::Timeout {
                 verb,
                 object: object.to_owned(),

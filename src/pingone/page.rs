@@ -155,6 +155,21 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
     }
 }
 
+/// Hands out the items of one page's body while it is parsed, as a listing does.
+pub fn each_item<T: for<'de> Deserialize<'de>>(
+    body: &[u8],
+    key: &'static str,
+    mut each: impl FnMut(T) + Send,
+) -> Result<(), serde_json::Error> {
+    let seed = PageSeed {
+        key,
+        each: &mut each,
+        item: PhantomData,
+    };
+    seed.deserialize(&mut serde_json::Deserializer::from_slice(body))
+        .map(drop)
+}
+
 /// What a body lacks, without its content: serde's texts can quote values, so only those are shown that we wrote or
 /// that name a member.
 pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {

@@ -15,7 +15,7 @@ const BODY_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const NO_CONNECTION: &str = "no connection";
 /// Kilobytes of bodies that are in memory at a time while they are read: more requests may be under way than that, their
 /// answers wait in the sockets.
-pub(crate) const BODIES_KIB: usize = 6 * 1024;
+pub(crate) const BODIES_KIB: usize = 4 * 1024;
 /// What a body of unknown length counts, in kilobytes.
 const BODY_KIB: u64 = 512;
 

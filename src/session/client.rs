@@ -26,9 +26,9 @@ type Send<Q, A> = fn(Service, Request<Q>) -> BoxFuture<'static, Result<Response<
 /// Hello and Heartbeat (DEV-13).
 pub(super) const SHORT_LIMIT: Duration = Duration::from_secs(30);
 /// `GetTask` and `GetTasks`: C1 may long-poll (c1-protocol.md §5.1).
-pub(super) const POLL_LIMIT: Duration = Duration::from_secs(360);
+pub(super) const POLL_LIMIT: Duration = Duration::from_mins(6);
 /// Pings are sent no faster, and only while a call is open (DEV-1).
-const PING_INTERVAL: Duration = Duration::from_secs(300);
+const PING_INTERVAL: Duration = Duration::from_mins(5);
 const PING_LIMIT: Duration = Duration::from_secs(20);
 
 /// The method's name.

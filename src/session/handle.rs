@@ -1,6 +1,7 @@
 //! One task from the poll to its `FinishTask` (c1-protocol.md §7.5, §9).
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -14,6 +15,9 @@ use crate::proto::c1::connectorapi::baton::v1::baton_service_finish_task_request
 use crate::task::{Code, Reply, Task, TaskError, TaskKind};
 use crate::telemetry::metrics::Outcome;
 
+/// How long cancelled work may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl Inner {
     /// Works on a task and reports it. Never fails: what cannot be reported is logged and offered again by C1.
     pub(super) async fn handle(&self, task: Task, token: CancellationToken) {
@@ -23,7 +27,7 @@ impl Inner {
         self.metrics.tasks_in_flight.inc();
         let outcome = match &task.kind {
             TaskKind::Hello => self.handle_hello(id.as_str()).await,
-            TaskKind::SyncFull(_) => self.handle_sync(task, token).await,
+            TaskKind::SyncFull(_) => Box::pin(self.handle_sync(task, token)).await,
             _ => {
                 let verdict = self.run(task, token).await;
                 self.report(id.as_str(), verdict).await
@@ -115,13 +119,22 @@ impl Inner {
         }
     }
 
-    /// Runs a task; a panic in it is an error of the task and not the end of the process.
+    /// Runs a task; a panic in it is an error of the task and not the end of the process. Work that does not end soon
+    /// after its token was cancelled is dropped, so that the task can still be reported.
     async fn run(&self, task: Task, token: CancellationToken) -> Result<Reply, TaskError> {
-        let work = AssertUnwindSafe(self.runner.run(task, token)).catch_unwind();
-        work.await.unwrap_or_else(|_| {
-            tracing::error!("the task's handler panicked");
-            Err(TaskError::new(Code::Internal, "the task's handler failed"))
-        })
+        let work = AssertUnwindSafe(self.runner.run(task, token.clone())).catch_unwind();
+        let lost_patience = async {
+            token.cancelled().await;
+            tokio::time::sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            ended = work => ended.unwrap_or_else(|_| {
+                tracing::error!("the task's handler panicked");
+                Err(TaskError::new(Code::Internal, "the task's handler failed"))
+            }),
+            () = lost_patience => Err(TaskError::cancelled("the task was cancelled and did not end by itself")),
+        }
     }
 
     async fn report(&self, task_id: &str, verdict: Result<Reply, TaskError>) -> Outcome {

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-const HELLO_CAP: Duration = Duration::from_secs(300);
+const HELLO_CAP: Duration = Duration::from_mins(5);
 const POLL_CAP_SECONDS: u64 = 60;
-const NEXT_POLL_CAP: Duration = Duration::from_secs(300);
+const NEXT_POLL_CAP: Duration = Duration::from_mins(5);
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
-const HEARTBEAT_CAP: Duration = Duration::from_secs(300);
+const HEARTBEAT_CAP: Duration = Duration::from_mins(5);
 const FINISH_FIRST: Duration = Duration::from_millis(500);
 const FINISH_CAP: Duration = Duration::from_secs(5);
 
@@ -73,6 +73,7 @@ fn positive(asked: Option<prost_types::Duration>) -> Duration {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the form of the field")]
     fn asked(seconds: i64, nanos: i32) -> Option<prost_types::Duration> {
         Some(prost_types::Duration { seconds, nanos })
     }

@@ -212,7 +212,7 @@ fn start(
     let span = tracing::info_span!("task", task_id = %id, task_type = task.kind.as_str());
     let source = Arc::clone(source);
     let work = async move {
-        source.inner.handle(task, token).await;
+        Box::pin(source.inner.handle(task, token)).await;
         source.inner.in_flight.leave(id.as_str());
         source.finished(id.as_str());
         drop(slot);

@@ -103,6 +103,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     /// Checks everything that can be checked without the network. Must be called inside a runtime.
+    #[expect(clippy::needless_pass_by_value, reason = "the configuration is used up")]
     pub fn new(config: SessionConfig, credentials: C1Credentials, parts: SessionParts) -> Result<Self, SessionError> {
         let client_id = credentials.client_id.clone();
         let host_id = host_id(config.host_id.as_deref())?;

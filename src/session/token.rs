@@ -1,4 +1,4 @@
-//! OAuth2 client credentials with a signed assertion (c1-protocol.md §3). One fetch at a time, cached until shortly
+//! `OAuth2` client credentials with a signed assertion (c1-protocol.md §3). One fetch at a time, cached until shortly
 //! before it expires, dropped when C1 refuses it. Assertion and token never leave this file but in a request.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const PATH: &str = "/auth/v1/token";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// A token is not used in its last seconds.
 const EARLY: Duration = Duration::from_secs(10);
-const HEADERS_LIMIT: Duration = Duration::from_secs(60);
+const HEADERS_LIMIT: Duration = Duration::from_mins(1);
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Why there is no token.
@@ -331,7 +331,11 @@ fn assertion(credentials: &C1Credentials, now: i64, nonce: &[u8; 16]) -> Result<
     let header = Header {
         alg: "EdDSA",
         kid: credentials.key.kid(),
-        nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
+        nonce: nonce
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(hex_digit)
+            .collect(),
     };
     let client_id = &credentials.client_id;
     let claims = Claims {
@@ -364,7 +368,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
                 b' ' => text.push('+'),
                 _ => {
                     text.push('%');
-                    text.extend([byte >> 4, byte & 15].map(hex_digit));
+                    text.extend([byte >> 4, byte & 15].map(|digit| hex_digit(digit).to_ascii_uppercase()));
                 }
             }
         }
@@ -373,9 +377,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
 }
 
 fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16)
-        .unwrap_or('0')
-        .to_ascii_uppercase()
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
 #[cfg(test)]

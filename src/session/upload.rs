@@ -25,9 +25,9 @@ use crate::proto::c1::connectorapi::baton::v1::baton_service_upload_asset_reques
 const CHUNK_BYTES: usize = 512 * 1024;
 /// Chunks that wait for the connection, at most.
 const CHUNKS_AHEAD: usize = 2;
-const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_mins(1);
 /// After the last byte C1 may check and store the file before it answers.
-const ANSWER_LIMIT: Duration = Duration::from_secs(300);
+const ANSWER_LIMIT: Duration = Duration::from_mins(5);
 /// Pauses before the second and the third attempt.
 const PAUSES: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
 
@@ -109,15 +109,14 @@ async fn stream_file(
         receiver.recv().await.map(|message| (message, receiver))
     });
     let call = service.upload_asset(authorized(messages, bearer));
-    let feed = feed(client, sender, task_id, path, hash);
-    let (mut call, mut feed) = (std::pin::pin!(call), std::pin::pin!(feed));
+    let file = feed(client, sender, task_id, path, hash);
+    let (mut call, mut file) = (std::pin::pin!(call), std::pin::pin!(file));
     // C1 may refuse before it has read everything, and then the feed finds its channel closed.
     let answered = tokio::select! {
         biased;
         answered = call.as_mut() => Some(answered),
-        fed = feed.as_mut() => match fed {
-            Ok(()) => None,
-            Err(Fed::Refused) => None,
+        ended = file.as_mut() => match ended {
+            Ok(()) | Err(Fed::Refused) => None,
             Err(Fed::Failed(error)) => return Err(error),
         },
     };

@@ -17,7 +17,7 @@ pub const PROVISIONING_DISABLED: &str =
     "provisioning is not enabled: start the connector with --provisioning (BATON_PROVISIONING=true)";
 
 /// A backstop for everything but syncs; the engines' own budgets are shorter.
-const SHORT_TASK_LIMIT: Duration = Duration::from_secs(600);
+const SHORT_TASK_LIMIT: Duration = Duration::from_mins(10);
 
 /// Runs tasks. The session's view of this module.
 pub trait TaskRunner: Send + Sync {

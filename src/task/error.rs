@@ -127,7 +127,7 @@ impl TaskError {
             ErrorClass::Throttled { retry_after } => error.with(Detail::RateLimited(RateLimit {
                 limit: 1,
                 remaining: 0,
-                reset_after: retry_after.unwrap_or(Duration::from_secs(60)),
+                reset_after: retry_after.unwrap_or(Duration::from_mins(1)),
                 over: true,
             })),
             _ => error,

@@ -19,7 +19,7 @@ use super::{ActionState, ActionStatus, Code, JsonObject, TaskError};
 /// How long the starting call waits for a result.
 const INLINE_WAIT: Duration = Duration::from_secs(1);
 /// How long an action may run.
-const RUN_LIMIT: Duration = Duration::from_secs(3600);
+const RUN_LIMIT: Duration = Duration::from_hours(1);
 /// Settled results that are kept (connector-model.md §7.7).
 const KEPT_SETTLED: usize = 1000;
 /// Actions that may run at once.
@@ -98,21 +98,21 @@ impl ActionRegistry {
             refusal: None,
         });
         {
-            let mut shelf = lock(&self.shelf);
-            if shelf.running >= MAX_RUNNING {
+            let mut inside = lock(&self.shelf);
+            if inside.running >= MAX_RUNNING {
                 let message = format!("{MAX_RUNNING} actions are running already");
                 return Err(TaskError::new(Code::ResourceExhausted, message));
             }
-            shelf.running = shelf.running.saturating_add(1);
-            shelf.actions.insert(id.clone(), receiver.clone());
+            inside.running = inside.running.saturating_add(1);
+            inside.actions.insert(id.clone(), receiver.clone());
         }
-        let shelf = Arc::clone(&self.shelf);
-        let mut tasks = lock(&self.tasks);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move {
+        let settled = Arc::clone(&self.shelf);
+        let mut launched = lock(&self.tasks);
+        while launched.try_join_next().is_some() {}
+        launched.spawn(async move {
             let ended = timeout(RUN_LIMIT, AssertUnwindSafe(work).catch_unwind()).await;
             sender.send_modify(|one| settle(one, ended.unwrap_or_else(|_| Ok(Err(too_long())))));
-            shelve(&mut lock(&shelf), id);
+            shelve(&mut lock(&settled), id);
         });
         Ok(receiver)
     }
@@ -192,6 +192,7 @@ fn shelve(shelf: &mut Shelf, id: String) {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "what a handler returns")]
     fn done() -> Result<ActionOutcome, TaskError> {
         Ok(ActionOutcome::Complete(JsonObject::new()))
     }

@@ -1,4 +1,11 @@
 //! The pages for people say what the program says.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -11,6 +11,7 @@ mod election;
 mod events;
 mod fake;
 mod secret;
+mod setup;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,11 @@
 //! The compiled descriptors against the table that the .proto files were written from, row by row and both ways.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -64,7 +71,10 @@ fn message_rows(message: &DescriptorProto, scope: &str, rows: &mut BTreeSet<Row>
 }
 
 fn is_map_entry(message: &DescriptorProto) -> bool {
-    message.options.as_ref().is_some_and(|options| options.map_entry())
+    message
+        .options
+        .as_ref()
+        .is_some_and(prost_types::MessageOptions::map_entry)
 }
 
 fn enum_rows(item: &EnumDescriptorProto, scope: &str, rows: &mut BTreeSet<Row>) {

@@ -14,3 +14,4 @@ mod fake;
 mod fault;
 mod rig;
 mod script;
+mod socket;

@@ -15,7 +15,7 @@ struct Fixture {
     liveness: Liveness,
     readiness: Readiness,
     token: CancellationToken,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 async fn start(validation: Result<(), &'static str>) -> Fixture {
@@ -50,7 +50,7 @@ async fn start(validation: Result<(), &'static str>) -> Fixture {
         liveness,
         readiness,
         token,
-        _tasks: tasks,
+        tasks,
     }
 }
 
@@ -136,8 +136,8 @@ async fn readiness_ends_when_draining_starts() {
 #[tokio::test]
 async fn a_wedged_loop_fails_liveness_and_names_itself() {
     let fixture = start(Ok(())).await;
-    let moving = fixture.liveness.register("lease", Duration::from_secs(60));
-    let stuck = fixture.liveness.register("poll", Duration::from_secs(60));
+    let moving = fixture.liveness.register("lease", Duration::from_mins(1));
+    let stuck = fixture.liveness.register("poll", Duration::from_mins(1));
     let (status, body) = fixture.get("/livez").await;
     assert_eq!((status, body["details"]["poll"].as_str()), (200, Some("ok")));
     tokio::time::pause();
@@ -223,7 +223,7 @@ async fn the_server_ends_with_its_token_even_with_an_idle_connection() {
     assert_eq!(fixture.get("/live").await.0, 200);
     let started = Instant::now();
     fixture.token.cancel();
-    fixture._tasks.join_next().await.unwrap().unwrap();
+    fixture.tasks.join_next().await.unwrap().unwrap();
     assert!(started.elapsed() < Duration::from_secs(30));
     drop(idle);
 }

@@ -76,6 +76,28 @@ pub enum CredentialNotice<'a> {
     },
 }
 
+impl CredentialNotice<'_> {
+    /// Writes the log line.
+    pub fn log(&self) {
+        match self {
+            Self::Loaded(side) => tracing::info!(side = side.as_str(), "credentials were loaded"),
+            Self::Reloaded(side) => tracing::info!(side = side.as_str(), "credentials were replaced"),
+            Self::Rejected { side, problem, kept } => tracing::error!(
+                side = side.as_str(),
+                kept,
+                error = %problem,
+                error_class = problem.class().as_str(),
+                "credentials were rejected"
+            ),
+            Self::Trimmed { key, origin } => tracing::warn!(
+                key = key.name(),
+                source = origin.as_str(),
+                "line end was cut off a credential"
+            ),
+        }
+    }
+}
+
 /// Where notices go; must not block.
 pub type NoticeFn = Arc<dyn Fn(&CredentialNotice<'_>) + Send + Sync>;
 

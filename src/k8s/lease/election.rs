@@ -55,6 +55,24 @@ pub enum ElectionNotice<'a> {
     Recovered,
 }
 
+impl ElectionNotice<'_> {
+    /// Writes the log line.
+    pub fn log(&self) {
+        match self {
+            Self::Elected { term, before } => {
+                tracing::info!(term, before = before.unwrap_or_default(), "leadership was taken");
+            }
+            Self::Lost { term, doubt } => tracing::warn!(term, reason = %doubt, "leadership was lost"),
+            Self::Released => tracing::info!("lease was released"),
+            Self::Following { holder } => tracing::info!(holder, "another process led"),
+            Self::Failing(error) => {
+                tracing::warn!(error = %error, error_class = error.class().as_str(), "lease call failed");
+            }
+            Self::Recovered => tracing::info!("lease calls succeeded again"),
+        }
+    }
+}
+
 /// Where notices go; must not block.
 pub type NoticeFn = Arc<dyn Fn(&ElectionNotice<'_>) + Send + Sync>;
 

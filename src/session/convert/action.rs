@@ -7,7 +7,7 @@ use crate::task::{
     ActionField, ActionFieldKind, ActionSchema, ActionState, ActionStatus, ActionType, Constraint, ConstraintKind,
 };
 
-pub(super) fn schema(schema: ActionSchema) -> cv2::BatonActionSchema {
+pub(super) fn schema(schema: &ActionSchema) -> cv2::BatonActionSchema {
     cv2::BatonActionSchema {
         name: schema.name.to_owned(),
         arguments: schema.arguments.iter().map(field).collect(),

@@ -94,7 +94,7 @@ pub(in super::super) fn success(reply: Reply, now: Timestamp) -> finish::Success
 fn read_only(reply: Reply) -> Option<Any> {
     Some(match reply {
         Reply::ActionSchemas(schemas) => {
-            let schemas = schemas.into_iter().map(action::schema).collect();
+            let schemas = schemas.iter().map(action::schema).collect();
             any(
                 "ListActionSchemasResponse",
                 &cv2::ListActionSchemasResponse {
@@ -104,7 +104,7 @@ fn read_only(reply: Reply) -> Option<Any> {
             )
         }
         Reply::ActionSchema(schema) => {
-            let schema = Some(action::schema(schema));
+            let schema = Some(action::schema(&schema));
             any(
                 "GetActionSchemaResponse",
                 &cv2::GetActionSchemaResponse {
@@ -116,7 +116,7 @@ fn read_only(reply: Reply) -> Option<Any> {
         Reply::ActionInvoked(state) => any("InvokeActionResponse", &action::invoked(state)),
         Reply::ActionStatus(state) => any("GetActionStatusResponse", &action::state(state)),
         Reply::EventFeeds(feeds) => {
-            let list = feeds.into_iter().map(feed).collect();
+            let list = feeds.iter().map(feed).collect();
             any(
                 "ListEventFeedsResponse",
                 &cv2::ListEventFeedsResponse {
@@ -265,7 +265,7 @@ fn account(created: AccountCreated, now: Timestamp) -> cv2::CreateAccountRespons
     }
 }
 
-fn feed(feed: EventFeedInfo) -> cv2::EventFeedMetadata {
+fn feed(feed: &EventFeedInfo) -> cv2::EventFeedMetadata {
     let number = |kind: &EventType| {
         i32::from(match kind {
             EventType::Usage => cv2::EventType::Usage,

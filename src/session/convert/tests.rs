@@ -13,6 +13,7 @@ fn read(kind: TaskType) -> TaskKind {
     task(message).kind
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of the field")]
 fn id(kind: &str, id: &str) -> Option<cv2::ResourceId> {
     Some(cv2::ResourceId {
         resource_type: kind.to_owned(),
@@ -21,6 +22,7 @@ fn id(kind: &str, id: &str) -> Option<cv2::ResourceId> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of the field")]
 fn resource(kind: &str, name: &str) -> Option<cv2::Resource> {
     Some(cv2::Resource {
         id: id(kind, name),
@@ -64,6 +66,7 @@ fn a_sync_task_carries_every_field() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn malformed_payloads_carry_their_error_with_them() {
     let unknown = Code::Unknown;
     let cases: Vec<(TaskType, Code)> = vec![
@@ -206,7 +209,7 @@ fn a_rate_limit_says_when_it_ends() {
     let limit = RateLimit {
         limit: 1,
         remaining: 0,
-        reset_after: std::time::Duration::from_secs(60),
+        reset_after: std::time::Duration::from_mins(1),
         over: true,
     };
     let error = TaskError::new(Code::Unavailable, "x").with(Detail::RateLimited(limit));

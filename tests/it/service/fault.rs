@@ -1,1 +1,324 @@
-//! Faults that must end well.
+//! Faults that must end well: each task is finished once or honestly failed, nothing of a partial sync is uploaded, no
+//! file is left, and the session goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_ping_one::runtime::supervisor::Ending;
+use baton_ping_one::session::{C1Credentials, SessionError};
+use sandbox::c1::proto::baton as pb;
+use sandbox::c1::{Identity, Rpc, Step, TokenStep, ksuid};
+use tokio::time::{Instant, sleep};
+
+use super::fake::{FakeSyncs, SyncPlan, WritePlan};
+use super::rig::{CLIENT_ID, Rig, Setup, gaps};
+use super::script::{grant, sync};
+
+fn codes(rig: &Rig, id: &str) -> Vec<i32> {
+    let finishes = rig.server.finishes(id).into_iter();
+    finishes
+        .map(|finish| finish.status.map_or(0, |status| status.code))
+        .collect()
+}
+
+fn clean(rig: &Rig) {
+    assert!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
+    assert_eq!(rig.syncs.files(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c1_down_for_an_hour_in_the_middle_of_a_sync() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.syncs.plan(SyncPlan::UntilCancelled);
+    let lost = rig.server.queue(sync());
+    rig.server.wait_for("Heartbeat", 1).await;
+    rig.server.set_down(true);
+    sleep(Duration::from_hours(1)).await;
+    assert!(rig.metric("baton_ping_one_session_connected 0"));
+    assert!(rig.server.finishes(&lost).is_empty());
+    rig.syncs.plan(SyncPlan::File(Duration::from_secs(1), 1000));
+    rig.server.set_down(false);
+    rig.server.requeue_unfinished();
+    let up = Instant::now();
+    rig.server.finished(&lost).await;
+    assert!(
+        up.elapsed() < Duration::from_secs(75),
+        "the next poll is at most a minute away"
+    );
+    assert_eq!(codes(&rig, &lost), [0]);
+    assert_eq!(rig.server.count("Hello"), 1, "the session is the same");
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expires_during_sync_and_upload_is_renewed() {
+    let rig = Rig::started(Setup {
+        token_lifetime: 15,
+        ..Setup::default()
+    })
+    .await;
+    rig.syncs.plan(SyncPlan::File(Duration::from_mins(5), 3_000_000));
+    rig.server.plan(Rpc::Heartbeat, vec![Step::NextHeartbeat(7); 60]);
+    rig.server.plan(Rpc::UploadAsset, [Step::StallAfter(1)]);
+    let id = rig.server.queue(sync());
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [0]);
+    assert!(rig.metric("baton_ping_one_heartbeat_failures_total 0"));
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_refused_in_an_upload_is_renewed_for_the_next_attempt() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.server.plan(Rpc::UploadAsset, [Step::CutAfter(1, 16)]);
+    let id = rig.server.queue(sync());
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [0]);
+    assert_eq!(rig.server.count("Token"), 2);
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_is_cut_after_any_chunk_starts_again() {
+    for cut in 0..=3 {
+        for step in [Step::CutAfter(cut, 14), Step::DisconnectAfter(cut)] {
+            let rig = Rig::started(Setup::default()).await;
+            rig.server.plan(Rpc::UploadAsset, [step.clone()]);
+            let id = rig.server.queue(sync());
+            rig.server.finished(&id).await;
+            assert_eq!(codes(&rig, &id), [0], "{step:?}");
+            let uploads = rig.server.uploads(&id);
+            let files: Vec<_> = uploads.iter().filter_map(|upload| upload.file.as_ref()).collect();
+            assert_eq!(files.len(), 1, "{step:?}");
+            assert_eq!(std::fs::read(files[0]).unwrap(), FakeSyncs::bytes(1_200_000));
+            clean(&rig);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_took_effect_without_an_answer_is_sent_again() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.server.plan(Rpc::UploadAsset, [Step::EffectThenStatus(14)]);
+    let id = rig.server.queue(sync());
+    rig.server.finished(&id).await;
+    assert_eq!((codes(&rig, &id), rig.server.uploads(&id).len()), (vec![0], 2));
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_task_twice_is_worked_on_once_and_does_not_spin() {
+    for batched in [false, true] {
+        let rig = Rig::started(Setup {
+            batched,
+            ..Setup::default()
+        })
+        .await;
+        rig.writes.plan(WritePlan::Slow(Duration::from_secs(30)));
+        let task = pb::Task {
+            id: ksuid(),
+            task_type: Some(grant()),
+            ..Default::default()
+        };
+        for _ in 0..5 {
+            rig.server.queue_task(task.clone());
+        }
+        rig.server.finished(&task.id).await;
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!((rig.writes.calls(), codes(&rig, &task.id).len()), (1, 1));
+        assert!(rig.server.count(if batched { "GetTasks" } else { "GetTask" }) < 60);
+        clean(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_come_faster_than_the_work_wait_for_a_slot() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_secs(10)));
+    let ids: Vec<_> = (0..12).map(|_| rig.server.queue(grant())).collect();
+    let started = Instant::now();
+    for id in &ids {
+        rig.server.finished(id).await;
+        assert_eq!(codes(&rig, id), [0]);
+    }
+    let took = started.elapsed().as_secs();
+    assert!((40..=45).contains(&took), "four rounds of three: {took}");
+    // That a task was asked for without a free slot would be a violation.
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_does_not_delay_other_tasks() {
+    let rig = Rig::started(Setup {
+        idle_poll: Duration::ZERO,
+        ..Setup::default()
+    })
+    .await;
+    rig.syncs.plan(SyncPlan::UntilCancelled);
+    rig.server.queue(sync());
+    rig.server.wait_for("Heartbeat", 1).await;
+    for _ in 0..10 {
+        let started = Instant::now();
+        let id = rig.server.queue(grant());
+        rig.server.finished(&id).await;
+        assert!(started.elapsed() <= Duration::from_millis(1100), "within one poll");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sigterm_while_idle_and_while_starting_ends_at_once() {
+    let mut rig = Rig::started(Setup::default()).await;
+    rig.server.wait_for("GetTask", 3).await;
+    let started = Instant::now();
+    assert_eq!(rig.stop().await, Ending::Clean);
+    assert!(started.elapsed() < Duration::from_millis(10));
+    let mut rig = Rig::new(Setup::default()).await;
+    rig.server.set_down(true);
+    rig.start();
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(rig.stop().await, Ending::Clean);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sigterm_during_a_long_poll_does_not_wait_for_it() {
+    let mut rig = Rig::new(Setup::default()).await;
+    rig.server.plan(Rpc::GetTask, [Step::Hang]);
+    rig.start();
+    rig.server.wait_for("GetTask", 1).await;
+    let started = Instant::now();
+    assert_eq!(rig.stop().await, Ending::Clean);
+    assert!(started.elapsed() < Duration::from_millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sigterm_during_an_upload_reports_it_as_cancelled() {
+    let mut rig = Rig::started(Setup::default()).await;
+    rig.syncs.plan(SyncPlan::File(Duration::ZERO, 20_000_000));
+    rig.server.plan(Rpc::UploadAsset, [Step::StallAfter(1)]);
+    let id = rig.server.queue(sync());
+    rig.server.wait_for("Heartbeat", 1).await;
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.stop().await, Ending::Clean);
+    assert_eq!(codes(&rig, &id), [1]);
+    assert!(rig.server.uploads(&id).iter().all(|upload| upload.file.is_none()));
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_task_fails_the_task_and_not_the_process() {
+    let mut rig = Rig::started(Setup::default()).await;
+    rig.syncs.plan(SyncPlan::Panic);
+    let id = rig.server.queue(sync());
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [13]);
+    let id = rig.server.queue(grant());
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [0]);
+    assert_eq!(rig.stop().await, Ending::Clean);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_wedged_fails_liveness() {
+    let mut rig = Rig::new(Setup {
+        metadata_hangs: true,
+        ..Setup::default()
+    })
+    .await;
+    rig.start();
+    sleep(Duration::from_secs(55)).await;
+    let late = |rig: &Rig| {
+        rig.liveness
+            .states()
+            .iter()
+            .any(|one| one.name == "session" && one.late_by.is_some())
+    };
+    assert!(!late(&rig));
+    sleep(Duration::from_secs(10)).await;
+    assert!(late(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_or_waiting_session_does_not_fail_liveness() {
+    let mut rig = Rig::new(Setup {
+        slots: 1,
+        ..Setup::default()
+    })
+    .await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_secs(590)));
+    rig.server.plan(
+        Rpc::GetTask,
+        [Step::NextPoll(300), Step::Delay(Duration::from_secs(350))],
+    );
+    rig.server.queue(grant());
+    rig.start();
+    for _ in 0..130 {
+        sleep(Duration::from_secs(10)).await;
+        assert!(rig.liveness.states().iter().all(|one| one.late_by.is_none()));
+    }
+    assert_eq!(rig.server.count("FinishTask"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_credentials_are_used_after_they_were_proved_and_refused_ones_are_not() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.server.wait_for("GetTask", 1).await;
+    let wrong = Identity::from_seed(CLIENT_ID, [8; 32]).unwrap();
+    let wrong = C1Credentials::parse(&wrong.client_id, &wrong.client_secret).unwrap();
+    let refused = rig.session.replace_credentials(wrong).await;
+    assert!(matches!(refused, Err(SessionError::Unproved(_))));
+    let same = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
+    let same = C1Credentials::parse(&same.client_id, &same.client_secret).unwrap();
+    rig.session.replace_credentials(same).await.unwrap();
+    let other = Identity::from_seed("x@other.example/baton", [7; 32]).unwrap();
+    let other = C1Credentials::parse(&other.client_id, &other.client_secret).unwrap();
+    assert!(matches!(
+        rig.session.replace_credentials(other).await,
+        Err(SessionError::OtherHost)
+    ));
+    let polls = rig.server.count("GetTask");
+    rig.server.wait_for("GetTask", polls + 5).await;
+    let gaps = gaps(&rig.server.times("GetTask"));
+    assert!(
+        gaps.iter().all(|gap| *gap < 1.2),
+        "the session did not notice: {gaps:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_fails_in_the_middle_is_asked_again() {
+    let rig = Rig::started(Setup {
+        token_lifetime: 12,
+        ..Setup::default()
+    })
+    .await;
+    rig.server.wait_for("GetTask", 1).await;
+    rig.server
+        .plan_tokens([TokenStep::Status(500), TokenStep::Status(500), TokenStep::Status(401)]);
+    sleep(Duration::from_mins(2)).await;
+    let id = rig.server.queue(grant());
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [0]);
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn losing_the_lease_cancels_the_tasks_and_a_new_term_says_hello_again() {
+    use baton_ping_one::runtime::shutdown::Shutdown;
+    let rig = Rig::new(Setup::default()).await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_mins(10)));
+    let shutdown = Shutdown::new();
+    for round in 1..=2 {
+        let term = shutdown.term();
+        let id = rig.server.queue(grant());
+        let session = Arc::clone(&rig.session);
+        let lost = async {
+            rig.server.wait_until(|_| rig.writes.calls() == round).await;
+            term.end();
+        };
+        let (served, ()) = tokio::join!(session.run(&term), lost);
+        served.unwrap();
+        assert_eq!(codes(&rig, &id), [1]);
+        assert_eq!(rig.server.count("Hello"), round);
+    }
+    clean(&rig);
+}

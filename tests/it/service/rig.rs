@@ -35,6 +35,8 @@ pub struct Setup {
     pub idle_poll: Duration,
     pub token_lifetime: i64,
     pub user_agent_suffix: Option<String>,
+    /// The connector's metadata never comes.
+    pub metadata_hangs: bool,
 }
 
 impl Default for Setup {
@@ -48,6 +50,7 @@ impl Default for Setup {
             idle_poll: Duration::from_secs(1),
             token_lifetime: 3600,
             user_agent_suffix: None,
+            metadata_hangs: false,
         }
     }
 }
@@ -75,7 +78,7 @@ impl<F: Fn() -> tokio::io::DuplexStream + Send + Sync> Dialer for Within<F> {
     }
 }
 
-fn metadata() -> Vec<u8> {
+pub fn metadata() -> Vec<u8> {
     ConnectorMetadata {
         display_name: "PingOne".to_owned(),
         help_url: "https://example.org".to_owned(),
@@ -86,6 +89,7 @@ fn metadata() -> Vec<u8> {
 
 impl Rig {
     /// Everything built, nothing started.
+    #[expect(clippy::too_many_lines, reason = "a list of parts")]
     pub async fn new(setup: Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let identity = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
@@ -116,14 +120,21 @@ impl Rig {
             host_id: Some("pod-1".to_owned()),
             batched: setup.batched,
             task_concurrency: setup.slots,
-            token_limit: Duration::from_secs(300),
+            token_limit: Duration::from_mins(5),
             user_agent_suffix: setup.user_agent_suffix,
             trust: Trust::Only(vec![server.ca_der().clone()]),
-            drain_limit: GRACE - Duration::from_secs(5),
+            drain_limit: GRACE.checked_sub(Duration::from_secs(5)).unwrap(),
         };
         let session_parts = SessionParts {
             runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
-            metadata: Arc::new(|| Box::pin(async { Ok(metadata()) })),
+            metadata: Arc::new(move || {
+                Box::pin(async move {
+                    if setup.metadata_hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(metadata())
+                })
+            }),
             dialer: Arc::new(Within(server.dialer())),
             readiness: readiness.clone(),
             liveness: liveness.clone(),
@@ -187,7 +198,10 @@ impl Rig {
 
 /// Gaps between times, in seconds.
 pub fn gaps(times: &[Duration]) -> Vec<f64> {
-    times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect()
+    times
+        .windows(2)
+        .map(|pair| pair[1].checked_sub(pair[0]).unwrap().as_secs_f64())
+        .collect()
 }
 
 /// Whether each gap is as wanted, give or take a tenth.
@@ -199,9 +213,9 @@ pub fn close(gaps: &[f64], wanted: &[f64]) -> bool {
             .all(|(gap, want)| (gap - want).abs() <= want * 0.1 + 0.05)
 }
 
-/// Runs a script; what is still waiting after half a virtual hour has failed.
+/// Runs a script; what is still waiting after a virtual quarter of an hour has failed.
 pub async fn bounded(script: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::time::timeout(Duration::from_secs(1800), script)
+    tokio::time::timeout(Duration::from_mins(15), script)
         .await
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("still waiting after half an hour")))
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("still waiting after a quarter of an hour")))
 }

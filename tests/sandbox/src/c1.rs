@@ -9,7 +9,7 @@ mod listener;
 mod log;
 mod options;
 mod program;
-#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::clone_on_ref_ptr, rustdoc::all)]
 pub mod proto;
 mod script;
 mod server;

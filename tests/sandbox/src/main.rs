@@ -21,7 +21,7 @@ enum Command {
     ///
     /// Its own paths on the API listener: GET /sandbox/requests, POST /sandbox/requests/reset, GET /sandbox/state[?full=true],
     /// POST /sandbox/faults, POST /sandbox/tokens/expire. A fault is JSON like
-    /// {"method":"GET","path":"*/users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2"}}}; actions: status,
+    /// {"method":"GET","path":"*/`users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2`"}}}; actions: status,
     /// refuse, truncated, html, reset-mid-body, reset, slow, trickle, hang, expired-token, gateway, content-type, body,
     /// cursor-expired, endless-page, duplicate-row, empty-page, short-page, answer-lost.
     Pingone(Box<pingone::Options>),

@@ -25,7 +25,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .with_state(server)
 }
 
-fn bad(error: impl ToString) -> (StatusCode, String) {
+fn bad(error: impl std::fmt::Display) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 
@@ -41,19 +41,21 @@ async fn tasks(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) -> 
         .collect::<Result<Vec<_>, _>>()
         .map_err(bad)?;
     let ids: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
-    tasks.into_iter().for_each(|task| server.queue_task(task));
+    for task in tasks {
+        server.queue_task(task);
+    }
     Ok(Json(json!({"ids": ids})))
 }
 
 /// `{"method": "FinishTask", "code": 14, "times": 3}`; without a code the call hangs.
 async fn faults(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) -> Answer {
-    let name = body["method"].as_str().unwrap_or_default();
+    let name = body.get("method").and_then(Value::as_str).unwrap_or_default();
     let rpc = Rpc::from_name(name).ok_or_else(|| bad("no such method"))?;
-    let step = match body["code"].as_i64() {
+    let step = match body.get("code").and_then(Value::as_i64) {
         Some(code) => Step::Status(i32::try_from(code).map_err(bad)?),
         None => Step::Hang,
     };
-    let times = usize::try_from(body["times"].as_u64().unwrap_or(1)).map_err(bad)?;
+    let times = usize::try_from(body.get("times").and_then(Value::as_u64).unwrap_or(1)).map_err(bad)?;
     server.plan(rpc, std::iter::repeat_n(step, times));
     Ok(Json(json!({})))
 }

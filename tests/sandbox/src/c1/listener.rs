@@ -122,7 +122,7 @@ where
         .map(|name| String::from_utf8_lossy(name).into_owned());
     state.record(
         connection.id,
-        BTreeMap::new(),
+        &BTreeMap::new(),
         Received::Connection(alpn.unwrap_or_default()),
     );
     let end = connection.end.clone();
@@ -147,6 +147,6 @@ async fn dispatch(
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let is_grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
-    let mut router = if is_grpc { routes.grpc } else { routes.token };
-    router.call(request.map(Body::new)).await
+    let mut target = if is_grpc { routes.grpc } else { routes.token };
+    target.call(request.map(Body::new)).await
 }

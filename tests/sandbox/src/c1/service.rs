@@ -16,7 +16,7 @@ use super::script::{Rpc, Step};
 use super::state::State;
 use super::{upload, validate};
 
-const FOREVER: Duration = Duration::from_secs(7 * 86_400);
+const FOREVER: Duration = Duration::from_hours(168);
 
 #[derive(Clone)]
 pub(super) struct BatonService(pub(super) Arc<State>);
@@ -128,7 +128,7 @@ impl Service for BatonService {
         let call = self.open(Rpc::Hello, &request)?;
         let request = request.into_inner();
         let received = Received::Hello(Box::new(request.clone()));
-        self.0.record(call.connection.id, call.metadata.clone(), received);
+        self.0.record(call.connection.id, &call.metadata, received);
         self.authorize(Rpc::Hello, &call)?;
         self.check(Rpc::Hello, validate::hello(&request))?;
         let step = self.0.next_step(Rpc::Hello);
@@ -150,11 +150,8 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceGetTaskResponse>, Status> {
         let call = self.open(Rpc::GetTask, &request)?;
         let request = request.into_inner();
-        self.0.record(
-            call.connection.id,
-            call.metadata.clone(),
-            Received::GetTask(request.clone()),
-        );
+        self.0
+            .record(call.connection.id, &call.metadata, Received::GetTask(request.clone()));
         self.authorize(Rpc::GetTask, &call)?;
         self.check(Rpc::GetTask, validate::host_id(&request.host_id))?;
         self.must_be_greeted(Rpc::GetTask)?;
@@ -192,11 +189,8 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceGetTasksResponse>, Status> {
         let call = self.open(Rpc::GetTasks, &request)?;
         let request = request.into_inner();
-        self.0.record(
-            call.connection.id,
-            call.metadata.clone(),
-            Received::GetTasks(request.clone()),
-        );
+        self.0
+            .record(call.connection.id, &call.metadata, Received::GetTasks(request.clone()));
         self.authorize(Rpc::GetTasks, &call)?;
         self.check(Rpc::GetTasks, validate::get_tasks(&request))?;
         self.must_be_greeted(Rpc::GetTasks)?;
@@ -231,11 +225,8 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceHeartbeatResponse>, Status> {
         let call = self.open(Rpc::Heartbeat, &request)?;
         let request = request.into_inner();
-        self.0.record(
-            call.connection.id,
-            call.metadata.clone(),
-            Received::Heartbeat(request.clone()),
-        );
+        self.0
+            .record(call.connection.id, &call.metadata, Received::Heartbeat(request.clone()));
         self.authorize(Rpc::Heartbeat, &call)?;
         self.check(Rpc::Heartbeat, validate::heartbeat(&request))?;
         let step = self.0.next_step(Rpc::Heartbeat);
@@ -281,11 +272,8 @@ impl Service for BatonService {
     ) -> Result<Response<pb::BatonServiceFinishTaskResponse>, Status> {
         let call = self.open(Rpc::FinishTask, &request)?;
         let request = request.into_inner();
-        self.0.record(
-            call.connection.id,
-            call.metadata.clone(),
-            Received::Finish(request.clone()),
-        );
+        self.0
+            .record(call.connection.id, &call.metadata, Received::Finish(request.clone()));
         self.authorize(Rpc::FinishTask, &call)?;
         self.check(Rpc::FinishTask, validate::finish(&request))?;
         let step = self.0.next_step(Rpc::FinishTask);

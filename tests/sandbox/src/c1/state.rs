@@ -67,7 +67,7 @@ impl State {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn record(&self, connection: u64, metadata: BTreeMap<String, String>, received: Received) {
+    pub(super) fn record(&self, connection: u64, metadata: &BTreeMap<String, String>, received: Received) {
         let at = self.started.elapsed();
         let mut inside = self.lock();
         let at = inside.clock_factor.map_or(at, |factor| at.mul_f64(factor));

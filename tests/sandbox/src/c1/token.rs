@@ -64,12 +64,12 @@ async fn token(
     request.status = status;
     state.record(
         connection.id,
-        std::collections::BTreeMap::new(),
+        &std::collections::BTreeMap::new(),
         Received::Token(request),
     );
     match step {
         Some(TokenStep::Delay(delay)) => tokio::time::sleep(delay).await,
-        Some(TokenStep::Hang) => tokio::time::sleep(Duration::from_secs(86_400)).await,
+        Some(TokenStep::Hang) => tokio::time::sleep(Duration::from_hours(24)).await,
         _ => {}
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -160,7 +160,11 @@ fn verified(assertion: &str, key: &[u8]) -> Result<[String; 2], String> {
 /// Members in their order and no others; a nonce that was not used before.
 fn check_header(state: &State, text: &str) -> Result<(), String> {
     let header: Value = serde_json::from_str(text).map_err(|_| "header is no JSON")?;
-    let nonce = header["nonce"].as_str().unwrap_or_default().to_owned();
+    let nonce = header
+        .get("nonce")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let kid = header
         .get("kid")
         .map_or_else(String::new, |kid| format!("\"kid\":{kid},"));
@@ -178,7 +182,7 @@ fn check_header(state: &State, text: &str) -> Result<(), String> {
 
 fn check_claims(text: &str, client_id: &str, audience: &str) -> Result<(), String> {
     let claims: Value = serde_json::from_str(text).map_err(|_| "claims are no JSON")?;
-    let number = |name: &str| claims[name].as_i64().ok_or_else(|| name.to_owned());
+    let number = |name: &str| claims.get(name).and_then(Value::as_i64).ok_or_else(|| name.to_owned());
     let (exp, nbf, iat) = (number("exp")?, number("nbf")?, number("iat")?);
     let wanted = format!(
         "{{\"iss\":\"{client_id}\",\"sub\":\"{client_id}\",\"aud\":\"{audience}\",\"exp\":{exp},\"nbf\":{nbf},\"iat\":{iat}}}"

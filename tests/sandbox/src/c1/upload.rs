@@ -51,7 +51,7 @@ pub(super) async fn receive(
         drop(std::fs::remove_file(path));
     }
     let received = Received::Upload(receiving.upload);
-    service.0.record(call.connection.id, call.metadata, received);
+    service.0.record(call.connection.id, &call.metadata, received);
     outcome.map(|()| Response::new(pb::BatonServiceUploadAssetResponse::default()))
 }
 
@@ -104,7 +104,7 @@ async fn cut(step: &Step, chunks: usize, call: &Call) -> Result<(), Status> {
             Err(Status::unavailable("disconnected by script"))
         }
         Step::StallAfter(count) if chunks == *count => {
-            sleep(Duration::from_secs(7 * 86_400)).await;
+            sleep(Duration::from_hours(168)).await;
             Ok(())
         }
         _ => Ok(()),

@@ -136,7 +136,7 @@ impl World {
         if allowed { Ok(Reach::All) } else { Err(self.denied()) }
     }
 
-    /// 401/403 ACCESS_FAILED (3.4, S).
+    /// 401/403 `ACCESS_FAILED` (3.4, S).
     pub(crate) fn denied(&self) -> Refusal {
         let status = if self.options.access.denied_status == 401 {
             401

@@ -24,7 +24,7 @@ pub(crate) struct Event<'a> {
 
 impl World {
     /// Records an event with the call's worker as actor (members D, nesting G).
-    pub(crate) fn record(&mut self, call: &Call<'_>, event: Event<'_>) {
+    pub(crate) fn record(&mut self, call: &Call<'_>, event: &Event<'_>) {
         let Some(worker) = self.applications.get(call.worker) else {
             return;
         };
@@ -57,7 +57,7 @@ impl World {
             "population": {"id": population}, "href": self.link(&format!("/users/{id}")).get("href")});
         self.record(
             call,
-            Event {
+            &Event {
                 action,
                 resource,
                 description: format!("{action} {id}"),
@@ -179,6 +179,6 @@ fn fits(filter: &Filter, event: &Value) -> bool {
             let inner = Filter::Compare("correlationId".to_owned(), *op, literal.clone());
             filter::matches(&inner, event, &|_, _| false)
         }
-        other => filter::matches(other, event, &|_, _| false),
+        Filter::Compare(..) => filter::matches(filter, event, &|_, _| false),
     }
 }

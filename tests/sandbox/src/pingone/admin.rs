@@ -20,7 +20,7 @@ pub(crate) fn answer(
     let get = *method == Method::GET;
     let answer = match path {
         "/sandbox/requests" if get => {
-            serde_json::to_value(shared.ledger.read()).map_or_else(failed, |v| Answer::json(200, &v))
+            serde_json::to_value(shared.ledger.read()).map_or_else(|error| failed(&error), |v| Answer::json(200, &v))
         }
         "/sandbox/requests/reset" if !get => {
             shared.ledger.reset();
@@ -30,9 +30,8 @@ pub(crate) fn answer(
             let lines = AnswerBody::Lines(Box::new(state::lines(Arc::clone(shared))));
             return response(200, lines, "application/x-ndjson");
         }
-        "/sandbox/state" if get => {
-            serde_json::to_value(state::sizes(&shared.read_world())).map_or_else(failed, |v| Answer::json(200, &v))
-        }
+        "/sandbox/state" if get => serde_json::to_value(state::sizes(&shared.read_world()))
+            .map_or_else(|error| failed(&error), |v| Answer::json(200, &v)),
         "/sandbox/faults" if !get => match serde_json::from_slice::<Vec<Fault>>(body) {
             Ok(faults) => {
                 shared.faults.set(faults);
@@ -53,7 +52,7 @@ pub(crate) fn answer(
     response(answer.status, AnswerBody::Whole(Some(answer.body)), &kind)
 }
 
-fn failed(error: serde_json::Error) -> Answer {
+fn failed(error: &serde_json::Error) -> Answer {
     Answer::typed(500, "text/plain", error.to_string())
 }
 

@@ -87,12 +87,12 @@ impl Refusal {
         self
     }
 
-    /// 400 INVALID_DATA with one detail (3.4, S).
+    /// 400 `INVALID_DATA` with one detail (3.4, S).
     pub(crate) fn invalid(code: &str, target: &str, message: &str) -> Self {
         Self::new(400, "INVALID_DATA", INVALID).detail(code, Some(target), message)
     }
 
-    /// 400 INVALID_REQUEST / INVALID_PARAMETER (3.4, S).
+    /// 400 `INVALID_REQUEST` / `INVALID_PARAMETER` (3.4, S).
     pub(crate) fn parameter(target: &str) -> Self {
         Self::new(
             400,
@@ -129,7 +129,7 @@ impl Refusal {
         )
     }
 
-    /// 401 ACCESS_FAILED / INVALID_TOKEN (3.4, S).
+    /// 401 `ACCESS_FAILED` / `INVALID_TOKEN` (3.4, S).
     pub(crate) fn token() -> Self {
         Self::new(
             401,
@@ -139,7 +139,7 @@ impl Refusal {
         .detail("INVALID_TOKEN", None, "The access token is invalid or expired.")
     }
 
-    /// 400 REQUEST_FAILED (3.4, S).
+    /// 400 `REQUEST_FAILED` (3.4, S).
     pub(crate) fn failed(code: &str, message: &str) -> Self {
         Self::new(
             400,
@@ -147,6 +147,41 @@ impl Refusal {
             "The request could not be completed. There was an issue processing the request",
         )
         .detail(code, None, message)
+    }
+
+    /// 500 `UNEXPECTED_ERROR` (3.4, S).
+    pub(crate) fn unexpected() -> Self {
+        Self::new(
+            500,
+            "UNEXPECTED_ERROR",
+            "The request could not be completed. An unexpected error occurred.",
+        )
+    }
+
+    /// The platform's refusal for a bare status.
+    pub(crate) fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::token(),
+            403 => Self::new(
+                403,
+                "ACCESS_FAILED",
+                "The request could not be completed. You do not have access to this resource.",
+            ),
+            404 => Self::missing(),
+            405 => Self::method(),
+            415 => Self::media_type(),
+            429 => Self::new(
+                429,
+                "REQUEST_LIMITED",
+                "The request could not be completed. There were too many requests.",
+            )
+            .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded."),
+            400..=499 => Self::new(status, "INVALID_REQUEST", "The request could not be completed."),
+            _ => Self {
+                status,
+                ..Self::unexpected()
+            },
+        }
     }
 
     pub(crate) fn answer(&self, id: Uuid) -> Answer {

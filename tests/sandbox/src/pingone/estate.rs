@@ -281,7 +281,7 @@ impl World {
         };
         let all = CORE.iter().map(|name| (*name, "CORE"));
         let all = all.chain(STANDARD.iter().map(|name| (*name, "STANDARD")));
-        let all = all.chain(super::writes::CUSTOM_ATTRIBUTES.iter().map(|name| (*name, "CUSTOM")));
+        let all = all.chain(super::fields::CUSTOM_ATTRIBUTES.iter().map(|name| (*name, "CUSTOM")));
         all.zip(0..)
             .map(|((name, schema), number)| {
                 json!({
@@ -295,9 +295,9 @@ impl World {
     }
 
     /// Whether the schema has a custom attribute of that name.
-    pub(crate) fn is_custom_attribute(&self, name: &str) -> bool {
+    pub(crate) fn is_custom_attribute(name: &str) -> bool {
         let top = name.split('.').next().unwrap_or(name);
-        super::writes::CUSTOM_ATTRIBUTES.contains(&top)
+        super::fields::CUSTOM_ATTRIBUTES.contains(&top)
     }
 
     /// Identity providers (6.13, D).

@@ -472,7 +472,7 @@ mod tests {
         let people = people(0.5);
         let count = (0..people.count).filter(|n| people.person(*n).incomplete).count();
         assert!((900..1100).contains(&count), "{count}");
-        let number = (0..).find(|n| people.person(*n).incomplete).unwrap();
+        let number = (0..people.count).find(|n| people.person(*n).incomplete).unwrap();
         let mut out = Vec::new();
         people.render(number, &mut out);
         let user: serde_json::Value = serde_json::from_slice(&out).unwrap();

@@ -3,9 +3,10 @@
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
+use super::fields::{not_unique, object};
 use super::route::Principal;
 use super::world::{Assignment, World};
-use super::writes::{JSON, not_unique, object};
+use super::writes::JSON;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -202,7 +203,7 @@ impl World {
         let name = self.role(role).map(|role| role.name.clone()).unwrap_or_default();
         self.record(
             call,
-            Event {
+            &Event {
                 action,
                 resource,
                 description: format!("{action} {name}"),

@@ -9,7 +9,6 @@ use super::faults::{FaultAction, FaultBody, Lost, Plan, SeenOwned};
 use super::ids::{Kind, draw};
 use super::ledger::Ledger;
 use super::limits::{Bucket, Buckets};
-use super::lists::unexpected;
 use super::options::{GatewayText, RetryAfter};
 use super::paging::{Query, percent_decode};
 use super::route::{self, Route};
@@ -93,21 +92,10 @@ impl Shared {
             collect(body).await?
         };
         let request = Received { parts, body };
-        let path = request.parts.uri.path();
-        let inner = if side == Side::Api {
-            path.strip_prefix("/v1")
-        } else {
-            Some(path)
-        };
-        let route = inner.filter(|_| side == Side::Api).and_then(route::route);
-        let shape: Cow<'static, str> = match (&route, side) {
-            (Some(route), _) => Cow::Borrowed(route.shape),
-            (None, Side::Auth) => Cow::Borrowed("/{id}/as/token"),
-            (None, Side::Api) => Cow::Owned(route::unknown_shape(inner.unwrap_or(path))),
-        };
+        let (inner, route, shape) = place(side, request.parts.uri.path());
         let due = self.faults.due(|| SeenOwned {
             method: request.parts.method.to_string(),
-            path: inner.unwrap_or(path).to_owned(),
+            path: inner.to_owned(),
             shape: shape.clone().into_owned(),
             query: request
                 .parts
@@ -119,8 +107,9 @@ impl Shared {
         });
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         self.wait(serial, due.as_ref()).await;
+        let method = request.parts.method.as_str();
         if matches!(due, Some(FaultAction::Hang)) {
-            self.ledger.answered(request.parts.method.as_str(), shape, 0, 0);
+            self.ledger.answered(method, shape, 0, 0);
             return std::future::pending().await;
         }
         let correlation = self.ids.encode(Kind::Correlation, serial);
@@ -130,8 +119,7 @@ impl Shared {
         drop(working);
         let status = finished.as_ref().map_or(0, |(response, _)| response.status().as_u16());
         let bytes = finished.as_ref().map_or(0, |(_, bytes)| *bytes);
-        self.ledger
-            .answered(request.parts.method.as_str(), shape, status, bytes);
+        self.ledger.answered(method, shape, status, bytes);
         match finished {
             Ok((response, _)) => Ok(response),
             Err(Lost::Hang) => std::future::pending().await,
@@ -191,7 +179,7 @@ impl Shared {
             } => {
                 let mut answer = match body {
                     FaultBody::Platform => {
-                        let mut refusal = of_status(*status);
+                        let mut refusal = Refusal::of_status(*status);
                         refusal.retry_after.clone_from(retry_after);
                         return Some(Err(refusal));
                     }
@@ -367,7 +355,7 @@ impl Shared {
         match due {
             Some(FaultAction::Reset) => return Err(Lost::Reset),
             Some(FaultAction::AnswerLost(Lost::Status(status))) => {
-                answer = of_status(status).answer(correlation);
+                answer = Refusal::of_status(status).answer(correlation);
             }
             Some(FaultAction::AnswerLost(lost)) => return Err(lost),
             Some(FaultAction::Truncated(percent)) => answer.body.truncate(part(percent)),
@@ -382,7 +370,7 @@ impl Shared {
                 });
             }
             Some(FaultAction::Trickle(ms)) => {
-                body = Some(AnswerBody::drops(&answer.body, 64, Duration::from_millis(ms)))
+                body = Some(AnswerBody::drops(&answer.body, 64, Duration::from_millis(ms)));
             }
             _ => {}
         }
@@ -400,7 +388,7 @@ impl Shared {
         Ok((response, length))
     }
 
-    /// Headers of every answer (3.2, D): no ETag, no X-RateLimit (point 57).
+    /// Headers of every answer (3.2, D): no `ETag`, no X-RateLimit (point 57).
     fn headers(&self, headers: &mut HeaderMap, answer: &Answer, correlation: Uuid) {
         let fixed = |text: &'static str| http::HeaderValue::from_static(text);
         let mut put = |name: header::HeaderName, value: &str| {
@@ -451,27 +439,20 @@ impl Shared {
     }
 }
 
-/// The platform's refusal for a bare status.
-fn of_status(status: u16) -> Refusal {
-    match status {
-        401 => Refusal::token(),
-        403 => Refusal::new(
-            403,
-            "ACCESS_FAILED",
-            "The request could not be completed. You do not have access to this resource.",
-        ),
-        404 => Refusal::missing(),
-        405 => Refusal::method(),
-        415 => Refusal::media_type(),
-        429 => Refusal::new(
-            429,
-            "REQUEST_LIMITED",
-            "The request could not be completed. There were too many requests.",
-        )
-        .detail("LIMIT_EXCEEDED", None, "Rate limit exceeded."),
-        400..=499 => Refusal::new(status, "INVALID_REQUEST", "The request could not be completed."),
-        _ => Refusal { status, ..unexpected() },
+/// Where a path leads: the part below `/v1`, the route, the shape for the counts.
+fn place(side: Side, path: &str) -> (&str, Option<Route>, Cow<'static, str>) {
+    if side == Side::Auth {
+        return (path, None, Cow::Borrowed("/{id}/as/token"));
     }
+    let Some(inner) = path.strip_prefix("/v1") else {
+        return (path, None, Cow::Owned(route::unknown_shape(path)));
+    };
+    let route = route::route(inner);
+    let shape = route.as_ref().map_or_else(
+        || Cow::Owned(route::unknown_shape(inner)),
+        |route| Cow::Borrowed(route.shape),
+    );
+    (inner, route, shape)
 }
 
 async fn collect(body: Incoming) -> io::Result<Bytes> {

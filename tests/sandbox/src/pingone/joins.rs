@@ -3,10 +3,11 @@
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
+use super::fields::{not_unique, object, text_of};
 use super::filter;
 use super::route::Principal;
 use super::world::{Group, World, holds, insert, remove};
-use super::writes::{JSON, not_unique, object, text_of};
+use super::writes::JSON;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -158,7 +159,7 @@ impl World {
             "environment": {"id": self.environment}, "href": href.get("href")});
         self.record(
             call,
-            Event {
+            &Event {
                 action,
                 resource,
                 description: format!("{action} {}", found.id),
@@ -330,7 +331,7 @@ impl World {
             json!({"type": "GROUP", "id": group.id, "name": group.name, "environment": {"id": self.environment}});
         self.record(
             call,
-            Event {
+            &Event {
                 action,
                 resource,
                 description: format!("{action} {}", group.id),
@@ -396,7 +397,7 @@ impl World {
         let description = format!("{action} {}", population.id);
         self.record(
             call,
-            Event {
+            &Event {
                 action,
                 resource,
                 description,

@@ -107,7 +107,9 @@ impl Buckets {
             }
             taken.push(level);
         }
-        taken.into_iter().for_each(|level| level.tokens -= 1.0);
+        for level in taken {
+            level.tokens -= 1.0;
+        }
         Ok(())
     }
 
@@ -175,6 +177,17 @@ mod tests {
             told.contains(&("rlgDirAccessRps", 285)) && told.contains(&("rlgConfigRpm", 17142)),
             "{told:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn point_54_burst_and_share_are_knobs() {
+        let buckets = buckets(|limits| {
+            limits.rate_each = Some(10.0);
+            limits.rate_burst = 0.1;
+            limits.ip_share = 1.0;
+        });
+        assert_eq!((0..9).filter(|_| buckets.take(Bucket::Other).is_ok()).count(), 1);
+        assert!(buckets.told().contains(&("rlgDirBulkRps", 10)));
     }
 
     #[test]

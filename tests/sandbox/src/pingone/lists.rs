@@ -102,9 +102,9 @@ impl World {
         let expand = call.includes("expand", "population");
         Ok(self.write_page(call, "users", &page, 2150, |out, number| {
             if expand {
-                put_value(out, &self.user_with_population(number))
+                put_value(out, &self.user_with_population(number));
             } else {
-                self.render_user(number, out)
+                self.render_user(number, out);
             }
         }))
     }
@@ -112,7 +112,7 @@ impl World {
     /// Point 56 (S): a page with a row that cannot be served fails whole.
     fn check_poison(&self, page: &Page) -> Result<(), Refusal> {
         if !self.users.poisoned.is_empty() && page.rows.iter().any(|row| self.users.poisoned.contains(row)) {
-            return Err(unexpected());
+            return Err(Refusal::unexpected());
         }
         Ok(())
     }
@@ -168,7 +168,7 @@ impl World {
 
     fn filtered_users(&self, call: &Call<'_>, text: &str) -> Result<Rows<'_>, Refusal> {
         let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
-        filter::check_users(&parsed, &|name| self.is_custom_attribute(name))
+        filter::check_users(&parsed, &|name| Self::is_custom_attribute(name))
             .map_err(|problem| self.filter_refusal(&problem))?;
         if filter::has_direct(&parsed) && self.options.filters.refuse_direct {
             return Err(self.filter_refusal(&Problem::Unsupported("memberOfGroups.type".to_owned())));
@@ -176,25 +176,30 @@ impl World {
         let fits = |number: &u32| {
             self.in_view(call, *number) && self.filter_fits(&parsed, *number, &self.user_body(*number).into())
         };
-        if let Some(candidate) = self.single_candidate(&parsed) {
+        if let Candidates::Of(candidate) = self.single_candidate(&parsed) {
             return Ok(Rows::Owned(candidate.into_iter().filter(fits).collect()));
         }
         Ok(Rows::Owned((0..self.users.next).filter(fits).collect()))
     }
 
     /// Where the filter demands one id or user name, the only user that can match.
-    fn single_candidate(&self, filter: &Filter) -> Option<Option<u32>> {
+    fn single_candidate(&self, filter: &Filter) -> Candidates {
         match filter {
-            Filter::Compare(path, Op::Eq, Literal::Text(text)) if path == "username" => Some(self.user_named(text)),
-            Filter::Compare(path, Op::Eq, Literal::Text(text)) if path == "id" => {
-                Some(Uuid::try_parse(text).ok().and_then(|id| self.user_number(id)))
+            Filter::Compare(path, Op::Eq, Literal::Text(text)) if path == "username" => {
+                Candidates::Of(self.user_named(text))
             }
-            Filter::And(left, right) => self.single_candidate(left).or_else(|| self.single_candidate(right)),
-            _ => None,
+            Filter::Compare(path, Op::Eq, Literal::Text(text)) if path == "id" => {
+                Candidates::Of(Uuid::try_parse(text).ok().and_then(|id| self.user_number(id)))
+            }
+            Filter::And(left, right) => match self.single_candidate(left) {
+                Candidates::All => self.single_candidate(right),
+                found @ Candidates::Of(_) => found,
+            },
+            _ => Candidates::All,
         }
     }
 
-    /// 400 for a filter (3.4, S): INVALID_FILTER, or REQUEST_FAILED for an attribute that the schema lacks.
+    /// 400 for a filter (3.4, S): `INVALID_FILTER`, or `REQUEST_FAILED` for an attribute that the schema lacks.
     pub(crate) fn filter_refusal(&self, problem: &Problem) -> Refusal {
         let text = "The request could not be completed. The filter is invalid.";
         match problem {
@@ -239,7 +244,7 @@ impl World {
         };
         let page = self.page(&call.ask(), &rows, self.options.paging.max_page)?;
         Ok(self.write_page(call, "groups", &page, 1200, |out, number| {
-            put_value(out, &self.group_value(number, false))
+            put_value(out, &self.group_value(number, false));
         }))
     }
 
@@ -314,18 +319,15 @@ impl World {
         });
         let page = self.page(&call.ask(), &Rows::Owned(rows.collect()), self.options.paging.max_page)?;
         Ok(self.write_page(call, "populations", &page, 900, |out, number| {
-            put_value(out, &self.population_value(number))
+            put_value(out, &self.population_value(number));
         }))
     }
 }
 
-/// 500 UNEXPECTED_ERROR (3.4, S).
-pub(crate) fn unexpected() -> Refusal {
-    Refusal::new(
-        500,
-        "UNEXPECTED_ERROR",
-        "The request could not be completed. An unexpected error occurred.",
-    )
+/// Which users a filter has to be tried on.
+enum Candidates {
+    All,
+    Of(Option<u32>),
 }
 
 fn put_href(out: &mut Vec<u8>, href: &str) {

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::clock::stamp;
 use super::filter;
 use super::generate::{EPOCH_MS, id_text};
-use super::lists::{put_value, unexpected};
+use super::lists::put_value;
 use super::paging::Rows;
 use super::route::{Part, Principal};
 use super::world::{World, holds};
@@ -89,7 +89,7 @@ impl World {
     pub(crate) fn read_user(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if self.users.poisoned.contains(&number) {
-            return Err(unexpected());
+            return Err(Refusal::unexpected());
         }
         let mut user = if call.includes("expand", "population") {
             self.user_with_population(number)

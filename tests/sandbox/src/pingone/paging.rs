@@ -18,7 +18,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 INVALID_PARAMETER).
+    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 `INVALID_PARAMETER`).
     pub(crate) fn parse(raw: &'a str) -> Result<Self, Refusal> {
         let mut pairs = Vec::new();
         for part in raw.split('&').filter(|part| !part.is_empty()) {

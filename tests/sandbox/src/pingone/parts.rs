@@ -4,9 +4,10 @@
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::{parse_stamp, stamp};
+use super::fields::{object, text_of};
 use super::route::Part;
 use super::world::{World, insert, remove};
-use super::writes::{JSON, object, text_of};
+use super::writes::JSON;
 use http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

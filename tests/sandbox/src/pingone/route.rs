@@ -265,8 +265,12 @@ impl Target {
     /// Whether the method exists on this endpoint.
     pub(crate) fn takes(self, method: &Method) -> bool {
         let others: &[Method] = match self {
-            Target::Populations | Target::Users | Target::Groups | Target::Activities => &[Method::POST],
-            Target::Memberships(..) | Target::Assignments(..) => &[Method::POST],
+            Target::Populations
+            | Target::Users
+            | Target::Groups
+            | Target::Activities
+            | Target::Memberships(..)
+            | Target::Assignments(..) => &[Method::POST],
             Target::Membership(..) | Target::Assignment(..) | Target::Session(..) | Target::Device(..) => {
                 &[Method::DELETE]
             }
@@ -320,14 +324,13 @@ impl Target {
             Target::Assignments(..) | Target::Assignment(..) if assignments_in_config => Bucket::Config,
             Target::Assignments(..) | Target::Assignment(..) => Bucket::Assignments,
             Target::Users | Target::Groups if reads => Bucket::DirBulk,
-            Target::Users | Target::User(_) | Target::UserPart(..) | Target::Groups | Target::Group(_) => {
-                if reads {
-                    Bucket::DirAccess
-                } else {
-                    Bucket::DirWrite
-                }
-            }
-            Target::Memberships(..) | Target::Membership(..) => {
+            Target::Users
+            | Target::User(_)
+            | Target::UserPart(..)
+            | Target::Groups
+            | Target::Group(_)
+            | Target::Memberships(..)
+            | Target::Membership(..) => {
                 if reads {
                     Bucket::DirAccess
                 } else {

@@ -97,7 +97,7 @@ async fn connection(shared: Arc<Shared>, stream: tokio::net::TcpStream, side: Si
     });
     let mut builder = Builder::new(TokioExecutor::new());
     // No timer: a test that pauses time must not see its connections close.
-    builder.http1().max_buf_size(256 * 1024).pipeline_flush(true);
+    builder.http1().max_buf_size(256 * 1024);
     builder
         .http2()
         .max_concurrent_streams(1024)

@@ -53,7 +53,9 @@ pub(crate) fn sizes(world: &World) -> Sizes {
         users_with_roles += usize::from(!own.is_empty());
         see(&own);
     }
-    groups.iter().for_each(|group| see(&group.assignments));
+    for group in &groups {
+        see(&group.assignments);
+    }
     let direct = |group: &super::world::Group| group.direct_members(world.options.groups.external_members).len();
     let users = world.living_count();
     let mut sizes = Sizes {
@@ -336,25 +338,40 @@ fn group_lines(world: &World, number: u32) -> String {
     let Some(group) = world.group(number).filter(|group| !group.gone) else {
         return out;
     };
-    let ids = |list: &[u32]| list.iter().map(|user| json!(world.user_id(*user))).collect::<Value>();
-    let nested: Vec<u32> = members(world, number)
+    let nested = members(world, number)
         .into_iter()
         .filter(|(_, how)| how.nested)
-        .map(|(user, _)| user)
-        .collect();
+        .map(|(user, _)| user);
     let children = group
         .children
         .iter()
         .filter_map(|child| world.group(*child))
-        .map(|child| json!(child.id));
-    let value = json!({
+        .map(|child| child.id);
+    let head = json!({
         "kind": "group", "id": group.id, "name": group.name, "dynamic": group.user_filter.is_some(),
-        "external": group.source.is_some(), "direct": ids(&group.direct), "computed": ids(&group.auto), "nested": ids(&nested),
-        "children": children.collect::<Value>(),
+        "external": group.source.is_some(),
     });
-    line(&mut out, &value);
+    out.push_str(head.to_string().trim_end_matches('}'));
+    id_list(&mut out, "direct", group.direct.iter().map(|user| world.user_id(*user)));
+    id_list(&mut out, "computed", group.auto.iter().map(|user| world.user_id(*user)));
+    id_list(&mut out, "nested", nested.map(|user| world.user_id(user)));
+    id_list(&mut out, "children", children);
+    out.push_str("}\n");
     assignment_lines(&mut out, "group", group.id, &group.assignments);
     out
+}
+
+/// Appends `,"<key>":["…", …]`.
+fn id_list(out: &mut String, key: &str, ids: impl Iterator<Item = Uuid>) {
+    out.push_str(",\"");
+    out.push_str(key);
+    out.push_str("\":[");
+    for (at, id) in ids.enumerate() {
+        out.push_str(if at == 0 { "\"" } else { ",\"" });
+        out.push_str(id.hyphenated().encode_lower(&mut [0; 36]));
+        out.push('"');
+    }
+    out.push(']');
 }
 
 fn user_lines(world: &World, first: u32) -> String {

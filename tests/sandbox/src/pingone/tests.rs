@@ -18,6 +18,11 @@ pub(crate) struct Bench {
     pub(crate) token: String,
 }
 
+/// Identifier of a label of [`small`].
+pub(crate) fn id(label: &str) -> String {
+    small().build().id(label).unwrap().to_string()
+}
+
 /// Status and body of an answer; null for a body that is no JSON.
 pub(crate) type Said = (u16, Value);
 
@@ -104,10 +109,6 @@ impl Bench {
             .unwrap();
         let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         body["access_token"].as_str().unwrap_or("").to_owned()
-    }
-
-    pub(crate) fn id(&self, label: &str) -> String {
-        small().build().id(label).unwrap().to_string()
     }
 
     /// Path below the environment as a whole address.

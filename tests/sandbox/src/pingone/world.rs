@@ -2,12 +2,12 @@
 //! only what was made by hand or changed is stored. Invariants: member lists are sorted and hold living users only; a group's
 //! `all` is the union of what it and its nested groups hold; an object's number never changes and is never reused.
 
-use super::clock::Clock;
+use super::clock::{Clock, parse_stamp};
 use super::filter::Filter;
 use super::generate::{People, Spec};
 use super::ids::{Ids, Kind};
 use super::options::Options;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -289,7 +289,9 @@ impl World {
     /// The user as an object without `_links`, as stored (nothing laid over).
     pub(crate) fn user_body(&self, number: u32) -> Map<String, Value> {
         if let Some(user) = self.users.stored.get(&number) {
-            return user.body.clone();
+            let mut body = user.body.clone();
+            self.end_lock(&mut body);
+            return body;
         }
         let mut out = Vec::with_capacity(2304);
         self.people.render(number, &mut out);
@@ -299,6 +301,22 @@ impl World {
                 body
             }
             _ => Map::new(),
+        }
+    }
+
+    /// An expired lock counts as none (6.5, D).
+    fn end_lock(&self, body: &mut Map<String, Value>) {
+        let account = body.get("account");
+        let until = account
+            .and_then(|account| account.get("unlockAt"))
+            .and_then(Value::as_str)
+            .and_then(parse_stamp);
+        if until.is_some_and(|until| until <= self.clock.unix_ms()) {
+            let enabled = body.get("enabled") == Some(&Value::Bool(true));
+            body.insert(
+                "account".to_owned(),
+                json!({"status": "OK", "canAuthenticate": enabled}),
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::stamp;
+use super::fields::{TEXTS, merge, not_unique, object, plausible_email, text_of, writable};
 use super::options::Treatment;
 use super::route::{Part, Target};
 use super::world::{Password, User, World, insert, remove};
@@ -13,48 +14,8 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Attributes that the customer added to the schema (point 61): two texts, a JSON one, a list.
-pub(crate) const CUSTOM_ATTRIBUTES: [&str; 4] = ["employeeNumber", "department", "preferences", "badges"];
-
 pub(crate) const JSON: &str = "application/json";
 const IMPORT: &str = "application/vnd.pingidentity.user.import+json";
-
-/// Text attributes that a client may write, with their longest length (6.4, S; others G).
-const TEXTS: [(&str, usize); 13] = [
-    ("username", 128),
-    ("email", 256),
-    ("externalId", 1024),
-    ("accountId", 1024),
-    ("locale", 256),
-    ("mobilePhone", 32),
-    ("nickname", 256),
-    ("preferredLanguage", 256),
-    ("primaryPhone", 32),
-    ("timezone", 256),
-    ("title", 256),
-    ("type", 256),
-    ("employeeNumber", 1024),
-];
-
-/// Attributes with parts, and the parts.
-const COMPLEX: [(&str, &[&str]); 3] = [
-    (
-        "name",
-        &[
-            "formatted",
-            "given",
-            "middle",
-            "family",
-            "honorificPrefix",
-            "honorificSuffix",
-        ],
-    ),
-    (
-        "address",
-        &["streetAddress", "locality", "region", "postalCode", "countryCode"],
-    ),
-    ("photo", &["href"]),
-];
 
 /// Attributes that have a path of their own or are the service's.
 const STATE: [&str; 7] = [
@@ -452,83 +413,4 @@ impl World {
             Err(self.denied())
         }
     }
-}
-
-/// The JSON object of a body; 400 for anything else (3.4, S).
-pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(body)) => Ok(body),
-        _ => Err(Refusal::new(
-            400,
-            "INVALID_REQUEST",
-            "The request could not be completed. The request body is not valid JSON.",
-        )),
-    }
-}
-
-pub(crate) fn text_of<'a>(body: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    body.get(key).and_then(Value::as_str)
-}
-
-/// 400 UNIQUENESS_VIOLATION (3.3).
-pub(crate) fn not_unique(target: &str) -> Refusal {
-    Refusal::invalid(
-        "UNIQUENESS_VIOLATION",
-        target,
-        "is unique but a non-unique value is provided",
-    )
-}
-
-fn writable(key: &str) -> bool {
-    TEXTS.iter().any(|(name, _)| *name == key)
-        || COMPLEX.iter().any(|(name, _)| *name == key)
-        || CUSTOM_ATTRIBUTES.contains(&key)
-}
-
-/// Lays what was sent over a user: null clears, unknown names and wrong case are ignored (points 27, 30).
-fn merge(body: &mut Map<String, Value>, sent: &Map<String, Value>) -> Result<(), Refusal> {
-    for (key, value) in sent.iter().filter(|(key, _)| writable(key)) {
-        let wrong = |target: &str| Refusal::invalid("INVALID_VALUE", target, "has a wrong type");
-        if value.is_null() {
-            body.remove(key);
-            continue;
-        }
-        if let Some((_, parts)) = COMPLEX.iter().find(|(name, _)| name == key) {
-            let Value::Object(value) = value else {
-                return Err(wrong(key));
-            };
-            let kept = body.entry(key.clone()).or_insert_with(|| json!({}));
-            let Value::Object(kept) = kept else {
-                return Err(wrong(key));
-            };
-            for part in *parts {
-                match value.get(*part) {
-                    None => {}
-                    Some(Value::Null) => drop(kept.remove(*part)),
-                    Some(Value::String(text)) => drop(kept.insert((*part).to_owned(), json!(text))),
-                    Some(_) => return Err(wrong(&format!("{key}.{part}"))),
-                }
-            }
-            if kept.is_empty() {
-                body.remove(key);
-            }
-            continue;
-        }
-        let text = TEXTS.iter().any(|(name, _)| name == key) || key == "department";
-        if text && !value.is_string() {
-            return Err(wrong(key));
-        }
-        if key == "badges" && !value.as_array().is_some_and(|list| list.iter().all(Value::is_string)) {
-            return Err(wrong(key));
-        }
-        body.insert(key.clone(), value.clone());
-    }
-    Ok(())
-}
-
-fn plausible_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else {
-        return false;
-    };
-    !local.is_empty() && domain.contains('.') && !text.contains([' ', '"']) && !domain.contains('@')
 }

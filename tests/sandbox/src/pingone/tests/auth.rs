@@ -215,7 +215,7 @@ async fn point_07_who_reads_roles_group_assignments_and_capabilities_is_a_knob()
         (Readers::Nobody, 403),
     ] {
         let bench = Bench::new(small().build(), |options| {
-            options.access.platform_role_readers = readers
+            options.access.platform_role_readers = readers;
         })
         .await;
         assert_eq!(bench.url(&roles(&bench)).await.0, expected);
@@ -227,7 +227,7 @@ async fn point_07_who_reads_roles_group_assignments_and_capabilities_is_a_knob()
             options.access.capabilities_hidden = hidden;
         })
         .await;
-        let tail = format!("/groups/{}/roleAssignments", bench.id("low"));
+        let tail = format!("/groups/{}/roleAssignments", id("low"));
         assert_eq!(bench.get(&tail).await.0, expected);
         assert_eq!(bench.get("/capabilities").await.0, expected);
     }
@@ -250,7 +250,7 @@ async fn point_07_a_service_that_is_not_licensed_says_so() {
         options.access.audit_off = true;
     })
     .await;
-    for tail in [format!("/users/{}/devices", bench.id("mara")), "/activities".to_owned()] {
+    for tail in [format!("/users/{}/devices", id("mara")), "/activities".to_owned()] {
         let (status, body) = bench.get(&tail).await;
         assert_eq!(status, 403);
         assert!(
@@ -269,10 +269,10 @@ async fn point_08_read_only_reads_and_does_not_write() {
     })
     .await;
     assert_eq!(bench.get("/users").await.0, 200);
-    let body = json!({"username": "new", "population": {"id": bench.id("staff")}});
+    let body = json!({"username": "new", "population": {"id": id("staff")}});
     assert_eq!(bench.json("POST", "/users", &body).await.0, 403);
-    let group = format!("/users/{}/memberOfGroups", bench.id("mara"));
-    assert_eq!(bench.json("POST", &group, &json!({"id": bench.id("mid")})).await.0, 403);
+    let group = format!("/users/{}/memberOfGroups", id("mara"));
+    assert_eq!(bench.json("POST", &group, &json!({"id": id("mid")})).await.0, 403);
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn point_09_a_population_scoped_worker_sees_its_population_only() {
         .await;
         assert_eq!(bench.users("enabled eq true").await, ["lena"]);
         assert_eq!(names(&bench.get("/users").await.1, "users", "username"), ["lena"]);
-        assert_eq!(bench.get(&format!("/users/{}", bench.id("mara"))).await.0, 404);
+        assert_eq!(bench.get(&format!("/users/{}", id("mara"))).await.0, 404);
         assert_eq!(
             names(&bench.get("/populations").await.1, "populations", "name"),
             ["guests"]
@@ -300,7 +300,7 @@ async fn point_09_a_user_name_conflict_with_a_hidden_user_is_seen() {
         options.access.worker_role = vec!["Identity Data Admin@POPULATION:1".to_owned()];
     })
     .await;
-    let body = json!({"username": "MARA", "email": "x@example.com", "population": {"id": bench.id("guests")}});
+    let body = json!({"username": "MARA", "email": "x@example.com", "population": {"id": id("guests")}});
     let said = bench.json("POST", "/users", &body).await;
     assert_eq!(error(&said), (400, "INVALID_DATA", "UNIQUENESS_VIOLATION", "username"));
 }
@@ -322,7 +322,7 @@ async fn point_10_a_new_role_takes_effect_late() {
 async fn point_11_an_unknown_environment_is_404_itself_and_refused_below() {
     for status in [403, 401, 400] {
         let bench = Bench::new(small().build(), |options| {
-            options.access.unknown_environment_status = status
+            options.access.unknown_environment_status = status;
         })
         .await;
         let url = format!(
@@ -341,7 +341,7 @@ async fn point_12_an_unknown_path_is_refused_by_the_gateway() {
         (GatewayText::MissingToken, "Missing Auth"),
     ] {
         let bench = Bench::new(small().build(), |options| options.access.gateway_text = text).await;
-        let group = format!("/groups/{}/members", bench.id("top"));
+        let group = format!("/groups/{}/members", id("top"));
         for url in [
             bench.env("/widgets"),
             bench.env(&group),
@@ -366,4 +366,16 @@ async fn paths_with_bad_identifiers_and_methods_are_told_apart() {
         error(&bench.get("/users/00000000-0000-4000-8000-000000000000").await).1,
         "NOT_FOUND"
     );
+}
+
+#[tokio::test]
+async fn point_01_scope_may_be_empty_and_the_size_of_a_token_is_a_knob() {
+    let (server, id, secret, path) = fake(|options| {
+        options.auth.empty_scope = true;
+        options.auth.token_bytes = 2000;
+    })
+    .await;
+    let body = ask(&server, &path, Some((&id, &secret)), &[GRANT]).await.1;
+    assert_eq!(body["scope"], "");
+    assert!((1990..2010).contains(&body["access_token"].as_str().unwrap().len()));
 }

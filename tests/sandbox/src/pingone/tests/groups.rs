@@ -5,23 +5,15 @@ use super::*;
 #[tokio::test]
 async fn point_39_a_user_filter_computes_members_typed_indirect() {
     let bench = Bench::new(small().build(), |_| {}).await;
-    let filter = |direct: &str| format!("memberOfGroups[id eq \"{}\"{direct}]", bench.id("filtered"));
+    let filter = |direct: &str| format!("memberOfGroups[id eq \"{}\"{direct}]", id("filtered"));
     assert_eq!(bench.users(&filter("")).await, ["lena", "mara"]);
     assert!(bench.users(&filter(" and type eq \"DIRECT\"")).await.is_empty());
     let row = bench
-        .get(&format!(
-            "/users/{}/memberOfGroups/{}",
-            bench.id("lena"),
-            bench.id("filtered")
-        ))
+        .get(&format!("/users/{}/memberOfGroups/{}", id("lena"), id("filtered")))
         .await;
     assert_eq!((row.0, row.1["type"].as_str()), (200, Some("INDIRECT")));
     let none = bench
-        .get(&format!(
-            "/users/{}/memberOfGroups/{}",
-            bench.id("ivo"),
-            bench.id("filtered")
-        ))
+        .get(&format!("/users/{}/memberOfGroups/{}", id("ivo"), id("filtered")))
         .await;
     assert_eq!(none.0, 404);
 }
@@ -29,20 +21,15 @@ async fn point_39_a_user_filter_computes_members_typed_indirect() {
 #[tokio::test]
 async fn point_40_members_of_a_nested_group_are_indirect_in_its_parents() {
     let bench = Bench::new(small().build(), |_| {}).await;
-    let body = bench
-        .get(&format!("/users/{}/memberOfGroups", bench.id("lena")))
-        .await
-        .1;
+    let body = bench.get(&format!("/users/{}/memberOfGroups", id("lena"))).await.1;
     let rows = body["_embedded"]["groupMemberships"].as_array().unwrap();
     let kind = |label: &str| {
-        let row = rows.iter().find(|row| row["id"] == bench.id(label)).unwrap();
+        let row = rows.iter().find(|row| row["id"] == id(label)).unwrap();
         row["type"].as_str().unwrap().to_owned()
     };
     assert_eq!(["low", "mid", "top"].map(kind), ["DIRECT", "INDIRECT", "INDIRECT"]);
     assert_eq!(
-        bench
-            .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("mid")))
-            .await,
+        bench.users(&format!("memberOfGroups[id eq \"{}\"]", id("mid"))).await,
         ["ivo", "lena", "mara"]
     );
 }
@@ -52,16 +39,11 @@ async fn point_41_groups_may_be_nested_in_a_ring() {
     let bench = Bench::new(small().build(), |_| {}).await;
     for ring in ["ring-a", "ring-b", "ring-c"] {
         assert_eq!(
-            bench
-                .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id(ring)))
-                .await,
+            bench.users(&format!("memberOfGroups[id eq \"{}\"]", id(ring))).await,
             ["ivo", "mara"]
         );
     }
-    let body = bench
-        .get(&format!("/groups/{}/memberOfGroups", bench.id("low")))
-        .await
-        .1;
+    let body = bench.get(&format!("/groups/{}/memberOfGroups", id("low"))).await.1;
     let kinds: Vec<(&str, &str)> = body["_embedded"]["groupMemberships"]
         .as_array()
         .unwrap()
@@ -82,17 +64,14 @@ async fn point_41_groups_may_be_nested_in_a_ring() {
 async fn point_42_members_of_external_groups_are_indirect_or_direct() {
     for (kind, direct) in [(SourceType::Indirect, 0), (SourceType::Direct, 1)] {
         let bench = Bench::new(small().build(), |options| options.groups.external_members = kind).await;
-        let filter = format!(
-            "memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]",
-            bench.id("outside")
-        );
+        let filter = format!("memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]", id("outside"));
         assert_eq!(bench.users(&filter).await.len(), direct);
-        let group = bench.get(&format!("/groups/{}", bench.id("outside"))).await.1;
+        let group = bench.get(&format!("/groups/{}", id("outside"))).await.1;
         assert_eq!(group["directMemberCounts"]["users"].as_u64(), Some(direct as u64));
         assert_eq!(group["sourceType"], "GATEWAY");
         assert_eq!(
             bench
-                .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("outside")))
+                .users(&format!("memberOfGroups[id eq \"{}\"]", id("outside")))
                 .await,
             ["ivo"]
         );

@@ -51,10 +51,7 @@ async fn point_54_assignments_have_their_own_group_or_the_configuration_one() {
         .await;
         assert_eq!(bench.get("/populations").await.0, 200);
         assert_eq!(
-            bench
-                .get(&format!("/users/{}/roleAssignments", bench.id("ivo")))
-                .await
-                .0,
+            bench.get(&format!("/users/{}/roleAssignments", id("ivo"))).await.0,
             expected
         );
     }
@@ -200,8 +197,8 @@ async fn point_56_a_poisoned_row_spoils_its_page_for_ever() {
     for _ in 0..3 {
         assert_eq!(error(&bench.get("/users").await), (500, "UNEXPECTED_ERROR", "", ""));
     }
-    assert_eq!(bench.get(&format!("/users/{}", bench.id("ivo"))).await.0, 500);
-    assert_eq!(bench.get(&format!("/users/{}", bench.id("mara"))).await.0, 200);
+    assert_eq!(bench.get(&format!("/users/{}", id("ivo"))).await.0, 500);
+    assert_eq!(bench.get(&format!("/users/{}", id("mara"))).await.0, 200);
     assert_eq!(bench.users("username eq \"lena\"").await, ["lena"]);
     let mut options = Options::default();
     options.timing.poisoned_user = vec![3];
@@ -299,7 +296,7 @@ async fn requests_are_counted_by_method_path_shape_and_status() {
     bench.get("/users").await;
     bench.get("/users").await;
     bench.get("/widgets").await;
-    bench.get(&format!("/users/{}/roleAssignments", bench.id("mara"))).await;
+    bench.get(&format!("/users/{}/roleAssignments", id("mara"))).await;
     let requests = bench.server.requests();
     assert_eq!(requests.of("GET", "/environments/{id}/users"), 2);
     assert_eq!(requests.of("GET", "/environments/{id}/users/{id}/roleAssignments"), 1);

@@ -103,7 +103,7 @@ async fn point_14_short_page_with_next() {
 #[tokio::test]
 async fn point_15_count_and_size_are_optional() {
     let bench = generated(50, |options| {
-        (options.paging.no_count, options.paging.no_size) = (true, true)
+        (options.paging.no_count, options.paging.no_size) = (true, true);
     })
     .await;
     let body = bench.get("/users?limit=10").await.1;
@@ -124,7 +124,7 @@ async fn point_16_a_cursor_is_sealed_bound_and_may_expire() {
     for url in [
         format!("{front}cursor={changed}"),
         format!("{front}cursor=abc"),
-        format!("{}&filter=enabled%20eq%20true", next),
+        format!("{next}&filter=enabled%20eq%20true"),
         next.replace("/users?", "/groups?"),
     ] {
         assert_eq!(error(&bench.url(&url).await), bad, "{url}");
@@ -150,7 +150,7 @@ async fn point_16_a_cursor_may_be_bound_to_its_token() {
 #[tokio::test]
 async fn point_17_hrefs_begin_with_the_public_base() {
     let bench = generated(50, |options| {
-        options.listen.public_base = Some("https://api.pingone.eu/v1/".to_owned())
+        options.listen.public_base = Some("https://api.pingone.eu/v1/".to_owned());
     })
     .await;
     let body = bench.get("/users?limit=10").await.1;
@@ -199,25 +199,25 @@ async fn point_19_users_are_filtered() {
             vec!["ivo", "lena"],
         ),
         ("email co \"@example\"".to_owned(), vec!["lena", "mara"]),
-        (format!("population.id eq \"{}\"", bench.id("guests")), vec!["lena"]),
-        (format!("id eq \"{}\"", bench.id("ivo")), vec!["ivo"]),
+        (format!("population.id eq \"{}\"", id("guests")), vec!["lena"]),
+        (format!("id eq \"{}\"", id("ivo")), vec!["ivo"]),
         (
-            format!("memberOfGroups[id eq \"{}\"]", bench.id("top")),
+            format!("memberOfGroups[id eq \"{}\"]", id("top")),
             vec!["ivo", "lena", "mara"],
         ),
         (
-            format!("memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]", bench.id("top")),
+            format!("memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]", id("top")),
             vec!["mara"],
         ),
         (
-            format!("memberOfGroups[id eq \"{}\"] and username eq \"ivo\"", bench.id("top")),
+            format!("memberOfGroups[id eq \"{}\"] and username eq \"ivo\"", id("top")),
             vec!["ivo"],
         ),
         (
             format!(
                 "memberOfGroups[id eq \"{0}\"] and memberOfGroups[id eq \"{1}\"]",
-                bench.id("top"),
-                bench.id("low")
+                id("top"),
+                id("low")
             ),
             vec!["lena", "mara"],
         ),
@@ -237,7 +237,7 @@ async fn point_19_the_type_may_be_refused_and_the_plain_form_may_mean_direct() {
         "memberOfGroups[id eq \"X\" and type eq \"DIRECT\"]",
         "enabled eq true and memberOfGroups[id eq \"X\" and type eq \"DIRECT\"]",
     ] {
-        let filter = form.replace('X', &bench.id("top"));
+        let filter = form.replace('X', &id("top"));
         assert_eq!(
             error(&bench.filtered("/users", &filter).await),
             (400, "INVALID_REQUEST", "INVALID_FILTER", "filter")
@@ -245,9 +245,7 @@ async fn point_19_the_type_may_be_refused_and_the_plain_form_may_mean_direct() {
     }
     let bench = Bench::new(small().build(), |options| options.filters.plain_means_direct = true).await;
     assert_eq!(
-        bench
-            .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("top")))
-            .await,
+        bench.users(&format!("memberOfGroups[id eq \"{}\"]", id("top"))).await,
         ["mara"]
     );
 }
@@ -291,23 +289,23 @@ async fn point_21_groups_and_populations_are_filtered() {
         ["ring-a", "ring-b", "ring-c"]
     );
     assert_eq!(
-        groups(format!("id eq \"{}\" or name eq \"mid\"", bench.id("low"))).await,
+        groups(format!("id eq \"{}\" or name eq \"mid\"", id("low"))).await,
         ["low", "mid"]
     );
     assert_eq!(
-        groups(format!("population.id eq \"{}\"", bench.id("guests"))).await,
+        groups(format!("population.id eq \"{}\"", id("guests"))).await,
         ["guests-only"]
     );
     assert_eq!(
         groups(format!(
             "memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]",
-            bench.id("top")
+            id("top")
         ))
         .await,
         ["mid"]
     );
     assert_eq!(
-        groups(format!("memberOfGroups[id eq \"{}\"]", bench.id("top"))).await,
+        groups(format!("memberOfGroups[id eq \"{}\"]", id("top"))).await,
         ["low", "mid"]
     );
     assert_eq!(
@@ -318,7 +316,7 @@ async fn point_21_groups_and_populations_are_filtered() {
     assert_eq!(names(&populations, "populations", "name"), ["staff"]);
     assert_eq!(error(&bench.filtered("/populations", "name eq \"staff\"").await).0, 400);
     let refusing = Bench::new(small().build(), |options| options.filters.refuse_nested_filter = true).await;
-    let filter = format!("memberOfGroups[id eq \"{}\"]", refusing.id("top"));
+    let filter = format!("memberOfGroups[id eq \"{}\"]", id("top"));
     assert_eq!(refusing.filtered("/groups", &filter).await.0, 400);
 }
 
@@ -326,7 +324,7 @@ async fn point_21_groups_and_populations_are_filtered() {
 async fn point_22_group_ids_come_with_a_single_user_only() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let user = bench
-        .get(&format!("/users/{}?include=memberOfGroupIDs", bench.id("lena")))
+        .get(&format!("/users/{}?include=memberOfGroupIDs", id("lena")))
         .await
         .1;
     let mut found: Vec<&str> = user["memberOfGroupIDs"]
@@ -336,11 +334,11 @@ async fn point_22_group_ids_come_with_a_single_user_only() {
         .map(|id| id.as_str().unwrap())
         .collect();
     found.sort_unstable();
-    let mut expected = ["top", "mid", "low", "filtered"].map(|label| bench.id(label));
+    let mut expected = ["top", "mid", "low", "filtered"].map(id);
     expected.sort_unstable();
     assert_eq!(found, expected);
     let named = bench
-        .get(&format!("/users/{}?include=memberOfGroupNames", bench.id("lena")))
+        .get(&format!("/users/{}?include=memberOfGroupNames", id("lena")))
         .await
         .1;
     assert_eq!(named["memberOfGroupNames"].as_array().unwrap().len(), 4);
@@ -358,13 +356,13 @@ async fn point_22_group_ids_come_with_a_single_user_only() {
 async fn point_23_expand_and_include_add_their_members() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let memberships = bench
-        .get(&format!("/users/{}/memberOfGroups?expand=group", bench.id("mara")))
+        .get(&format!("/users/{}/memberOfGroups?expand=group", id("mara")))
         .await
         .1;
     let rows = memberships["_embedded"]["groupMemberships"].as_array().unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| row["_embedded"]["group"]["id"] == row["id"]));
     let group = bench
-        .get(&format!("/groups/{}?include=totalMemberCounts", bench.id("top")))
+        .get(&format!("/groups/{}?include=totalMemberCounts", id("top")))
         .await
         .1;
     assert_eq!(
@@ -375,7 +373,7 @@ async fn point_23_expand_and_include_add_their_members() {
         (Some(3), Some(1))
     );
     let assignments = bench
-        .get(&format!("/users/{}/roleAssignments?expand=role", bench.id("mara")))
+        .get(&format!("/users/{}/roleAssignments?expand=role", id("mara")))
         .await
         .1;
     assert_eq!(
@@ -405,7 +403,7 @@ async fn point_37_users_without_parts_and_things_nobody_knows_yet() {
                 .unwrap()
                 .to_string()
         } else {
-            bench.id(label)
+            id(label)
         };
         body["_embedded"]["users"]
             .as_array()
@@ -445,7 +443,7 @@ async fn point_37_users_without_parts_and_things_nobody_knows_yet() {
 async fn point_31_unset_attributes_are_absent_or_null() {
     for nulls in [false, true] {
         let bench = Bench::new(small().build(), |options| options.users.nulls = nulls).await;
-        let user = bench.get(&format!("/users/{}", bench.id("ivo"))).await.1;
+        let user = bench.get(&format!("/users/{}", id("ivo"))).await.1;
         assert_eq!(user.get("email"), nulls.then_some(&Value::Null));
     }
 }

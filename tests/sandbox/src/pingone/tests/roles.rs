@@ -23,10 +23,7 @@ async fn point_47_roles_have_the_api_spelling_and_custom_ones_live_in_the_enviro
         bench.server.api_url()
     );
     assert_eq!(bench.url(&one).await.1["name"], "Identity Data Admin");
-    assert_eq!(
-        bench.get(&format!("/roles/{}", bench.id("Desk"))).await.1["type"],
-        "CUSTOM"
-    );
+    assert_eq!(bench.get(&format!("/roles/{}", id("Desk"))).await.1["type"], "CUSTOM");
 }
 
 #[tokio::test]
@@ -58,10 +55,7 @@ async fn point_48_one_role_on_two_scopes_is_two_items() {
             options.roles.no_inherited = true;
         })
         .await;
-        let body = bench
-            .get(&format!("/users/{}/roleAssignments", bench.id("mara")))
-            .await
-            .1;
+        let body = bench.get(&format!("/users/{}/roleAssignments", id("mara"))).await.1;
         let rows = body["_embedded"]["roleAssignments"].as_array().unwrap();
         let scopes: Vec<&str> = rows.iter().map(|row| row["scope"]["type"].as_str().unwrap()).collect();
         assert_eq!(
@@ -80,7 +74,7 @@ async fn point_48_one_role_on_two_scopes_is_two_items() {
         let one = bench
             .get(&format!(
                 "/users/{}/roleAssignments/{}",
-                bench.id("mara"),
+                id("mara"),
                 rows[1]["id"].as_str().unwrap()
             ))
             .await;
@@ -96,28 +90,19 @@ async fn point_48_inherited_assignments_stand_in_a_users_list_marked_or_not() {
             options.roles.inherited_unmarked = unmarked;
         })
         .await;
-        let body = bench
-            .get(&format!("/users/{}/roleAssignments", bench.id("lena")))
-            .await
-            .1;
+        let body = bench.get(&format!("/users/{}/roleAssignments", id("lena"))).await.1;
         let rows = body["_embedded"]["roleAssignments"].as_array().unwrap();
         assert_eq!(rows.len(), usize::from(!hidden));
         if let Some(row) = rows.first() {
             assert_eq!(row.get("group").is_none(), unmarked);
-            let group = bench
-                .get(&format!("/groups/{}/roleAssignments", bench.id("low")))
-                .await
-                .1;
+            let group = bench.get(&format!("/groups/{}/roleAssignments", id("low"))).await.1;
             assert_eq!(
                 row["id"], group["_embedded"]["roleAssignments"][0]["id"],
                 "the same assignment"
             );
         }
         assert_eq!(
-            bench
-                .get(&format!("/users/{}/roleAssignments", bench.id("ivo")))
-                .await
-                .1["size"],
+            bench.get(&format!("/users/{}/roleAssignments", id("ivo"))).await.1["size"],
             0
         );
     }
@@ -141,7 +126,7 @@ async fn the_worker_reads_its_own_assignments_and_the_applications() {
 #[tokio::test]
 async fn the_estate_is_served() {
     let bench = Bench::new(small().build(), |options| {
-        options.access.environment_status = "DELETE_PENDING".to_owned()
+        options.access.environment_status = "DELETE_PENDING".to_owned();
     })
     .await;
     let environment = bench.get("").await.1;
@@ -164,7 +149,7 @@ async fn the_estate_is_served() {
 #[tokio::test]
 async fn point_61_policies_schema_and_identity_providers_are_served() {
     let bench = Bench::new(small().build(), |options| {
-        options.users.unique_attribute = vec!["email".to_owned()]
+        options.users.unique_attribute = vec!["email".to_owned()];
     })
     .await;
     let policies = bench.get("/passwordPolicies").await.1;

@@ -15,8 +15,8 @@ async fn bent(change: impl FnOnce(&mut Options)) -> Bench {
     Bench::new(small().build(), change).await
 }
 
-fn user(bench: &Bench, label: &str) -> String {
-    format!("/users/{}", bench.id(label))
+fn user(label: &str) -> String {
+    format!("/users/{}", id(label))
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn point_24_a_create_without_population_takes_the_default() {
     let (status, made) = bench.json("POST", "/users", &body).await;
     assert_eq!(
         (status, made["population"]["id"].as_str()),
-        (201, Some(bench.id("staff").as_str()))
+        (201, Some(id("staff").as_str()))
     );
     assert_eq!(
         (made["enabled"].as_bool(), made["account"]["canAuthenticate"].as_bool()),
@@ -35,7 +35,7 @@ async fn point_24_a_create_without_population_takes_the_default() {
     let snapshot = bench.server.snapshot();
     assert_eq!(
         snapshot.user_named("NEW").unwrap().1.population.unwrap().to_string(),
-        bench.id("staff")
+        id("staff")
     );
     let none = Directory::builder().population("a", json!({"default": false})).build();
     let without = Bench::new(none, |_| {}).await;
@@ -94,21 +94,16 @@ async fn point_24_location_email_mfa_and_licence_are_knobs() {
 async fn point_25_user_names_are_unique_without_case() {
     let bench = bench().await;
     let before = bench.server.snapshot();
-    let body = json!({"username": "Mara", "population": {"id": bench.id("guests")}});
+    let body = json!({"username": "Mara", "population": {"id": id("guests")}});
     assert_eq!(
         error(&bench.json("POST", "/users", &body).await),
         (400, "INVALID_DATA", "UNIQUENESS_VIOLATION", "username")
     );
-    let rename = bench
-        .json("PATCH", &user(&bench, "ivo"), &json!({"username": "LENA"}))
-        .await;
+    let rename = bench.json("PATCH", &user("ivo"), &json!({"username": "LENA"})).await;
     assert_eq!(error(&rename).2, "UNIQUENESS_VIOLATION");
     assert_eq!(bench.server.snapshot(), before, "a refused write changes nothing");
     assert_eq!(
-        bench
-            .json("PATCH", &user(&bench, "ivo"), &json!({"username": "IVO"}))
-            .await
-            .0,
+        bench.json("PATCH", &user("ivo"), &json!({"username": "IVO"})).await.0,
         200
     );
     assert_eq!(bench.users("username eq \"ivo\"").await, ["IVO"]);
@@ -199,7 +194,7 @@ async fn point_28_a_password_comes_with_the_import_type_only() {
         "population",
         "import names its population"
     );
-    import["population"] = json!({"id": bench.id("staff")});
+    import["population"] = json!({"id": id("staff")});
     import["emailVerified"] = json!(true);
     import["lifecycle"] = json!({"status": "VERIFICATION_REQUIRED"});
     let (status, made) = bench.send("POST", "/users", IMPORT, &import).await;
@@ -229,13 +224,13 @@ async fn point_29_a_wrong_content_type_is_415() {
     let bench = bench().await;
     for (method, tail) in [
         ("POST", "/users".to_owned()),
-        ("PATCH", user(&bench, "mara")),
-        ("POST", user(&bench, "mara")),
-        ("PUT", format!("{}/enabled", user(&bench, "mara"))),
-        ("PUT", format!("{}/password", user(&bench, "mara"))),
-        ("POST", format!("{}/password", user(&bench, "mara"))),
-        ("POST", format!("{}/memberOfGroups", user(&bench, "mara"))),
-        ("POST", format!("{}/roleAssignments", user(&bench, "mara"))),
+        ("PATCH", user("mara")),
+        ("POST", user("mara")),
+        ("PUT", format!("{}/enabled", user("mara"))),
+        ("PUT", format!("{}/password", user("mara"))),
+        ("POST", format!("{}/password", user("mara"))),
+        ("POST", format!("{}/memberOfGroups", user("mara"))),
+        ("POST", format!("{}/roleAssignments", user("mara"))),
         ("POST", "/groups".to_owned()),
         ("POST", "/populations".to_owned()),
     ] {
@@ -247,7 +242,7 @@ async fn point_29_a_wrong_content_type_is_415() {
 #[tokio::test]
 async fn point_30_patch_merges_and_put_replaces() {
     let bench = bench().await;
-    let mara = user(&bench, "mara");
+    let mara = user("mara");
     let patched = bench
         .json(
             "PATCH",
@@ -273,7 +268,7 @@ async fn point_30_patch_merges_and_put_replaces() {
     }
     assert_eq!(
         bench
-            .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("filtered")))
+            .users(&format!("memberOfGroups[id eq \"{}\"]", id("filtered")))
             .await,
         ["lena"],
         "filters follow"
@@ -283,10 +278,10 @@ async fn point_30_patch_merges_and_put_replaces() {
 #[tokio::test]
 async fn point_32_enabled_has_its_own_path() {
     let bench = bench().await;
-    let tail = format!("{}/enabled", user(&bench, "mara"));
+    let tail = format!("{}/enabled", user("mara"));
     let (status, body) = bench.json("PUT", &tail, &json!({"enabled": false})).await;
     assert_eq!((status, body["enabled"].as_bool()), (200, Some(false)));
-    let shown = bench.get(&user(&bench, "mara")).await.1;
+    let shown = bench.get(&user("mara")).await.1;
     assert_eq!(
         (
             shown["enabled"].as_bool(),
@@ -326,7 +321,7 @@ async fn point_32_disabling_may_end_sessions() {
 #[tokio::test]
 async fn point_33_lock_and_unlock_go_by_media_type() {
     let bench = bench().await;
-    let mara = user(&bench, "mara");
+    let mara = user("mara");
     let locked = bench
         .send("POST", &mara, LOCK, &json!({"unlockAt": "2099-04-01T00:00:00Z"}))
         .await
@@ -361,10 +356,20 @@ async fn point_33_lock_and_unlock_go_by_media_type() {
 }
 
 #[tokio::test]
+async fn point_33_an_expired_lock_is_none() {
+    let bench = bench().await;
+    let past = json!({"unlockAt": "2020-01-01T00:00:00Z"});
+    assert_eq!(
+        bench.send("POST", &user("mara"), LOCK, &past).await.1["account"]["status"],
+        "OK"
+    );
+}
+
+#[tokio::test]
 async fn point_33_lock_has_its_quirks() {
     let bench = bent(|options| options.users.open_lock_ignored = true).await;
     assert_eq!(
-        bench.send("POST", &user(&bench, "mara"), LOCK, &Value::Null).await.1["account"]["status"],
+        bench.send("POST", &user("mara"), LOCK, &Value::Null).await.1["account"]["status"],
         "OK"
     );
     let bench = bent(|options| {
@@ -372,7 +377,7 @@ async fn point_33_lock_has_its_quirks() {
         options.users.lock_415_when_disabled = true;
     })
     .await;
-    let mara = user(&bench, "mara");
+    let mara = user("mara");
     let enable = async |on: bool| {
         bench
             .json("PUT", &format!("{mara}/enabled"), &json!({"enabled": on}))
@@ -388,34 +393,26 @@ async fn point_33_lock_has_its_quirks() {
 #[tokio::test]
 async fn point_34_moving_drops_the_groups_of_the_old_population() {
     let bench = bench().await;
-    let lena = user(&bench, "lena");
-    let group = json!({"id": bench.id("guests-only")});
+    let lena = user("lena");
+    let group = json!({"id": id("guests-only")});
     assert_eq!(
         bench.json("POST", &format!("{lena}/memberOfGroups"), &group).await.0,
         201
     );
     let moved = bench
-        .json("PUT", &format!("{lena}/population"), &json!({"id": bench.id("staff")}))
+        .json("PUT", &format!("{lena}/population"), &json!({"id": id("staff")}))
         .await;
-    assert_eq!(
-        (moved.0, moved.1["id"].as_str()),
-        (200, Some(bench.id("staff").as_str()))
-    );
+    assert_eq!((moved.0, moved.1["id"].as_str()), (200, Some(id("staff").as_str())));
     assert_eq!(
         bench
-            .get(&format!("{lena}/memberOfGroups/{}", bench.id("guests-only")))
+            .get(&format!("{lena}/memberOfGroups/{}", id("guests-only")))
             .await
             .0,
         404
     );
+    assert_eq!(bench.get(&format!("{lena}/memberOfGroups/{}", id("low"))).await.0, 200);
     assert_eq!(
-        bench.get(&format!("{lena}/memberOfGroups/{}", bench.id("low"))).await.0,
-        200
-    );
-    assert_eq!(
-        bench
-            .users(&format!("population.id eq \"{}\"", bench.id("guests")))
-            .await,
+        bench.users(&format!("population.id eq \"{}\"", id("guests"))).await,
         Vec::<String>::new()
     );
     let nowhere = json!({"id": "00000000-0000-4000-8000-000000000000"});
@@ -426,7 +423,7 @@ async fn point_34_moving_drops_the_groups_of_the_old_population() {
 async fn point_35_state_is_not_changed_by_patch() {
     for (treatment, expected) in [(Treatment::Ignore, 200), (Treatment::Refuse, 400)] {
         let bench = bent(|options| options.users.state_in_patch = treatment).await;
-        let mara = user(&bench, "mara");
+        let mara = user("mara");
         assert_eq!(
             bench
                 .json("PATCH", &mara, &json!({"mfaEnabled": true, "enabled": false}))
@@ -449,12 +446,12 @@ async fn point_35_state_is_not_changed_by_patch() {
 #[tokio::test]
 async fn point_36_delete_takes_memberships_and_assignments() {
     let bench = bench().await;
-    let mara = user(&bench, "mara");
+    let mara = user("mara");
     assert_eq!(bench.json("DELETE", &mara, &Value::Null).await.0, 204);
     assert_eq!(error(&bench.json("DELETE", &mara, &Value::Null).await).1, "NOT_FOUND");
     assert_eq!(bench.get(&mara).await.0, 404);
     let after = bench.server.snapshot();
-    let id: uuid::Uuid = bench.id("mara").parse().unwrap();
+    let id: uuid::Uuid = id("mara").parse().unwrap();
     assert!(after.memberships.keys().all(|(user, _)| *user != id));
     assert!(after.assignments.iter().all(|item| item.holder != id));
     assert_eq!(
@@ -504,12 +501,12 @@ async fn point_38_what_is_created_is_seen_late_and_what_is_deleted_lists_on() {
 async fn point_39_adding_to_a_dynamic_group_by_hand_works_or_is_refused() {
     for (refuse, expected) in [(false, 201), (true, 400)] {
         let bench = bent(|options| options.groups.refuse_dynamic_add = refuse).await;
-        let tail = format!("{}/memberOfGroups", user(&bench, "ivo"));
+        let tail = format!("{}/memberOfGroups", user("ivo"));
         assert_eq!(
-            bench.json("POST", &tail, &json!({"id": bench.id("filtered")})).await.0,
+            bench.json("POST", &tail, &json!({"id": id("filtered")})).await.0,
             expected
         );
-        let row = bench.get(&format!("{tail}/{}", bench.id("filtered"))).await;
+        let row = bench.get(&format!("{tail}/{}", id("filtered"))).await;
         assert_eq!(row.0, if refuse { 404 } else { 200 });
         assert_eq!(row.1["type"].as_str(), (!refuse).then_some("DIRECT"));
     }
@@ -519,8 +516,8 @@ async fn point_39_adding_to_a_dynamic_group_by_hand_works_or_is_refused() {
 async fn point_41_nesting_is_bounded_and_one_way_between_levels() {
     let bench = bent(|options| options.groups.max_nested = 3).await;
     let nest = async |child: &str, parent: &str| {
-        let tail = format!("/groups/{}/memberOfGroups", bench.id(child));
-        bench.json("POST", &tail, &json!({"id": bench.id(parent)})).await
+        let tail = format!("/groups/{}/memberOfGroups", id(child));
+        bench.json("POST", &tail, &json!({"id": id(parent)})).await
     };
     assert_eq!(error(&nest("low", "guests-only").await).2, "CONSTRAINT_VIOLATION");
     assert_eq!(error(&nest("mid", "top").await).2, "UNIQUENESS_VIOLATION");
@@ -531,13 +528,11 @@ async fn point_41_nesting_is_bounded_and_one_way_between_levels() {
         "three are nested already"
     );
     assert_eq!(nest("top", "filtered").await.0, 400);
-    let tail = format!("/groups/{}/memberOfGroups/{}", bench.id("mid"), bench.id("top"));
+    let tail = format!("/groups/{}/memberOfGroups/{}", id("mid"), id("top"));
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 204);
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 404);
     assert_eq!(
-        bench
-            .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("top")))
-            .await,
+        bench.users(&format!("memberOfGroups[id eq \"{}\"]", id("top"))).await,
         ["mara"]
     );
 }
@@ -550,30 +545,27 @@ async fn point_42_adding_a_member_is_checked() {
             bench
                 .json(
                     "POST",
-                    &format!("{}/memberOfGroups", user(&bench, label)),
+                    &format!("{}/memberOfGroups", user(label)),
                     &json!({"id": group}),
                 )
                 .await
         };
-        let made = add("ivo", &bench.id("top")).await;
+        let made = add("ivo", &id("top")).await;
         assert_eq!(
             (made.0, made.1["type"].as_str()),
             (status, (status == 201).then_some("DIRECT"))
         );
         assert_eq!(
-            error(&add("mara", &bench.id("guests-only")).await),
+            error(&add("mara", &id("guests-only")).await),
             (400, "INVALID_DATA", "INVALID_VALUE", "population")
         );
-        assert_eq!(
-            error(&add("mara", &bench.id("outside")).await).2,
-            "CONSTRAINT_VIOLATION"
-        );
+        assert_eq!(error(&add("mara", &id("outside")).await).2, "CONSTRAINT_VIOLATION");
         assert_eq!(
             error(&add("mara", "00000000-0000-4000-8000-000000000000").await).2,
             "INVALID_VALUE"
         );
         let empty = bench
-            .json("POST", &format!("{}/memberOfGroups", user(&bench, "mara")), &json!({}))
+            .json("POST", &format!("{}/memberOfGroups", user("mara")), &json!({}))
             .await;
         assert_eq!(error(&empty), (400, "INVALID_DATA", "REQUIRED_VALUE", "id"));
     }
@@ -582,9 +574,9 @@ async fn point_42_adding_a_member_is_checked() {
         (true, (201, "", "", "")),
     ] {
         let bench = bent(|options| options.groups.duplicate_member_ok = ok).await;
-        let tail = format!("{}/memberOfGroups", user(&bench, "mara"));
+        let tail = format!("{}/memberOfGroups", user("mara"));
         assert_eq!(
-            error(&bench.json("POST", &tail, &json!({"id": bench.id("top")})).await),
+            error(&bench.json("POST", &tail, &json!({"id": id("top")})).await),
             expected
         );
     }
@@ -594,16 +586,16 @@ async fn point_42_adding_a_member_is_checked() {
 async fn point_43_an_indirect_membership_cannot_be_removed() {
     for status in [400, 404] {
         let bench = bent(|options| options.groups.remove_indirect_status = status).await;
-        let tail = format!("{}/memberOfGroups/{}", user(&bench, "lena"), bench.id("top"));
+        let tail = format!("{}/memberOfGroups/{}", user("lena"), id("top"));
         let before = bench.server.snapshot();
         assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, status);
         assert_eq!(bench.server.snapshot(), before);
-        let never = format!("{}/memberOfGroups/{}", user(&bench, "lena"), bench.id("ring-a"));
+        let never = format!("{}/memberOfGroups/{}", user("lena"), id("ring-a"));
         assert_eq!(bench.json("DELETE", &never, &Value::Null).await.0, 404);
     }
     for (works, expected) in [(false, 400), (true, 204)] {
         let bench = bent(|options| options.groups.external_remove = works).await;
-        let tail = format!("{}/memberOfGroups/{}", user(&bench, "ivo"), bench.id("outside"));
+        let tail = format!("{}/memberOfGroups/{}", user("ivo"), id("outside"));
         assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, expected);
     }
 }
@@ -611,7 +603,7 @@ async fn point_43_an_indirect_membership_cannot_be_removed() {
 #[tokio::test]
 async fn point_44_who_is_direct_and_indirect_stays_after_the_direct_removal() {
     let bench = bench().await;
-    let tail = format!("{}/memberOfGroups/{}", user(&bench, "mara"), bench.id("top"));
+    let tail = format!("{}/memberOfGroups/{}", user("mara"), id("top"));
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 204);
     assert_eq!(bench.get(&tail).await.1["type"], "INDIRECT");
 }
@@ -625,7 +617,7 @@ async fn point_46_group_names_are_checked_by_level() {
         (400, "INVALID_DATA", "UNIQUENESS_VIOLATION", "name")
     );
     assert_eq!(
-        create(json!({"name": "guests-only", "population": {"id": bench.id("staff")}}))
+        create(json!({"name": "guests-only", "population": {"id": id("staff")}}))
             .await
             .0,
         201
@@ -642,25 +634,29 @@ async fn point_46_group_names_are_checked_by_level() {
     let made = create(json!({"name": "second", "userFilter": "department eq \"D-2\""}))
         .await
         .1;
-    let id = made["id"].as_str().unwrap();
-    assert_eq!(bench.users(&format!("memberOfGroups[id eq \"{id}\"]")).await, ["ivo"]);
+    let made_id = made["id"].as_str().unwrap();
+    assert_eq!(
+        bench.users(&format!("memberOfGroups[id eq \"{made_id}\"]")).await,
+        ["ivo"]
+    );
     let put = bench
-        .json("PUT", &format!("/groups/{id}"), &json!({"name": "renamed"}))
+        .json("PUT", &format!("/groups/{made_id}"), &json!({"name": "renamed"}))
         .await
         .1;
     assert_eq!((put["name"].as_str(), put.get("userFilter")), (Some("renamed"), None));
     assert_eq!(
-        bench.json("DELETE", &format!("/groups/{id}"), &Value::Null).await.0,
+        bench
+            .json("DELETE", &format!("/groups/{made_id}"), &Value::Null)
+            .await
+            .0,
         204
     );
-    assert_eq!(bench.get(&format!("/groups/{id}")).await.0, 404);
+    assert_eq!(bench.get(&format!("/groups/{made_id}")).await.0, 404);
     bench
-        .json("DELETE", &format!("/groups/{}", bench.id("low")), &Value::Null)
+        .json("DELETE", &format!("/groups/{}", id("low")), &Value::Null)
         .await;
     assert_eq!(
-        bench
-            .users(&format!("memberOfGroups[id eq \"{}\"]", bench.id("top")))
-            .await,
+        bench.users(&format!("memberOfGroups[id eq \"{}\"]", id("top"))).await,
         ["ivo", "mara"]
     );
 }
@@ -685,7 +681,7 @@ async fn populations_are_created_renamed_and_deleted_when_empty() {
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 204);
     assert_eq!(bench.get("/populations").await.1["count"], 2);
     let full = bench
-        .json("DELETE", &format!("/populations/{}", bench.id("staff")), &Value::Null)
+        .json("DELETE", &format!("/populations/{}", id("staff")), &Value::Null)
         .await;
     assert_eq!(error(&full).2, "CONSTRAINT_VIOLATION");
 }
@@ -702,7 +698,7 @@ fn wanted(role: &str, kind: &str, scope: &str) -> Value {
 async fn point_49_role_and_scope_must_fit() {
     let bench = bench().await;
     let environment = bench.server.environment_id().to_string();
-    let tail = format!("{}/roleAssignments", user(&bench, "ivo"));
+    let tail = format!("{}/roleAssignments", user("ivo"));
     for body in [
         wanted(ORGANIZATION_ADMIN, "ENVIRONMENT", &environment),
         wanted(
@@ -739,7 +735,7 @@ async fn point_49_role_and_scope_must_fit() {
         bench
             .server
             .snapshot()
-            .has_role(bench.id("ivo").parse().unwrap(), role, bench.server.environment_id())
+            .has_role(id("ivo").parse().unwrap(), role, bench.server.environment_id())
     );
 }
 
@@ -747,7 +743,7 @@ async fn point_49_role_and_scope_must_fit() {
 async fn point_48_a_duplicate_is_refused_or_made_again() {
     for (ok, expected) in [(false, 400), (true, 201)] {
         let bench = bent(|options| options.roles.duplicate_assignment_ok = ok).await;
-        let tail = format!("{}/roleAssignments", user(&bench, "mara"));
+        let tail = format!("{}/roleAssignments", user("mara"));
         let body = wanted(
             READ_ONLY_ROLE,
             "ENVIRONMENT",
@@ -766,7 +762,7 @@ async fn point_50_nobody_assigns_beyond_its_own_scope() {
         })
         .await;
         let environment = bench.server.environment_id().to_string();
-        let tail = format!("{}/roleAssignments", user(&bench, "ivo"));
+        let tail = format!("{}/roleAssignments", user("ivo"));
         let refused = bench
             .json("POST", &tail, &wanted(ENVIRONMENT_ADMIN, "ENVIRONMENT", &environment))
             .await;
@@ -786,11 +782,7 @@ async fn point_50_nobody_assigns_beyond_its_own_scope() {
         );
         assert_eq!(
             bench
-                .json(
-                    "POST",
-                    &tail,
-                    &wanted(READ_ONLY_ROLE, "POPULATION", &bench.id("guests"))
-                )
+                .json("POST", &tail, &wanted(READ_ONLY_ROLE, "POPULATION", &id("guests")))
                 .await
                 .0,
             201,
@@ -811,7 +803,7 @@ async fn point_50_nobody_assigns_beyond_its_own_scope() {
 async fn point_51_a_read_only_assignment_is_not_deleted() {
     let kept = small().read_only_assignment(Holder::User("ivo".into()), "Help Desk Admin", ScopeOf::Environment);
     let bench = Bench::new(kept.build(), |_| {}).await;
-    let tail = format!("{}/roleAssignments", user(&bench, "ivo"));
+    let tail = format!("{}/roleAssignments", user("ivo"));
     let listed = bench.get(&tail).await.1;
     let row = &listed["_embedded"]["roleAssignments"][0];
     assert_eq!(row["readOnly"], true);
@@ -829,12 +821,12 @@ async fn point_51_a_read_only_assignment_is_not_deleted() {
                 .unwrap()
                 .ends_with("cannot be deleted as it is read only")
     );
-    let inherited = bench.get(&format!("{}/roleAssignments", user(&bench, "lena"))).await.1;
+    let inherited = bench.get(&format!("{}/roleAssignments", user("lena"))).await.1;
     let id = inherited["_embedded"]["roleAssignments"][0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
-    let tail = format!("{}/roleAssignments/{id}", user(&bench, "lena"));
+    let tail = format!("{}/roleAssignments/{id}", user("lena"));
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 403, "inherited");
 }
 
@@ -842,7 +834,7 @@ async fn point_51_a_read_only_assignment_is_not_deleted() {
 async fn point_51_a_fresh_assignment_may_be_read_only_for_seconds() {
     for seconds in [0, 5] {
         let bench = bent(|options| options.roles.read_only_seconds = seconds).await;
-        let tail = format!("{}/roleAssignments", user(&bench, "ivo"));
+        let tail = format!("{}/roleAssignments", user("ivo"));
         let body = wanted(
             READ_ONLY_ROLE,
             "ENVIRONMENT",
@@ -872,7 +864,7 @@ async fn point_52_roles_go_to_static_groups_only() {
     );
     let post = async |group: &str| {
         bench
-            .json("POST", &format!("/groups/{}/roleAssignments", bench.id(group)), &body)
+            .json("POST", &format!("/groups/{}/roleAssignments", id(group)), &body)
             .await
     };
     assert_eq!(error(&post("filtered").await).2, "CONSTRAINT_VIOLATION");
@@ -881,12 +873,12 @@ async fn point_52_roles_go_to_static_groups_only() {
     let filter = bench
         .json(
             "PUT",
-            &format!("/groups/{}", bench.id("top")),
+            &format!("/groups/{}", id("top")),
             &json!({"name": "top", "userFilter": "enabled eq true"}),
         )
         .await;
     assert_eq!(error(&filter).3, "userFilter");
-    let inherited = bench.get(&format!("{}/roleAssignments", user(&bench, "ivo"))).await.1;
+    let inherited = bench.get(&format!("{}/roleAssignments", user("ivo"))).await.1;
     assert_eq!(inherited["size"], 1, "through mid, which is nested in top");
 }
 
@@ -930,8 +922,8 @@ async fn point_59_events_need_a_bound_and_come_late() {
     bench
         .json(
             "POST",
-            &format!("{}/memberOfGroups", user(&bench, "mara")),
-            &json!({"id": bench.id("mid")}),
+            &format!("{}/memberOfGroups", user("mara")),
+            &json!({"id": id("mid")}),
         )
         .await;
     let since = "recordedAt gt \"2020-01-01T00:00:00Z\"";
@@ -941,12 +933,7 @@ async fn point_59_events_need_a_bound_and_come_late() {
     let rows = body["_embedded"]["activities"].as_array().unwrap();
     assert_eq!(rows[0]["actors"]["client"]["id"], bench.server.client_id().to_string());
     assert_eq!(rows[1]["resources"][0]["name"], "mid");
-    assert!(
-        rows[1]["resources"][0]["href"]
-            .as_str()
-            .unwrap()
-            .contains(&bench.id("mara"))
-    );
+    assert!(rows[1]["resources"][0]["href"].as_str().unwrap().contains(&id("mara")));
     let only = bench
         .filtered("/activities", &format!("{since} and action.type eq \"USER.CREATED\""))
         .await
@@ -975,7 +962,7 @@ async fn point_59_events_need_a_bound_and_come_late() {
 #[tokio::test]
 async fn point_61_the_password_policy_is_enforced() {
     let bench = bench().await;
-    let tail = format!("{}/password", user(&bench, "mara"));
+    let tail = format!("{}/password", user("mara"));
     let media = "application/vnd.pingidentity.password.set+json";
     let set = async |body: Value| bench.send("PUT", &tail, media, &body).await;
     for bad in [
@@ -1006,6 +993,15 @@ async fn point_61_the_password_policy_is_enforced() {
         400,
         "like the current one"
     );
+}
+
+#[tokio::test]
+async fn point_61_reset_force_and_recovery_go_by_media_type() {
+    let bench = bench().await;
+    let tail = format!("{}/password", user("mara"));
+    let media = "application/vnd.pingidentity.password.set+json";
+    let set = async |body: Value| bench.send("PUT", &tail, media, &body).await;
+    assert_eq!(set(json!({"value": "Tr0ub4dor&3x"})).await.1["status"], "OK");
     let reset = bench
         .send(
             "PUT",
@@ -1027,7 +1023,7 @@ async fn point_61_the_password_policy_is_enforced() {
     let none = bench
         .send(
             "POST",
-            &format!("{}/password", user(&bench, "ivo")),
+            &format!("{}/password", user("ivo")),
             "application/vnd.pingidentity.password.sendRecoveryCode+json",
             &Value::Null,
         )
@@ -1038,7 +1034,7 @@ async fn point_61_the_password_policy_is_enforced() {
     let put = bench
         .json(
             "PUT",
-            &format!("{}/identityProvider", user(&bench, "mara")),
+            &format!("{}/identityProvider", user("mara")),
             &json!({"id": provider}),
         )
         .await;
@@ -1090,7 +1086,7 @@ async fn verification_goes_by_media_type() {
         ("application/vnd.pingidentity.user.verify+json", "ACCOUNT_OK"),
     ] {
         assert_eq!(
-            bench.send("POST", &user(&bench, "mara"), media, &json!({})).await.1["lifecycle"]["status"],
+            bench.send("POST", &user("mara"), media, &json!({})).await.1["lifecycle"]["status"],
             status
         );
     }

@@ -1,0 +1,104 @@
+//! The single piece of work that a run without C1 does (c1-protocol.md §12.3).
+
+use super::error::ConfigError;
+use super::values::Values;
+
+/// A single piece of work without C1, in the order in which the first that is set wins (c1-protocol.md §12.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OneShot {
+    /// Grant an entitlement.
+    Grant {
+        /// Entitlement id.
+        entitlement: String,
+        /// Principal id.
+        principal: String,
+        /// Principal's type.
+        principal_type: String,
+    },
+    /// Revoke a grant by id.
+    Revoke(String),
+    /// Print audit events.
+    EventFeed,
+    /// Create an account.
+    CreateAccount {
+        /// Login.
+        login: Option<String>,
+        /// E-mail.
+        email: Option<String>,
+        /// Profile, a JSON object.
+        profile: Option<String>,
+    },
+    /// Run an action.
+    InvokeAction {
+        /// Its name.
+        name: String,
+        /// Its arguments, a JSON object.
+        args: String,
+        /// Its resource type.
+        resource_type: Option<String>,
+    },
+    /// Print the actions.
+    ListActions(Option<String>),
+    /// Delete a resource.
+    Delete {
+        /// Its id.
+        id: String,
+        /// Its type.
+        resource_type: String,
+    },
+    /// Rotate credentials.
+    Rotate {
+        /// The resource's id.
+        id: String,
+        /// Its type.
+        resource_type: String,
+    },
+    /// Sync to the file.
+    Sync,
+}
+
+impl OneShot {
+    /// The first that is set, in the contract's order.
+    pub(super) fn choose(values: &Values) -> Result<Self, ConfigError> {
+        let text = |name: &str| values.text(name).to_owned();
+        Ok(if values.is_set("grant-entitlement") {
+            Self::Grant {
+                entitlement: text("grant-entitlement"),
+                principal: text("grant-principal"),
+                principal_type: values
+                    .optional("grant-principal-type")
+                    .unwrap_or_else(|| "user".to_owned()),
+            }
+        } else if values.is_set("revoke-grant") {
+            Self::Revoke(text("revoke-grant"))
+        } else if values.flag("event-feed")? {
+            Self::EventFeed
+        } else if values.is_set("create-account-profile") || values.is_set("create-account-login") {
+            Self::CreateAccount {
+                login: values.optional("create-account-login"),
+                email: values.optional("create-account-email"),
+                profile: values.optional("create-account-profile"),
+            }
+        } else if values.is_set("invoke-action") {
+            Self::InvokeAction {
+                name: text("invoke-action"),
+                args: text("invoke-action-args"),
+                resource_type: values.optional("invoke-action-resource-type"),
+            }
+        } else if values.flag("list-action-schemas")? {
+            Self::ListActions(values.optional("list-action-schemas-resource-type"))
+        } else if values.is_set("delete-resource") {
+            Self::Delete {
+                id: text("delete-resource"),
+                resource_type: text("delete-resource-type"),
+            }
+        } else if values.is_set("rotate-credentials") {
+            Self::Rotate {
+                id: text("rotate-credentials"),
+                resource_type: text("rotate-credentials-type"),
+            }
+        } else {
+            Self::Sync
+        })
+    }
+}

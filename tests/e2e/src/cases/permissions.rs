@@ -1,0 +1,143 @@
+//! What the service account may do: by asking, and by doing it under its name.
+
+use anyhow::ensure;
+use serde_json::json;
+
+use super::{Outcome, SYNC, clean};
+use crate::daemon::{Daemon, RELEASE, SECRET};
+use crate::world::World;
+
+const VERBS: [&str; 8] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+];
+
+/// Both ways.
+pub async fn both_ways(world: &World) -> anyhow::Result<Outcome> {
+    let daemon = Daemon::install(world, "permissions", &json!({})).await?;
+    daemon.wait_leader().await?;
+    daemon.sync(SYNC).await?;
+    let namespace = daemon.namespace.as_str();
+    let account = format!("--as=system:serviceaccount:{namespace}:{RELEASE}");
+    asked(world, namespace, &account).await?;
+    done(world, namespace, &account).await?;
+    // And the daemon itself was refused nothing.
+    let log = world
+        .kubectl(&[
+            "--namespace",
+            namespace,
+            "logs",
+            &format!("deployment/{RELEASE}"),
+            "--all-pods=true",
+        ])
+        .await?;
+    ensure!(!log.contains("not allowed to"), "the daemon was refused something");
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
+
+async fn asked(world: &World, namespace: &str, account: &str) -> anyhow::Result<()> {
+    let secret = format!("secrets/{SECRET}");
+    let lease = format!("leases.coordination.k8s.io/{RELEASE}-leader");
+    let deployment = format!("deployments.apps/{RELEASE}");
+    let allowed: [(&str, &[&str]); 5] = [
+        (&secret, &["get", "list", "watch"]),
+        (&lease, &["get", "update"]),
+        ("leases.coordination.k8s.io", &["create"]),
+        ("events.events.k8s.io", &["create"]),
+        (&deployment, &["get"]),
+    ];
+    // A collection's verbs that the rule for one object does not give; `patch` on Events is allowed to spare.
+    let spare = [("events.events.k8s.io", "patch")];
+    for (object, may) in allowed {
+        for verb in VERBS.into_iter().filter(|verb| !spare.contains(&(object, verb))) {
+            // Creating has no name to compare with, so a right to create Leases is one to create this one.
+            if verb == "create" && object == lease {
+                continue;
+            }
+            can(world, namespace, account, verb, object, may.contains(&verb)).await?;
+        }
+    }
+    nothing_else(world, namespace, account, &[&secret, &lease]).await
+}
+
+/// Other objects, and the same objects elsewhere.
+async fn nothing_else(world: &World, namespace: &str, account: &str, own: &[&str]) -> anyhow::Result<()> {
+    let others = [
+        "secrets",
+        "secrets/other",
+        "leases.coordination.k8s.io/other",
+        "configmaps",
+        "pods",
+        "pods/exec",
+        "pods/log",
+        "deployments.apps",
+        "serviceaccounts",
+        "serviceaccounts/token",
+        "roles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io",
+        "nodes",
+        "namespaces",
+    ];
+    for object in others {
+        for verb in VERBS {
+            if verb == "create" && object.starts_with("leases") {
+                continue;
+            }
+            can(world, namespace, account, verb, object, false).await?;
+        }
+    }
+    for object in own.iter().chain(&["events.events.k8s.io"]) {
+        for verb in ["get", "create", "update"] {
+            can(world, "default", account, verb, object, false).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn can(world: &World, namespace: &str, account: &str, verb: &str, object: &str, may: bool) -> anyhow::Result<()> {
+    let arguments = ["--namespace", namespace, account, "auth", "can-i", verb, object];
+    // The exit status is the answer too; the word is what counts.
+    let said = match world.kubectl(&arguments).await {
+        Ok(said) => said,
+        Err(error) => format!("{error:#}"),
+    };
+    let yes = said.lines().any(|line| line.trim() == "yes");
+    ensure!(
+        yes == may,
+        "can-i {verb} {object} in {namespace}: {yes}, expected {may}"
+    );
+    Ok(())
+}
+
+async fn done(world: &World, namespace: &str, account: &str) -> anyhow::Result<()> {
+    let by_name = format!("--field-selector=metadata.name={SECRET}");
+    let own = ["--namespace", namespace, account, "get", "secrets", &by_name];
+    world.kubectl(&own).await?;
+    let refused: [&[&str]; 5] = [
+        &["get", "secrets"],
+        &["get", "pods"],
+        &["delete", "lease", &format!("{RELEASE}-leader")],
+        &["create", "configmap", "made", "--from-literal=a=b"],
+        &["get", "secrets", "--all-namespaces"],
+    ];
+    for command in refused {
+        let arguments = [&["--namespace", namespace, account][..], command].concat();
+        let said = match world.kubectl(&arguments).await {
+            Ok(_) => anyhow::bail!("allowed: kubectl {}", command.join(" ")),
+            Err(error) => format!("{error:#}"),
+        };
+        ensure!(
+            said.contains("forbidden") || said.contains("Forbidden"),
+            "kubectl {}: {said}",
+            command.join(" ")
+        );
+    }
+    Ok(())
+}

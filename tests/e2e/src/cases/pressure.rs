@@ -1,0 +1,95 @@
+//! Memory.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+
+use super::{Outcome, SYNC, clean};
+use crate::daemon::Daemon;
+use crate::wait;
+use crate::world::World;
+
+/// Time for a sync of 50,000 users.
+const LARGE: Duration = Duration::from_mins(5);
+/// What an idle pod may hold, in bytes.
+const IDLE: f64 = 15_000_000.0;
+
+/// A full sync of 50,000 users inside the default limit.
+pub async fn fifty_thousand_users(world: &World) -> anyhow::Result<Outcome> {
+    let (values, config) = world.sandboxes.another(world, "pingone-50k", "bench-50k").await?;
+    let daemon = Daemon::prepare(world, "memory").await?;
+    let c1 = world
+        .sandboxes
+        .credentials()
+        .into_iter()
+        .filter(|(key, _)| !key.contains("PINGONE"));
+    let all: Vec<_> = c1.chain(values).collect();
+    daemon.store(&all).await?;
+    daemon
+        .helm(
+            &world.options.helm,
+            "install",
+            &json!({"replicaCount": 1, "config": config}),
+        )
+        .await?;
+    let idle = resident(&daemon).await?;
+    ensure!(idle <= IDLE, "an idle pod holds {:.1} MB", idle / 1e6);
+    let took = daemon.sync(LARGE).await?;
+    world.time("sync of 50,000 users inside the default memory limit", took, LARGE)?;
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
+
+async fn resident(daemon: &Daemon<'_>) -> anyhow::Result<f64> {
+    let (_, bytes) = wait::until("the process metrics", SYNC, || async {
+        let bytes = daemon.metric(&["process_resident_memory_bytes"]).await?;
+        Ok((bytes > 0.0).then_some(bytes))
+    })
+    .await?;
+    Ok(bytes)
+}
+
+/// A limit that is too low for a sync: the pod is killed; with the limit back it comes up clean and syncs.
+pub async fn out_of_memory(world: &World) -> anyhow::Result<Outcome> {
+    let (values, config) = world.sandboxes.another(world, "pingone-oom", "bench-50k").await?;
+    let daemon = Daemon::prepare(world, "oom").await?;
+    let c1 = world
+        .sandboxes
+        .credentials()
+        .into_iter()
+        .filter(|(key, _)| !key.contains("PINGONE"));
+    let all: Vec<_> = c1.chain(values).collect();
+    daemon.store(&all).await?;
+    let limited = |memory: &str| {
+        json!({"replicaCount": 1, "config": config, "resources": {
+        "requests": {"memory": "16Mi"}, "limits": {"memory": memory}}})
+    };
+    daemon.helm(&world.options.helm, "install", &limited("20Mi")).await?;
+    let uploads = world.sandboxes.uploads(world).await?;
+    let task = world.sandboxes.task(world, &json!({"syncFull": {}})).await?;
+    wait::until("a pod to be killed for its memory", LARGE, || async {
+        let pods = daemon.pods().await?;
+        let statuses = pods
+            .iter()
+            .filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref())
+            .flatten();
+        let reasons: Vec<_> = statuses
+            .filter_map(|status| status.last_state.as_ref()?.terminated.as_ref()?.reason.clone())
+            .collect();
+        Ok(wait::when(reasons.iter().any(|reason| reason == "OOMKilled")))
+    })
+    .await
+    .context("the limit was too high for the case, or the daemon too small")?;
+    daemon.helm(&world.options.helm, "upgrade", &limited("256Mi")).await?;
+    let seen = world.sandboxes.seen(world).await?;
+    let reported = seen
+        .iter()
+        .filter(|seen| seen.method == "FinishTask" && seen.request["taskId"] == task.as_str());
+    ensure!(reported.count() <= 1, "the task of the killed pod was reported twice");
+    if world.sandboxes.uploads(world).await? == uploads {
+        daemon.sync(LARGE).await?;
+    }
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
