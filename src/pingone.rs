@@ -21,9 +21,7 @@ mod transport;
 pub mod types;
 
 pub use auth::Credentials;
-pub use client::{
-    Budget, Client, ClientConfig, MemberKind, NewPassword, NewUser, Principal, UsersQuery, equals,
-};
+pub use client::{Budget, Client, ClientConfig, MemberKind, NewPassword, NewUser, Principal, UsersQuery, equals};
 pub use error::{GrpcCode, More, PingOneError, RateLimit, Reason};
 pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};

@@ -184,7 +184,11 @@ impl TokenSource {
                 }
             }
             // A token without any life would be fetched for ever.
-            if let Some(token) = known.token.as_ref().filter(|token| Arc::ptr_eq(&token.credentials, &wanted)) {
+            if let Some(token) = known
+                .token
+                .as_ref()
+                .filter(|token| Arc::ptr_eq(&token.credentials, &wanted))
+            {
                 return Ok(token.clone());
             }
         }
@@ -337,4 +341,3 @@ async fn read_limited(mut answer: reqwest::Response) -> Result<Zeroizing<Vec<u8>
     }
     Ok(body)
 }
-

@@ -200,7 +200,9 @@ impl Client {
 fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     // Each answer has a window of its own and the connection has room for all of them: an answer that waits to be read
     // (see `transport::read_body`) never stops one that is being read.
-    let streams = u32::try_from(config.max_in_flight).unwrap_or(u32::MAX).saturating_add(32);
+    let streams = u32::try_from(config.max_in_flight)
+        .unwrap_or(u32::MAX)
+        .saturating_add(32);
     reqwest::Client::builder()
         .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))

@@ -134,7 +134,9 @@ impl Hosts {
     pub(crate) fn environment_url(&self, environment: &str, segments: &[&str]) -> Url {
         let mut url = self.api.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(["v1", "environments", environment]).extend(segments);
+            path.clear()
+                .extend(["v1", "environments", environment])
+                .extend(segments);
         }
         url
     }
@@ -151,6 +153,9 @@ impl Hosts {
         url.set_scheme(self.api.scheme()).ok()?;
         url.set_host(self.api.host_str()).ok()?;
         url.set_port(self.api.port()).ok()?;
+        // A name in the link would be sent as credentials of its own.
+        url.set_username("").ok()?;
+        url.set_password(None).ok()?;
         Some(url)
     }
 }
@@ -284,6 +289,11 @@ mod tests {
                 Some(target),
             ),
             ("/v1/environments/e/users?limit=200&cursor=a%2Bb", Some(target)),
+            (
+                "https://name:word@api.pingone.eu/v1/environments/e/users?limit=200&cursor=a%2Bb",
+                Some(target),
+            ),
+            ("https://api.pingone.eu@evil.example.com/v1", None),
             ("https://api.pingone.com/v1/environments/e/users", None),
             ("http://127.0.0.1:9001/v1/environments/e/users", None),
             ("https://evil.example.com/", None),

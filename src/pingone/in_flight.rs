@@ -222,6 +222,7 @@ impl Drop for Place<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers of a simulation")]
 mod tests {
     use super::*;
 
@@ -261,7 +262,10 @@ mod tests {
                 (1_000, 200, 200, 200),
             ] {
                 let size = settle(knee, latency, most, seconds, None);
-                assert!((least..=largest).contains(&size), "latency {latency}, knee {knee}: {size}");
+                assert!(
+                    (least..=largest).contains(&size),
+                    "latency {latency}, knee {knee}: {size}"
+                );
             }
         }
     }

@@ -189,7 +189,9 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// A time: ISO 8601, with or without fraction and offset; without an offset it is UTC.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
-    let Some(text) = text(deserializer)? else { return Ok(None) };
+    let Some(text) = text(deserializer)? else {
+        return Ok(None);
+    };
     match parse_time(&text) {
         None => misfit(None),
         time => Ok(time),
@@ -357,9 +359,18 @@ mod tests {
     #[test]
     fn members_of_an_unexpected_type_are_counted_and_good_ones_are_not() {
         let cases = [
-            (r#"{"text":"a","flag":true,"count":7,"texts":["a"],"time":"2026-03-02T09:14:05Z"}"#, 0),
-            (r#"{"text":null,"flag":null,"count":null,"texts":null,"time":null,"new":{"x":[1]}}"#, 0),
-            (r#"{"text":7,"flag":"true","count":"7","texts":["a",7],"time":"soon"}"#, 5),
+            (
+                r#"{"text":"a","flag":true,"count":7,"texts":["a"],"time":"2026-03-02T09:14:05Z"}"#,
+                0,
+            ),
+            (
+                r#"{"text":null,"flag":null,"count":null,"texts":null,"time":null,"new":{"x":[1]}}"#,
+                0,
+            ),
+            (
+                r#"{"text":7,"flag":"true","count":"7","texts":["a",7],"time":"soon"}"#,
+                5,
+            ),
             (r#"{"text":{"x":1},"flag":[],"count":false,"texts":{},"time":[1]}"#, 5),
             (r#"{"text":1.5,"flag":0,"count":-1,"texts":"a"}"#, 4),
         ];

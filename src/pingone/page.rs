@@ -80,9 +80,10 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         let mut restarted = false;
         let (url, answer) = loop {
             let Some(url) = self.next.clone() else { return Ok(None) };
-            if self.pages >= PAGES_MAX || !self.seen.insert(self.hasher.hash_one(url.as_str())) {
+            if self.pages >= PAGES_MAX {
                 return Err(self.failed(Reason::Endless, None));
             }
+            self.seen.insert(self.hasher.hash_one(url.as_str()));
             self.pages += 1;
             match self.client.get(self.operation, &self.object, url.clone()).await {
                 Ok(answer) => break (url, answer),
@@ -122,6 +123,9 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         }
         self.next = match next {
             Some(href) => match self.client.hosts().follow(&href) {
+                Some(url) if self.seen.contains(&self.hasher.hash_one(url.as_str())) => {
+                    return Err(self.failed(Reason::Endless, answer.request_id));
+                }
                 Some(url) => Some(url),
                 None => return Err(self.failed(Reason::ForeignHost, answer.request_id)),
             },
@@ -137,14 +141,25 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         error.is_cursor_rejected() || renewed && matches!(error.status(), Some(400 | 401 | 403))
     }
 
-    /// Every item of every page.
-    pub async fn all(mut self) -> Result<Vec<T>, PingOneError>
+    /// Every item of every page. What came before a restart is dropped, since it comes again.
+    pub async fn all(self) -> Result<Vec<T>, PingOneError>
     where
         T: Send,
     {
+        self.all_as(|item| item).await
+    }
+
+    /// What `part` takes of every item.
+    pub(crate) async fn all_as<P: Send>(mut self, part: impl Fn(T) -> P + Send + Sync) -> Result<Vec<P>, PingOneError> {
         let mut items = Vec::new();
-        while self.next_with(|item| items.push(item)).await?.is_some() {}
-        Ok(items)
+        loop {
+            let before = items.len();
+            match self.next_with(|item| items.push(part(item))).await? {
+                Some(page) if page.restarted => drop(items.drain(..before)),
+                Some(_) => {}
+                None => return Ok(items),
+            }
+        }
     }
 
     fn failed(&self, reason: Reason, request_id: Option<String>) -> PingOneError {
@@ -180,7 +195,9 @@ pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {
         _ => {
             let text = error.to_string();
             let ours = text.split(SAFE).nth(1).map(str::to_owned);
-            let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            let missing = text
+                .strip_prefix("missing field `")
+                .and_then(|rest| rest.split('`').next());
             match (ours, missing) {
                 (Some(ours), _) => format!("{ours} ({place})"),
                 (None, Some(member)) => format!("the member {member} is missing ({place})"),

@@ -115,11 +115,17 @@ fn simulate(bucket: &mut Bucket, server: &mut Server, count: u32, latency: f64, 
             bucket.take(at(now));
             (open, under_way) = (open - 1, under_way + 1);
             // Mostly on time, sometimes late, as a busy machine is.
-            let late = if random() < 0.1 { random() * jitter } else { random() * jitter * 0.1 };
+            let late = if random() < 0.1 {
+                random() * jitter
+            } else {
+                random() * jitter * 0.1
+            };
             events.push(Reverse((micros(now + late), 0, micros(now))));
             continue;
         }
-        let Some(Reverse((time, kind, sent))) = events.pop() else { break };
+        let Some(Reverse((time, kind, sent))) = events.pop() else {
+            break;
+        };
         now = now.max(time as f64 / 1e6);
         match kind {
             0 => {
@@ -158,7 +164,13 @@ const REQUESTS: u32 = 2_356;
 
 fn run(ceiling: f64, limit: f64, counting: Counting, latency: f64, jitter: f64) -> Outcome {
     let mut bucket = Bucket::new(ceiling, Instant::now());
-    simulate(&mut bucket, &mut Server::new(limit, counting), REQUESTS, latency, jitter)
+    simulate(
+        &mut bucket,
+        &mut Server::new(limit, counting),
+        REQUESTS,
+        latency,
+        jitter,
+    )
 }
 
 #[test]
@@ -166,9 +178,16 @@ fn a_limit_that_was_told_is_used_to_the_full_however_the_server_counts() {
     for counting in COUNTINGS {
         for (latency, jitter) in [(0.05, 0.0), (0.05, 0.03), (0.3, 0.05)] {
             let outcome = run(99.75, 100.0, counting, latency, jitter);
-            assert!(outcome.refused_share <= 0.02, "{counting:?} {latency} {jitter}: {outcome:?}");
+            assert!(
+                outcome.refused_share <= 0.02,
+                "{counting:?} {latency} {jitter}: {outcome:?}"
+            );
             // Who counts any second strictly refuses what jitter pushes together, and one refusal costs a minute.
-            let most = if matches!(counting, Counting::AnySecond) && jitter > 0.0 { 0.3 } else { 0.05 };
+            let most = if matches!(counting, Counting::AnySecond) && jitter > 0.0 {
+                0.3
+            } else {
+                0.05
+            };
             assert!(outcome.over <= most, "{counting:?} {latency} {jitter}: {outcome:?}");
         }
     }
@@ -180,7 +199,10 @@ fn a_limit_that_nothing_tells_is_learned_however_the_server_counts() {
         for counting in COUNTINGS {
             for jitter in [0.0, 0.03] {
                 let outcome = run(100.0, limit, counting, 0.05, jitter);
-                assert!(outcome.refused_share <= 0.02, "{limit} {counting:?} {jitter}: {outcome:?}");
+                assert!(
+                    outcome.refused_share <= 0.02,
+                    "{limit} {counting:?} {jitter}: {outcome:?}"
+                );
                 assert!(outcome.over <= 0.25, "{limit} {counting:?} {jitter}: {outcome:?}");
             }
         }
@@ -191,7 +213,10 @@ fn a_limit_that_nothing_tells_is_learned_however_the_server_counts() {
 fn a_limit_far_below_a_lifted_ceiling_is_found() {
     for counting in COUNTINGS {
         let outcome = run(100_000.0, 40.0, counting, 0.05, 0.0);
-        assert!(outcome.over <= 0.35 && outcome.refused_share <= 0.15, "{counting:?}: {outcome:?}");
+        assert!(
+            outcome.over <= 0.35 && outcome.refused_share <= 0.15,
+            "{counting:?}: {outcome:?}"
+        );
     }
 }
 
@@ -221,10 +246,17 @@ fn no_second_holds_more_starts_than_the_rate_even_after_idle_time() {
         }
     }
     for (index, begun) in starts.iter().enumerate() {
-        let within = starts.iter().skip(index).filter(|start| **start < *begun + Duration::from_secs(1)).count();
+        let within = starts
+            .iter()
+            .skip(index)
+            .filter(|start| **start < *begun + Duration::from_secs(1))
+            .count();
         assert!(within <= 50, "{within} from {index}");
     }
-    assert!(starts[4] - starts[0] < Duration::from_millis(1), "idle time is caught up with");
+    assert!(
+        starts[4] - starts[0] < Duration::from_millis(1),
+        "idle time is caught up with"
+    );
 }
 
 #[test]

@@ -185,7 +185,11 @@ impl Client {
 
     async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Answer, Failed> {
         let inner = &self.inner;
-        let first = inner.tokens.token(&inner.gate, deadline).await.map_err(Failed::unsent)?;
+        let first = inner
+            .tokens
+            .token(&inner.gate, deadline)
+            .await
+            .map_err(Failed::unsent)?;
         let place = inner
             .gate
             .enter(call.operation, deadline)
@@ -193,7 +197,11 @@ impl Client {
             .map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
         // The turn may have been long in coming.
         let token = if first.is_stale() {
-            inner.tokens.token(&inner.gate, deadline).await.map_err(Failed::unsent)?
+            inner
+                .tokens
+                .token(&inner.gate, deadline)
+                .await
+                .map_err(Failed::unsent)?
         } else {
             first
         };
@@ -256,9 +264,7 @@ impl Client {
 fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
     let undone = matches!(&reason, Reason::Network { what } if *what == crate::pingone::transport::NO_CONNECTION)
         || matches!(reason, Reason::Certificate);
-    let unknown = call.operation.is_write()
-        && !undone
-        && matches!(reason, Reason::Network { .. } | Reason::TimedOut);
+    let unknown = call.operation.is_write() && !undone && matches!(reason, Reason::Network { .. } | Reason::TimedOut);
     Failed {
         error: PingOneError {
             request_id,
@@ -309,7 +315,14 @@ mod tests {
 
     #[test]
     fn repeated_warnings_are_said_at_1_10_100_and_every_thousandth() {
-        let cases = [(0, 1, true), (1, 2, false), (5, 12, true), (99, 100, true), (100, 999, false), (999, 1_000, true)];
+        let cases = [
+            (0, 1, true),
+            (1, 2, false),
+            (5, 12, true),
+            (99, 100, true),
+            (100, 999, false),
+            (999, 1_000, true),
+        ];
         for (before, after, said) in cases {
             assert_eq!(crossed(before, after), said, "{before}..{after}");
         }

@@ -12,9 +12,9 @@ use crate::pingone::operation::Operation;
 use crate::pingone::page::Pages;
 use crate::pingone::roles;
 use crate::pingone::types::{
-    Activity, Application, Capabilities, Device, Environment, Group, GroupIds, IdOnly, IdentityProviderSummary, Licence,
-    Membership, Named, PasswordPolicy, PasswordState, Population, Role, RoleAssignment, Schema, SchemaAttribute, Session,
-    Switches, User,
+    Activity, Application, Capabilities, Device, Environment, Group, GroupIds, IdOnly, IdentityProviderSummary,
+    Licence, Membership, Named, PasswordPolicy, PasswordState, Population, Role, RoleAssignment, Schema,
+    SchemaAttribute, Session, Switches, User,
 };
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
@@ -198,10 +198,9 @@ impl Client {
         key: &'static str,
         url: Url,
     ) -> Result<Vec<Uuid>, PingOneError> {
-        let mut pages = Pages::<IdOnly>::new(self.clone(), operation, object, key, url);
-        let mut ids = Vec::new();
-        while pages.next_with(|item| ids.push(item.id)).await?.is_some() {}
-        Ok(ids)
+        Pages::<IdOnly>::new(self.clone(), operation, object, key, url)
+            .all_as(|item| item.id)
+            .await
     }
 
     /// One user.
@@ -337,9 +336,15 @@ impl Client {
         let id = self.inner.tokens.client_id();
         let path = ["applications", id.as_str(), "roleAssignments"];
         let url = self.inner.hosts.environment_url(&self.inner.auth_environment, &path);
-        Pages::new(self.clone(), Operation::ListRoleAssignments, id.as_str(), "roleAssignments", url)
-            .all()
-            .await
+        Pages::new(
+            self.clone(),
+            Operation::ListRoleAssignments,
+            id.as_str(),
+            "roleAssignments",
+            url,
+        )
+        .all()
+        .await
     }
 
     /// Whether a user is enabled.
@@ -385,8 +390,12 @@ impl Client {
 
     /// The password policies.
     pub async fn password_policies(&self) -> Result<Vec<PasswordPolicy>, PingOneError> {
-        self.settings(Operation::ListPasswordPolicies, &["passwordPolicies"], "passwordPolicies")
-            .await
+        self.settings(
+            Operation::ListPasswordPolicies,
+            &["passwordPolicies"],
+            "passwordPolicies",
+        )
+        .await
     }
 
     /// One password policy.
@@ -400,18 +409,32 @@ impl Client {
     pub async fn user_schema(&self) -> Result<Vec<SchemaAttribute>, PingOneError> {
         let operation = Operation::ListSchemaAttributes;
         let schemas: Vec<Schema> = self.settings(operation, &["schemas"], "schemas").await?;
-        let of_users = |schema: &&Schema| schema.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("User"));
+        let of_users = |schema: &&Schema| {
+            schema
+                .name
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case("User"))
+        };
         let Some(id) = schemas.iter().find(of_users).and_then(|schema| schema.id.clone()) else {
             let what = "the list of schemas has none that is named User".to_owned();
-            return Err(PingOneError::new(operation, self.environment_id(), Reason::Corrupt { what }));
+            return Err(PingOneError::new(
+                operation,
+                self.environment_id(),
+                Reason::Corrupt { what },
+            ));
         };
-        self.settings(operation, &["schemas", &id, "attributes"], "attributes").await
+        self.settings(operation, &["schemas", &id, "attributes"], "attributes")
+            .await
     }
 
     /// The identity providers.
     pub async fn identity_providers(&self) -> Result<Vec<IdentityProviderSummary>, PingOneError> {
-        self.settings(Operation::ListIdentityProviders, &["identityProviders"], "identityProviders")
-            .await
+        self.settings(
+            Operation::ListIdentityProviders,
+            &["identityProviders"],
+            "identityProviders",
+        )
+        .await
     }
 
     async fn settings<T: for<'de> Deserialize<'de> + Send>(

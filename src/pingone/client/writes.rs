@@ -102,7 +102,14 @@ impl Client {
     /// that it does not know: compare with the answer.
     pub async fn update_user(&self, user: Uuid, changes: &Map<String, Value>) -> Result<User, PingOneError> {
         let id = user.to_string();
-        let call = with_body(Operation::UpdateUser, &id, Method::PATCH, self.url(&["users", &id]), JSON, changes)?;
+        let call = with_body(
+            Operation::UpdateUser,
+            &id,
+            Method::PATCH,
+            self.url(&["users", &id]),
+            JSON,
+            changes,
+        )?;
         self.object(&call).await
     }
 
@@ -203,7 +210,8 @@ impl Client {
     /// Mails the user a code to recover the password; refused for a disabled user and for one without a password or locked
     /// out.
     pub async fn send_recovery_code(&self, user: Uuid) -> Result<(), PingOneError> {
-        self.password(Operation::SendRecoveryCode, user, PASSWORD_RECOVERY).await
+        self.password(Operation::SendRecoveryCode, user, PASSWORD_RECOVERY)
+            .await
     }
 
     async fn password(&self, operation: Operation, user: Uuid, media_type: &'static str) -> Result<(), PingOneError> {

@@ -64,7 +64,10 @@ async fn a_refusal_pauses_its_group_alone_and_all_who_wait_in_it() {
         .count();
     assert_eq!(during, 0, "{times:?}");
     // 44 were left; after the pause they leave at the halved rate, none of them having lost his slot.
-    assert!(times.iter().all(|time| *time < Duration::from_millis(6_200)), "{times:?}");
+    assert!(
+        times.iter().all(|time| *time < Duration::from_millis(6_200)),
+        "{times:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

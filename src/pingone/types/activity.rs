@@ -176,6 +176,9 @@ mod tests {
         assert_eq!(found.user, None);
         assert_eq!(found.resources.len(), 1);
         assert_eq!(found.modified_attributes, ["title", "email"]);
-        assert_eq!(serde_json::from_value::<Activity>(json!({})).unwrap(), Activity::default());
+        assert_eq!(
+            serde_json::from_value::<Activity>(json!({})).unwrap(),
+            Activity::default()
+        );
     }
 }

@@ -206,7 +206,10 @@ pub struct PasswordLength {
 
 fn counts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, u64>, D::Error> {
     let values: Option<BTreeMap<String, serde_json::Value>> = object(deserializer)?;
-    let counts = values.into_iter().flatten().filter_map(|(set, value)| Some((set, value.as_u64()?)));
+    let counts = values
+        .into_iter()
+        .flatten()
+        .filter_map(|(set, value)| Some((set, value.as_u64()?)));
     Ok(counts.collect())
 }
 

@@ -17,14 +17,21 @@ async fn many_callers_share_one_token() {
 #[tokio::test]
 async fn callers_that_waited_share_the_failure_of_a_refused_secret() {
     let pair = pair(|_| {}).await;
-    pair.credentials.send_replace(credentials(pair.server.client_id(), "wrong"));
+    pair.credentials
+        .send_replace(credentials(pair.server.client_id(), "wrong"));
     let found = join_all((0..40).map(|_| pair.client.environment())).await;
     for outcome in found {
         let error = outcome.unwrap_err();
-        assert_eq!((error.class(), error.grpc_code()), (ErrorClass::Auth, GrpcCode::Unauthenticated));
+        assert_eq!(
+            (error.class(), error.grpc_code()),
+            (ErrorClass::Auth, GrpcCode::Unauthenticated)
+        );
         let text = error.to_string();
         assert!(text.starts_with("get a token for the worker application: the token was refused (401 invalid_client"));
-        assert!(text.ends_with("must be enabled and allow the client credentials grant."), "{text}");
+        assert!(
+            text.ends_with("must be enabled and allow the client credentials grant."),
+            "{text}"
+        );
         assert!(!text.contains("wrong"));
     }
     assert_eq!(pair.token_requests(), 1);
@@ -57,8 +64,11 @@ async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
 
 #[tokio::test]
 async fn new_credentials_are_used_at_the_next_call_and_drop_the_old_token() {
-    let pair = pair_with(|options| options.access.foreign_worker_role = vec!["Identity Data Read Only".to_owned()], |_| {})
-        .await;
+    let pair = pair_with(
+        |options| options.access.foreign_worker_role = vec!["Identity Data Read Only".to_owned()],
+        |_| {},
+    )
+    .await;
     pair.client.environment().await.unwrap();
     let (id, secret) = (pair.server.client_id(), pair.server.client_secret());
     pair.credentials.send_replace(credentials(id, "wrong"));
@@ -88,7 +98,11 @@ async fn an_unknown_environment_is_told_from_a_missing_role() {
             },
         )
         .await;
-        assert_eq!(pair.client.environment().await.unwrap_err().reason, Reason::EnvironmentMissing, "{status}");
+        assert_eq!(
+            pair.client.environment().await.unwrap_err().reason,
+            Reason::EnvironmentMissing,
+            "{status}"
+        );
         if status != 400 {
             let error = pair.client.populations().all().await.unwrap_err();
             assert_eq!(error.reason, Reason::EnvironmentMissing, "{status}");
@@ -104,7 +118,10 @@ async fn validation_reads_one_row_of_each() {
     let pair = pair(|_| {}).await;
     pair.client.validate().await.unwrap();
     let requests = pair.server.requests();
-    assert_eq!((requests.of("GET", "/environments/{id}/users"), requests.rows < 40), (1, true));
+    assert_eq!(
+        (requests.of("GET", "/environments/{id}/users"), requests.rows < 40),
+        (1, true)
+    );
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ async fn reads_are_repeated_where_the_class_says_so_and_not_otherwise() {
         FaultAction::ResetMidBody(50),
     ];
     for action in repeated {
-        pair.server.set_faults(vec![Fault::on("GET", ENVIRONMENT, action.clone())]);
+        pair.server
+            .set_faults(vec![Fault::on("GET", ENVIRONMENT, action.clone())]);
         assert!(pair.client.environment().await.is_ok(), "{action:?}");
     }
     let final_ones = [
@@ -46,7 +47,8 @@ async fn reads_are_repeated_where_the_class_says_so_and_not_otherwise() {
     ];
     for (action, code) in final_ones {
         pair.server.reset_requests();
-        pair.server.set_faults(vec![Fault::on("GET", ENVIRONMENT, action.clone())]);
+        pair.server
+            .set_faults(vec![Fault::on("GET", ENVIRONMENT, action.clone())]);
         let error = pair.client.environment().await.unwrap_err();
         assert_eq!(error.grpc_code(), code, "{action:?}: {error}");
         assert_eq!(pair.server.requests().of("GET", ENVIRONMENT), 1, "{action:?}");
@@ -58,15 +60,22 @@ async fn reads_are_repeated_where_the_class_says_so_and_not_otherwise() {
 async fn a_wait_that_outlasts_the_budget_fails_at_once_and_says_when_to_come_back() {
     let pair = pair(|_| {}).await;
     let client = pair.client.with_budget(Budget::PROBE);
-    pair.server.set_faults(vec![Fault::on("GET", ENVIRONMENT, FaultAction::too_many(Some(40)))]);
+    pair.server
+        .set_faults(vec![Fault::on("GET", ENVIRONMENT, FaultAction::too_many(Some(40)))]);
     let error = client.environment().await.unwrap_err();
-    assert!(matches!(error.class(), ErrorClass::Throttled { retry_after: Some(wait) } if wait.as_secs() == 40), "{error:?}");
+    assert!(
+        matches!(error.class(), ErrorClass::Throttled { retry_after: Some(wait) } if wait.as_secs() == 40),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("Try again in 40 s"), "{error}");
     let limit = error.rate_limit().unwrap();
     assert_eq!((limit.remaining, limit.reset_after.as_secs()), (0, 40));
     // The pause holds for the next caller too, who is not even sent.
     let before = pair.server.requests().total;
-    assert!(matches!(client.environment().await.unwrap_err().reason, Reason::BudgetSpent { .. }));
+    assert!(matches!(
+        client.environment().await.unwrap_err().reason,
+        Reason::BudgetSpent { .. }
+    ));
     assert_eq!(pair.server.requests().total, before);
 }
 
@@ -98,7 +107,11 @@ async fn a_write_is_never_repeated_once_it_may_have_been_taken() {
     for (index, action) in unknown.into_iter().enumerate() {
         pair.server.reset_requests();
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
-        let error = pair.client.create_user(&new_user(&format!("new{index}"))).await.unwrap_err();
+        let error = pair
+            .client
+            .create_user(&new_user(&format!("new{index}")))
+            .await
+            .unwrap_err();
         assert!(error.is_outcome_unknown(), "{action:?}: {error:?}");
         assert_eq!(error.grpc_code(), GrpcCode::Unavailable, "{action:?}");
         assert_eq!(pair.server.requests().of("POST", USERS), 1, "{action:?}");
@@ -108,7 +121,10 @@ async fn a_write_is_never_repeated_once_it_may_have_been_taken() {
 #[tokio::test]
 async fn a_write_that_was_refused_before_it_was_taken_is_repeated() {
     let pair = pair(|_| {}).await;
-    for (index, action) in [FaultAction::too_many(Some(0)), FaultAction::ExpiredToken].into_iter().enumerate() {
+    for (index, action) in [FaultAction::too_many(Some(0)), FaultAction::ExpiredToken]
+        .into_iter()
+        .enumerate()
+    {
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
         let found = pair.client.create_user(&new_user(&format!("new{index}"))).await;
         assert!(found.is_ok(), "{action:?}: {found:?}");
@@ -124,7 +140,10 @@ async fn no_connection_is_unavailable_and_nothing_was_changed() {
     let pair = pair_with(|_| {}, |config| config.api_url = Some("http://127.0.0.1:1".to_owned())).await;
     let client = pair.client.with_budget(Budget(Duration::from_millis(50)));
     let error = client.create_user(&new_user("x")).await.unwrap_err();
-    assert_eq!((error.grpc_code(), error.is_outcome_unknown()), (GrpcCode::Unavailable, false));
+    assert_eq!(
+        (error.grpc_code(), error.is_outcome_unknown()),
+        (GrpcCode::Unavailable, false)
+    );
     assert!(error.to_string().contains("nothing was changed"), "{error}");
 }
 
@@ -137,9 +156,18 @@ async fn counters_tell_what_happened() {
     ]);
     pair.client.environment().await.unwrap();
     let snapshot = pair.client.stats().snapshot();
-    let of = |class| snapshot.requests.get(&("read_environment", class)).copied().unwrap_or(0);
+    let of = |class| {
+        snapshot
+            .requests
+            .get(&("read_environment", class))
+            .copied()
+            .unwrap_or(0)
+    };
     assert_eq!((of("429"), of("5xx"), of("2xx")), (1, 1, 1));
-    assert_eq!(snapshot.retries, [("throttled", 1), ("transient", 1)].into_iter().collect());
+    assert_eq!(
+        snapshot.retries,
+        [("throttled", 1), ("transient", 1)].into_iter().collect()
+    );
     assert_eq!((snapshot.refused, pair.client.stats().requests()), (1, 4));
     assert!(snapshot.bytes > 100);
 }

@@ -41,7 +41,10 @@ async fn a_user_is_created_plainly_or_with_a_password_and_duplicates_are_told() 
     let state = pair.client.password_state(imported.id).await.unwrap();
     assert_eq!(state.status.as_deref(), Some("MUST_CHANGE_PASSWORD"));
     let error = create(&pair, "PLAIN", None).await.unwrap_err();
-    assert_eq!((error.class(), error.target()), (ErrorClass::AlreadyExists, Some("username")));
+    assert_eq!(
+        (error.class(), error.target()),
+        (ErrorClass::AlreadyExists, Some("username"))
+    );
     assert!(!error.to_string().contains(PASSWORD));
 }
 
@@ -60,7 +63,10 @@ async fn a_users_attributes_and_states_are_changed() {
     assert_eq!(client.set_mfa_enabled(ada, true).await.unwrap(), Some(true));
     assert_eq!(client.mfa_enabled(ada).await.unwrap(), Some(true));
     client.set_population(ada, pair.id("partners")).await.unwrap();
-    assert_eq!(client.user(ada).await.unwrap().population_id(), Some(pair.id("partners")));
+    assert_eq!(
+        client.user(ada).await.unwrap().population_id(),
+        Some(pair.id("partners"))
+    );
     let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let locked = client.lock_user(ada, Some(until)).await.unwrap();
     assert_eq!(locked.account_status(), Some("LOCKED"));
@@ -83,7 +89,10 @@ async fn a_password_is_set_forced_to_change_and_recovered() {
     client.unlock_password(ada).await.unwrap();
     client.send_recovery_code(ada).await.unwrap();
     client.send_verification_code(ada).await.unwrap();
-    assert_eq!(client.user(ada).await.unwrap().lifecycle_status(), Some("VERIFICATION_REQUIRED"));
+    assert_eq!(
+        client.user(ada).await.unwrap().lifecycle_status(),
+        Some("VERIFICATION_REQUIRED")
+    );
 }
 
 #[tokio::test]
@@ -93,8 +102,14 @@ async fn members_are_added_and_removed() {
     client.add_member(cleo, outer).await.unwrap();
     assert!(!client.membership(cleo, outer).await.unwrap().is_indirect());
     client.remove_member(cleo, outer).await.unwrap();
-    assert_eq!(client.membership(cleo, outer).await.unwrap_err().class(), ErrorClass::NotFound);
-    assert_eq!(client.remove_member(cleo, outer).await.unwrap_err().class(), ErrorClass::NotFound);
+    assert_eq!(
+        client.membership(cleo, outer).await.unwrap_err().class(),
+        ErrorClass::NotFound
+    );
+    assert_eq!(
+        client.remove_member(cleo, outer).await.unwrap_err().class(),
+        ErrorClass::NotFound
+    );
 }
 
 #[tokio::test]
@@ -132,7 +147,10 @@ async fn sessions_devices_and_the_user_itself_are_removed() {
     for device in client.devices(ada).await.unwrap() {
         client.delete_device(ada, &device.id.unwrap()).await.unwrap();
     }
-    assert_eq!(client.sessions(ada).await.unwrap().len() + client.devices(ada).await.unwrap().len(), 0);
+    assert_eq!(
+        client.sessions(ada).await.unwrap().len() + client.devices(ada).await.unwrap().len(),
+        0
+    );
     client.delete_user(ada).await.unwrap();
     assert_eq!(client.delete_user(ada).await.unwrap_err().class(), ErrorClass::NotFound);
     assert_eq!(client.user(ada).await.unwrap_err().class(), ErrorClass::NotFound);
