@@ -127,11 +127,6 @@ impl Bucket {
         (starts, second)
     }
 
-    /// Until when nothing may be sent.
-    pub(crate) fn paused_until(&self) -> Option<Instant> {
-        self.paused_until
-    }
-
     /// A request that was sent at `sent` came back and was not refused.
     pub(crate) fn accepted(&mut self, sent: Instant) {
         self.taken.count(sent);

@@ -17,7 +17,6 @@ use uuid::Uuid;
 use super::auth::{Credentials, TokenSource};
 use super::gate::Gate;
 use super::host::{HostError, Hosts, Region};
-use super::limiter::Limiter;
 use super::stats::{RequestObserver, Stats};
 use super::transport::BODIES_KIB;
 
@@ -133,7 +132,6 @@ impl Client {
         )?;
         let http = http(config).map_err(|_| HostError::Url("the TLS set-up of this machine"))?;
         let tokens = TokenSource::new(http.clone(), hosts.token.clone(), credentials);
-        let limiter = Limiter::new(config.rate_limit, config.max_in_flight);
         Ok(Self {
             inner: Arc::new(Inner {
                 http,
@@ -141,7 +139,7 @@ impl Client {
                 environment: config.environment_id.to_string(),
                 auth_environment,
                 tokens,
-                gate: Gate::new(limiter, observer),
+                gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Semaphore::new(BODIES_KIB),
                 session: HeaderValue::try_from(Uuid::new_v4().to_string()).ok(),
             }),

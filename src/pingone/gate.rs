@@ -5,31 +5,32 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::in_flight::Place;
-use super::limiter::{Limiter, TooLong};
+use super::limiter::{Limiter, Place, TooLong};
 use super::operation::Operation;
 use super::stats::{RequestObserver, Stats, StatusClass};
 
 /// Limiter, counters and observer of one client.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    pub(crate) limiter: Limiter,
-    pub(crate) stats: Stats,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) stats: Arc<Stats>,
     observer: Option<Arc<dyn RequestObserver>>,
 }
 
 impl Gate {
-    pub(crate) fn new(limiter: Limiter, observer: Option<Arc<dyn RequestObserver>>) -> Self {
+    /// `rate` is `pingone-rate-limit`: 0 is automatic.
+    pub(crate) fn new(rate: u32, most_in_flight: usize, observer: Option<Arc<dyn RequestObserver>>) -> Self {
+        let stats = Arc::<Stats>::default();
         Self {
-            limiter,
-            stats: Stats::default(),
+            limiter: Limiter::new(rate, most_in_flight, Arc::clone(&stats)),
+            stats,
             observer,
         }
     }
 
     /// Waits for the turn of a request.
-    pub(crate) async fn enter(&self, operation: Operation, deadline: Instant) -> Result<Place<'_>, TooLong> {
-        self.limiter.enter(operation.group(), deadline, &self.stats).await
+    pub(crate) async fn enter(&self, operation: Operation, deadline: Instant) -> Result<Place, TooLong> {
+        self.limiter.enter(operation.group(), deadline).await
     }
 
     /// A request that was sent at `sent` was answered with `status`, or got no answer; `wish` is its `Retry-After`.

@@ -1,11 +1,9 @@
 //! How many requests are under way at a time (pingone-api.md §5): as many as the rate needs at the latency seen; without
-//! a limit in sight grown while that raises throughput; at most what the settings allow.
+//! a limit in sight grown while that raises throughput; at most what the settings allow. Pure: time comes in as an
+//! argument.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// Requests under way at the start.
@@ -21,22 +19,17 @@ const HEADROOM: f64 = 1.5;
 /// Weight of a new latency in the mean.
 const NEW: f64 = 0.1;
 
-/// A semaphore whose size follows what it brings.
+/// Places whose number follows what it brings.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    semaphore: Semaphore,
-    size: AtomicUsize,
-    surplus: AtomicUsize,
-    waited: AtomicUsize,
+    size: usize,
+    used: usize,
     most: usize,
-    trial: Mutex<Trial>,
-}
-
-#[derive(Debug)]
-struct Trial {
     /// Answers before this moment belong to the size before.
     begun: Instant,
     done: u32,
+    /// Somebody found no place since the trial began.
+    crowded: bool,
     best: f64,
     grown_from: Option<usize>,
     /// Nothing was in vain yet: grow fast.
@@ -46,94 +39,42 @@ struct Trial {
     latency: f64,
 }
 
-/// A place among the requests under way.
-#[derive(Debug)]
-pub(crate) struct Place<'a> {
-    owner: &'a InFlight,
-    permit: Option<SemaphorePermit<'a>>,
-}
-
 impl InFlight {
     pub(crate) fn new(most: usize, now: Instant) -> Self {
         let most = most.max(1);
-        let size = START.min(most);
         Self {
-            semaphore: Semaphore::new(size),
-            size: AtomicUsize::new(size),
-            surplus: AtomicUsize::new(0),
-            waited: AtomicUsize::new(0),
+            size: START.min(most),
+            used: 0,
             most,
-            trial: Mutex::new(Trial {
-                begun: now,
-                done: 0,
-                best: 0.0,
-                grown_from: None,
-                eager: true,
-                rest: 0,
-                latency: 0.0,
-            }),
+            begun: now,
+            done: 0,
+            crowded: false,
+            best: 0.0,
+            grown_from: None,
+            eager: true,
+            rest: 0,
+            latency: 0.0,
         }
     }
 
-    /// Waits for a place.
-    pub(crate) async fn enter(&self) -> Place<'_> {
-        if let Ok(permit) = self.semaphore.try_acquire() {
-            return Place {
-                owner: self,
-                permit: Some(permit),
-            };
+    /// Takes a place if there is one.
+    pub(crate) fn enter(&mut self) -> bool {
+        let free = self.used < self.size;
+        if free {
+            self.used += 1;
+        } else {
+            self.crowded = true;
         }
-        self.waited.fetch_add(1, Ordering::Relaxed);
-        // The semaphore is never closed.
-        Place {
-            owner: self,
-            permit: self.semaphore.acquire().await.ok(),
-        }
+        free
     }
 
-    /// How many may be under way now.
-    pub(crate) fn size(&self) -> usize {
-        self.size.load(Ordering::Relaxed)
+    /// Gives a place back.
+    pub(crate) fn leave(&mut self) {
+        self.used = self.used.saturating_sub(1);
     }
 
     /// A request ended after `latency`, under a limit of `rate` per second if there is one in sight.
-    pub(crate) fn finished(&self, now: Instant, latency: Duration, rate: Option<f64>) {
-        let Ok(mut trial) = self.trial.lock() else { return };
-        let size = self.size();
-        let next = trial.finished(now, latency, rate, &self.waited, size, self.most);
-        if next != size {
-            self.resize(size, next);
-        }
-    }
-
-    /// Called with the trial's lock held, so that sizes change one after the other.
-    fn resize(&self, from: usize, to: usize) {
-        if to > from {
-            let taken_back = self
-                .surplus
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| {
-                    Some(surplus.saturating_sub(to - from))
-                });
-            let kept = taken_back.unwrap_or(0).min(to - from);
-            self.semaphore.add_permits(to - from - kept);
-        } else if from > to {
-            self.surplus.fetch_add(from - to, Ordering::Relaxed);
-        }
-        self.size.store(to, Ordering::Relaxed);
-    }
-}
-
-impl Trial {
-    /// The size from now on.
-    fn finished(
-        &mut self,
-        now: Instant,
-        latency: Duration,
-        rate: Option<f64>,
-        waited: &AtomicUsize,
-        size: usize,
-        most: usize,
-    ) -> usize {
+    pub(crate) fn finished(&mut self, now: Instant, latency: Duration, rate: Option<f64>) {
         let seconds = latency.as_secs_f64();
         self.latency = if self.latency > 0.0 {
             self.latency + (seconds - self.latency) * NEW
@@ -141,35 +82,36 @@ impl Trial {
             seconds
         };
         if let Some(rate) = rate {
-            self.restart(now, waited);
-            return size.max(places(rate * self.latency * HEADROOM)).min(most);
+            self.restart(now);
+            self.size = self.size.max(places(rate * self.latency * HEADROOM)).min(self.most);
+            return;
         }
         if now < self.begun {
-            return size;
+            return;
         }
         self.done += 1;
         let span = now.saturating_duration_since(self.begun).as_secs_f64();
         if span < TRIAL.as_secs_f64().max(self.latency) {
-            return size;
+            return;
         }
-        let throughput = f64::from(self.done) / span;
-        let crowded = waited.load(Ordering::Relaxed) > 0;
-        let next = self.judge(throughput, crowded, size, most);
-        self.restart(now, waited);
-        if next != size {
+        let next = self.judge(f64::from(self.done) / span);
+        self.restart(now);
+        if next != self.size {
             // What comes back within a latency was sent at the old size.
             self.begun = now + Duration::from_secs_f64(self.latency.min(30.0));
+            self.size = next;
         }
-        next
     }
 
-    fn restart(&mut self, now: Instant, waited: &AtomicUsize) {
+    fn restart(&mut self, now: Instant) {
         self.begun = now;
         self.done = 0;
-        waited.store(0, Ordering::Relaxed);
+        self.crowded = false;
     }
 
-    fn judge(&mut self, throughput: f64, crowded: bool, size: usize, most: usize) -> usize {
+    /// The size from now on.
+    fn judge(&mut self, throughput: f64) -> usize {
+        let size = self.size;
         if let Some(before) = self.grown_from.take() {
             if throughput < self.best * WORTH {
                 // Not worth it: back, and leave it for a while.
@@ -185,12 +127,12 @@ impl Trial {
                 return size;
             }
         }
-        if !crowded || size >= most {
+        if !self.crowded || size >= self.most {
             return size;
         }
         self.grown_from = Some(size);
         let step = if self.eager { size } else { (size / 2).max(1) };
-        (size + step).min(most)
+        (size + step).min(self.most)
     }
 }
 
@@ -206,21 +148,6 @@ fn places(wanted: f64) -> usize {
     wanted
 }
 
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let surplus = &self.owner.surplus;
-        let took = surplus.load(Ordering::Relaxed) > 0
-            && surplus
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |surplus| surplus.checked_sub(1))
-                .is_ok();
-        if let Some(permit) = self.permit.take()
-            && took
-        {
-            permit.forget();
-        }
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, reason = "small numbers of a simulation")]
 mod tests {
@@ -229,20 +156,20 @@ mod tests {
     /// Runs for `seconds` against a server that answers after `latency`, at most `knee` at a time.
     fn settle(knee: usize, latency: f64, most: usize, seconds: f64, rate: Option<f64>) -> usize {
         let start = Instant::now();
-        let in_flight = InFlight::new(most, start);
+        let mut in_flight = InFlight::new(most, start);
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
         // Times at which each request under way ends; whoever ends is followed by another.
-        let mut ends: Vec<f64> = (0..in_flight.size()).map(|_| latency).collect();
+        let mut ends: Vec<f64> = (0..in_flight.size).map(|_| latency).collect();
         loop {
             ends.sort_by(f64::total_cmp);
             let now = ends.remove(0);
             if now > seconds {
-                return in_flight.size();
+                return in_flight.size;
             }
-            in_flight.waited.store(1, Ordering::Relaxed);
+            in_flight.crowded = true;
             let load = (ends.len() + 1).max(knee) as f64 / knee as f64;
             in_flight.finished(at(now), Duration::from_secs_f64(latency * load), rate);
-            while ends.len() < in_flight.size() {
+            while ends.len() < in_flight.size {
                 let spread = 1.0 + (ends.len() % 7) as f64 * 0.01;
                 let load = (ends.len() + 1).max(knee) as f64 / knee as f64;
                 ends.push(now + latency * load * spread);
@@ -283,14 +210,15 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_smaller_size_takes_effect_as_places_are_left() {
-        let in_flight = InFlight::new(64, Instant::now());
-        let places = [in_flight.enter().await, in_flight.enter().await];
-        in_flight.resize(8, 6);
-        drop(places);
-        assert_eq!(in_flight.semaphore.available_permits(), 6);
-        in_flight.resize(6, 9);
-        assert_eq!(in_flight.semaphore.available_permits(), 9);
+    #[test]
+    fn a_smaller_size_takes_effect_as_places_are_left() {
+        let mut in_flight = InFlight::new(64, Instant::now());
+        assert!((0..8).all(|_| in_flight.enter()) && !in_flight.enter());
+        in_flight.size = 6;
+        in_flight.leave();
+        in_flight.leave();
+        assert!(!in_flight.enter());
+        in_flight.leave();
+        assert!(in_flight.enter() && !in_flight.enter());
     }
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod faults;
+mod headers;
 mod paging;
 mod writes;
 

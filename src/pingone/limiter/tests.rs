@@ -9,7 +9,8 @@ fn far() -> Instant {
 
 #[tokio::test(start_paused = true)]
 async fn reads_of_different_groups_share_one_total() {
-    let (limiter, stats) = (Limiter::new(100, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(100, 64, Arc::clone(&stats));
     let begun = Instant::now();
     for n in 0..400 {
         let group = if n % 2 == 0 {
@@ -17,7 +18,7 @@ async fn reads_of_different_groups_share_one_total() {
         } else {
             RateGroup::RoleAssignments
         };
-        drop(limiter.enter(group, far(), &stats).await);
+        drop(limiter.enter(group, far()).await);
     }
     let seconds = begun.elapsed().as_secs_f64();
     assert!((3.9..=4.2).contains(&seconds), "{seconds}");
@@ -26,14 +27,15 @@ async fn reads_of_different_groups_share_one_total() {
 
 #[tokio::test(start_paused = true)]
 async fn writes_do_not_stand_behind_reads_and_come_off_their_total() {
-    let (limiter, stats) = (Limiter::new(10, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(10, 64, Arc::clone(&stats));
     let reads: FuturesUnordered<_> = (0..20)
-        .map(|_| limiter.enter(RateGroup::DirectoryReads, far(), &stats))
+        .map(|_| limiter.enter(RateGroup::DirectoryReads, far()))
         .collect();
     let begun = Instant::now();
     let writes = async {
         for _ in 0..10 {
-            drop(limiter.enter(RateGroup::DirectoryWrites, far(), &stats).await);
+            drop(limiter.enter(RateGroup::DirectoryWrites, far()).await);
         }
         begun.elapsed()
     };
@@ -45,15 +47,16 @@ async fn writes_do_not_stand_behind_reads_and_come_off_their_total() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_pauses_its_group_alone_and_all_who_wait_in_it() {
-    let (limiter, stats) = (Limiter::new(100, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(100, 64, Arc::clone(&stats));
     let begun = Instant::now();
     let waiting: FuturesUnordered<_> = (0..50)
-        .map(|_| limiter.enter(RateGroup::RoleAssignments, far(), &stats))
+        .map(|_| limiter.enter(RateGroup::RoleAssignments, far()))
         .collect();
     let refuse = async {
         tokio::time::sleep(Duration::from_millis(55)).await;
         limiter.refused(RateGroup::RoleAssignments, Instant::now(), Some(Duration::from_secs(5)));
-        drop(limiter.enter(RateGroup::DirectoryReads, far(), &stats).await);
+        drop(limiter.enter(RateGroup::DirectoryReads, far()).await);
         assert!(begun.elapsed() < Duration::from_secs(1));
     };
     let times = waiting.map(|_| begun.elapsed()).collect::<Vec<_>>();
@@ -72,23 +75,25 @@ async fn a_refusal_pauses_its_group_alone_and_all_who_wait_in_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_outlasts_the_caller_fails_at_once_and_says_when_to_come_back() {
-    let (limiter, stats) = (Limiter::new(100, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(100, 64, Arc::clone(&stats));
     limiter.refused(RateGroup::DirectoryReads, Instant::now(), Some(Duration::from_secs(30)));
     let begun = Instant::now();
     let deadline = begun + Duration::from_secs(5);
-    let found = limiter.enter(RateGroup::DirectoryReads, deadline, &stats).await;
+    let found = limiter.enter(RateGroup::DirectoryReads, deadline).await;
     assert_eq!(found.map(drop), Err(TooLong(Duration::from_secs(30))));
     assert_eq!(begun.elapsed(), Duration::ZERO);
     let long = begun + Duration::from_secs(60);
-    assert!(limiter.enter(RateGroup::DirectoryReads, long, &stats).await.is_ok());
+    assert!(limiter.enter(RateGroup::DirectoryReads, long).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_is_too_long_ends_with_the_callers_time() {
-    let (limiter, stats) = (Limiter::new(10, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(10, 64, Arc::clone(&stats));
     let deadline = Instant::now() + Duration::from_secs(1);
     let found: Vec<bool> = stream::iter(0..50)
-        .map(|_| async { limiter.enter(RateGroup::DirectoryReads, deadline, &stats).await.is_ok() })
+        .map(|_| async { limiter.enter(RateGroup::DirectoryReads, deadline).await.is_ok() })
         .buffer_unordered(50)
         .collect()
         .await;
@@ -98,25 +103,63 @@ async fn a_line_that_is_too_long_ends_with_the_callers_time() {
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_leaves_the_line_to_the_next() {
-    let (limiter, stats) = (Limiter::new(1, 64), Stats::default());
-    drop(limiter.enter(RateGroup::DirectoryReads, far(), &stats).await);
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(1, 64, Arc::clone(&stats));
+    drop(limiter.enter(RateGroup::DirectoryReads, far()).await);
     let gone = tokio::time::timeout(
         Duration::from_millis(100),
-        limiter.enter(RateGroup::DirectoryReads, far(), &stats),
+        limiter.enter(RateGroup::DirectoryReads, far()),
     );
     assert!(gone.await.is_err());
     let begun = Instant::now();
-    assert!(limiter.enter(RateGroup::DirectoryReads, far(), &stats).await.is_ok());
+    assert!(limiter.enter(RateGroup::DirectoryReads, far()).await.is_ok());
     assert!(begun.elapsed() <= Duration::from_millis(950), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_not_polled_holds_up_nobody_but_itself() {
+    let limiter = Limiter::new(10, 64, Arc::default());
+    let group = RateGroup::DirectoryReads;
+    while futures_util::poll!(std::pin::pin!(limiter.enter(group, far()))).is_ready() {}
+    let mut idle: Vec<_> = (0..5).map(|_| Box::pin(limiter.enter(group, far()))).collect();
+    for waiting in &mut idle {
+        assert!(futures_util::poll!(waiting).is_pending());
+    }
+    let begun = Instant::now();
+    assert!(limiter.enter(group, far()).await.is_ok());
+    // Six turns at ten a second, one of them already begun.
+    assert!(begun.elapsed() <= Duration::from_millis(1_100), "{:?}", begun.elapsed());
+    for waiting in idle {
+        assert!(waiting.await.is_ok());
+    }
+    assert!(begun.elapsed() <= Duration::from_millis(1_100), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_are_shared_by_the_reads_and_kept_from_the_writes() {
+    let limiter = Limiter::new(100_000, 4, Arc::default());
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(limiter.enter(RateGroup::DirectoryReads, far()).await);
+    }
+    let soon = Instant::now() + Duration::from_secs(1);
+    assert!(limiter.enter(RateGroup::RoleAssignments, soon).await.is_err());
+    assert!(limiter.enter(RateGroup::DirectoryWrites, soon).await.is_ok());
+    assert!(limiter.enter(RateGroup::Token, soon).await.is_ok());
+    let (found, ()) = futures_util::join!(limiter.enter(RateGroup::RoleAssignments, far()), async {
+        held.pop();
+    });
+    assert!(found.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lifted_ceiling_costs_no_wait() {
-    let (limiter, stats) = (Limiter::new(100_000, 64), Stats::default());
+    let stats = Arc::<Stats>::default();
+    let limiter = Limiter::new(100_000, 64, Arc::clone(&stats));
     let begun = Instant::now();
     for _ in 0..57_000 {
         let sent = Instant::now();
-        drop(limiter.enter(RateGroup::RoleAssignments, far(), &stats).await);
+        drop(limiter.enter(RateGroup::RoleAssignments, far()).await);
         limiter.finished(RateGroup::RoleAssignments, sent);
     }
     assert_eq!((begun.elapsed(), stats.waited()), (Duration::ZERO, Duration::ZERO));
@@ -124,7 +167,7 @@ async fn a_lifted_ceiling_costs_no_wait() {
 
 #[test]
 fn the_licence_counts_only_by_the_share_of_one_address() {
-    let limiter = Limiter::new(0, 64);
+    let limiter = Limiter::new(0, 64, Arc::default());
     assert!(limiter.is_automatic());
     assert!((limiter.rate(RateGroup::DirectoryReads) - 100.0).abs() < f64::EPSILON);
     limiter.licence_rate(400.0);
