@@ -7,7 +7,7 @@ export CARGO_TERM_COLOR ?= auto
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
 demo: ## Sync a made-up PingOne environment into a file and show what is in it
@@ -54,6 +54,22 @@ compat: ## Hold our files against the Go SDK's reader
 .PHONY: bench
 bench: ## Measure syncs, file writes and translation
 	scripts/bench.sh
+
+.PHONY: chart-test
+chart-test: ## Chart, manifests, alerts and image file against their checks (installs helm and others)
+	scripts/chart-test.sh
+
+.PHONY: manifests
+manifests: ## Render manifests/base from the chart
+	scripts/manifests.sh
+
+.PHONY: image
+image: ## Build the image; IMAGE=REF and OUT=FILE.tar leave an archive
+	scripts/image.sh
+
+.PHONY: e2e
+e2e: ## End-to-end cases on a Kubernetes cluster (see scripts/e2e.sh)
+	scripts/e2e.sh
 
 .PHONY: release
 release: ## Build the release binaries

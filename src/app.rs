@@ -125,20 +125,45 @@ fn log_config(settings: &LogSettings) -> LogConfig {
     }
 }
 
+/// The exit code of settings that ask for what is not there (style: 64, bad configuration).
+const REFUSED: u8 = 64;
+
+/// A setting whose feature this program does not have yet. Honest at the start rather than silently without effect.
+fn not_there_yet(config: &Config) -> Option<&'static str> {
+    use crate::config::LeaderElection;
+    let asked = [
+        (config.kubernetes.secret.is_some(), "credentials-secret"),
+        (config.kubernetes.directory.is_some(), "credentials-dir"),
+        (
+            config.kubernetes.leader_election == LeaderElection::On,
+            "leader-election=true",
+        ),
+        (config.event_feed, "event-feed-enabled"),
+        (config.schedule.sync_interval.is_some(), "sync-interval"),
+        (config.provision.enabled, "provisioning"),
+        (
+            config.one_shot != OneShot::Sync && config.c1.is_none(),
+            "one-shot provisioning",
+        ),
+    ];
+    asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
+}
+
 async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
+    if let Some(name) = not_there_yet(&config) {
+        writeln!(
+            io::stderr(),
+            "baton-ping-one: --{name} is not supported by baton-ping-one"
+        )
+        .ok();
+        return Ok(REFUSED);
+    }
     if let Some(c1) = config.c1.clone() {
         return Box::pin(daemon::serve(config, c1, log)).await;
     }
     let cancel = CancellationToken::new();
     let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
-    anyhow::ensure!(
-        config.schedule.sync_interval.is_none(),
-        "syncing on an own clock is not there yet: leave sync-interval out"
-    );
-    match config.one_shot {
-        OneShot::Sync => one_shot::sync(config, cancel).await,
-        _ => anyhow::bail!("one-shot provisioning is not there yet"),
-    }
+    one_shot::sync(config, cancel).await
 }
 
 /// The first SIGINT or SIGTERM ends the work in order, the second ends the process.

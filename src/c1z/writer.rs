@@ -119,7 +119,7 @@ impl Writer {
         let sorter = temp.path().to_string_lossy().replace('\'', "''");
         db.execute_batch(&format!(
             "PRAGMA page_size = {PAGE_SIZE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = \
-             EXCLUSIVE; PRAGMA temp_store = FILE; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA threads = 2; PRAGMA \
+             EXCLUSIVE; PRAGMA temp_store = FILE; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA \
              temp_store_directory = '{sorter}';"
         ))?;
         let stop = options.cancel.clone();

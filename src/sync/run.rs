@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::SyncError;
@@ -18,7 +19,7 @@ use super::progress::{Phase, Progress, add};
 use super::read::{Home, Reads};
 use super::report::{SyncReport, warning_counts};
 use super::scope::{self, Holdings, MANY_PAIRS, RoleInfo, Scope, Surroundings};
-use super::sink::{EncodedResource, Member, Rows, Sink, SinkClosed, blocking, writer_options};
+use super::sink::{EncodedResource, Member, Rows, Sink, SinkClosed, Working, writer_options};
 use super::translate::{self, GroupKind, GroupPlan, UserRules};
 use super::users::{PopulationNames, PopulationPlan, UserBlocks, lanes};
 use super::warnings::Warning;
@@ -41,11 +42,13 @@ pub async fn run(
     progress: Arc<Progress>,
     cancel: CancellationToken,
 ) -> Result<SyncReport, SyncError> {
-    let work = Box::pin(run_to_end(client, options, progress, cancel.clone()));
-    match cancel.run_until_cancelled(work).await {
-        Some(result) => result,
-        None => Err(SyncError::Cancelled),
-    }
+    let threads = TaskTracker::new();
+    let work = Box::pin(run_to_end(client, options, progress, cancel.clone(), threads.clone()));
+    let result = cancel.run_until_cancelled(work).await;
+    // A thread removes its temporary files when it ends, so none may outlive the sync.
+    threads.close();
+    threads.wait().await;
+    result.unwrap_or(Err(SyncError::Cancelled))
 }
 
 async fn run_to_end(
@@ -53,6 +56,7 @@ async fn run_to_end(
     options: SyncOptions,
     progress: Arc<Progress>,
     cancel: CancellationToken,
+    threads: TaskTracker,
 ) -> Result<SyncReport, SyncError> {
     let begun = Instant::now();
     let sync_type = sync_type(&options);
@@ -61,7 +65,13 @@ async fn run_to_end(
     let reads = Arc::new(Reads::new(client, Arc::clone(&progress)));
     progress.enter(Phase::Plan);
     let home = reads.home().await?;
-    let sink = Sink::start(&options.temp_dir, start, writer_options(&cancel), Arc::clone(&progress))?;
+    let sink = Sink::start(
+        &options.temp_dir,
+        start,
+        writer_options(&cancel),
+        Arc::clone(&progress),
+        &threads,
+    )?;
     let mut run = Run {
         options,
         reads,
@@ -88,15 +98,13 @@ async fn run_to_end(
         Err(Ended::Failed(error)) => return Err(error),
     };
     progress.enter(Phase::Seal);
-    if let Some((warnings, steps)) = reads.warnings.too_many() {
-        return Err(SyncError::TooManyWarnings { warnings, steps });
-    }
-    if sync_type == SyncType::Full && !options.empty {
-        options.shrink.check(outcome.counts)?;
-    }
+    check(sync_type, &options, &reads, outcome.counts)?;
     let writer = sink.close().await?;
-    let (file, grants_expanded) =
-        blocking("c1z-seal", move || seal(writer, sync_type, &options, outcome.dropped)).await?;
+    let (file, grants_expanded) = Working::start("c1z-seal", &threads, move || {
+        seal(writer, sync_type, &options, outcome.dropped)
+    })?
+    .wait()
+    .await?;
     Ok(SyncReport {
         sync_id,
         file,
@@ -106,6 +114,17 @@ async fn run_to_end(
         environment_name: home.environment_name,
         elapsed: begun.elapsed(),
     })
+}
+
+/// Whether what was read may be published.
+fn check(sync_type: SyncType, options: &SyncOptions, reads: &Reads, counts: Counts) -> Result<(), SyncError> {
+    if let Some((warnings, steps)) = reads.warnings.too_many() {
+        return Err(SyncError::TooManyWarnings { warnings, steps });
+    }
+    if sync_type == SyncType::Full && !options.empty {
+        options.shrink.check(counts)?;
+    }
+    Ok(())
 }
 
 fn sync_type(options: &SyncOptions) -> SyncType {

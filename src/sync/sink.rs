@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::SyncError;
@@ -58,7 +59,7 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) struct Sink {
     rows: mpsc::Sender<Rows>,
-    thread: JoinHandle<Result<Writer, SyncError>>,
+    writer: Working<Writer>,
 }
 
 impl Sink {
@@ -68,20 +69,18 @@ impl Sink {
         start: SyncStart,
         options: WriterOptions,
         progress: Arc<Progress>,
+        threads: &TaskTracker,
     ) -> Result<Self, SyncError> {
         let writer = Writer::create(dir, start, options)?;
         let (rows, mut inbox) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("c1z-writer".to_owned())
-            .spawn(move || {
-                let mut writer = writer;
-                while let Some(batch) = inbox.blocking_recv() {
-                    write(&mut writer, batch, &progress)?;
-                }
-                Ok(writer)
-            })
-            .map_err(SyncError::Thread)?;
-        Ok(Self { rows, thread })
+        let writer = Working::start("c1z-writer", threads, move || {
+            let mut writer = writer;
+            while let Some(batch) = inbox.blocking_recv() {
+                write(&mut writer, batch, &progress)?;
+            }
+            Ok(writer)
+        })?;
+        Ok(Self { rows, writer })
     }
 
     /// Hands rows over; waits while the file is behind. `Err` means that the thread ended: `close` says why.
@@ -91,12 +90,9 @@ impl Sink {
 
     /// Waits until every row is in the file, and answers the writer or what went wrong.
     pub(crate) async fn close(self) -> Result<Writer, SyncError> {
-        let Self { rows, thread } = self;
+        let Self { rows, writer } = self;
         drop(rows);
-        blocking("c1z-join", move || {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-        .await
+        writer.wait().await
     }
 }
 
@@ -104,22 +100,42 @@ impl Sink {
 #[derive(Debug)]
 pub(crate) struct SinkClosed;
 
-/// Runs blocking work on a thread of its own and waits for it.
-pub(crate) async fn blocking<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
-) -> Result<T, SyncError> {
-    let (sender, receiver) = oneshot::channel();
-    let thread = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || drop(sender.send(work())))
-        .map_err(SyncError::Thread)?;
-    match receiver.await {
-        Ok(result) => result,
-        Err(_) => match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => Err(SyncError::Cancelled),
-        },
+/// Blocking work on a thread of its own. When nobody waits for it any more, the thread itself drops what it made, and
+/// only then leaves `threads`: whoever waits for those knows that no temporary file is left.
+#[derive(Debug)]
+pub(crate) struct Working<T> {
+    result: oneshot::Receiver<Result<T, SyncError>>,
+    thread: JoinHandle<()>,
+}
+
+impl<T: Send + 'static> Working<T> {
+    pub(crate) fn start(
+        name: &str,
+        threads: &TaskTracker,
+        work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+    ) -> Result<Self, SyncError> {
+        let (sender, result) = oneshot::channel();
+        let running = threads.token();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let _running = running;
+                drop(sender.send(work()));
+            })
+            .map_err(SyncError::Thread)?;
+        Ok(Self { result, thread })
+    }
+
+    /// Waits for the result. A panic of the thread goes on here.
+    pub(crate) async fn wait(self) -> Result<T, SyncError> {
+        let Self { result, thread } = self;
+        match result.await {
+            Ok(result) => result,
+            Err(_) => match thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => Err(SyncError::Cancelled),
+            },
+        }
     }
 }
 

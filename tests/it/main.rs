@@ -4,3 +4,4 @@ mod docs;
 mod k8s;
 mod proto_table;
 mod service;
+mod sync;

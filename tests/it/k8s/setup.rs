@@ -38,6 +38,6 @@ async fn with_the_right_it_is_on_and_a_server_that_hangs_is_waited_for() {
         assert!(!client.was_reached());
         fake.data().hangs = false;
     };
-    let (found, ()) = soon(async { tokio::join!(asking, healing) }).await;
+    let (found, ()) = soon(Box::pin(async { tokio::join!(asking, healing) })).await;
     assert!(found.unwrap().is_some());
 }

@@ -1,0 +1,210 @@
+//! Whole syncs against the stand-in for PingOne: the order of rows, the price in requests, and reads that fail.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_ping_one::c1z::{Limits, Reader};
+use baton_ping_one::error::ErrorClass;
+use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
+use baton_ping_one::sync::{SyncError, SyncOptions, SyncReport, run};
+use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+async fn sandbox() -> Server {
+    start(Options::default()).await.unwrap()
+}
+
+fn client(server: &Server) -> Client {
+    let credentials = Credentials {
+        client_id: server.client_id().to_string(),
+        client_secret: server.client_secret().into(),
+    };
+    let config = ClientConfig {
+        region: Region::Eu,
+        api_url: Some(server.api_url()),
+        auth_url: Some(server.auth_url()),
+        environment_id: server.environment_id(),
+        auth_environment_id: server.environment_id(),
+        rate_limit: 100_000,
+        max_in_flight: 64,
+        insecure: false,
+        timeout: Duration::from_secs(30),
+    };
+    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
+}
+
+async fn sync(server: &Server, dir: &Path, concurrency: usize) -> Result<SyncReport, SyncError> {
+    let mut options = SyncOptions::full(dir.to_owned(), dir.join(format!("{concurrency}.c1z")));
+    options.concurrency = concurrency;
+    run(client(server), options, Arc::default(), CancellationToken::new()).await
+}
+
+/// Every row in order, without what differs between two runs by its nature.
+fn rows(file: &Path, dir: &Path) -> Vec<String> {
+    let reader = Reader::open(file, dir, Limits::default()).unwrap();
+    let mut rows = Vec::new();
+    reader
+        .resource_types(|row| {
+            rows.push(format!("{row:?}"));
+            Ok(())
+        })
+        .unwrap();
+    reader
+        .resources(|row| {
+            rows.push(format!("{row:?}"));
+            Ok(())
+        })
+        .unwrap();
+    reader
+        .entitlements(|row| {
+            rows.push(format!("{row:?}"));
+            Ok(())
+        })
+        .unwrap();
+    reader
+        .grants(|row| {
+            rows.push(format!("{row:?}"));
+            Ok(())
+        })
+        .unwrap();
+    rows
+}
+
+fn refuse(path: &str, query: Option<&str>, status: u16, code: &str, detail: &str) -> Fault {
+    Fault {
+        method: Some("GET".to_owned()),
+        path: path.to_owned(),
+        query: query.map(str::to_owned),
+        nth: 1,
+        times: 0,
+        action: FaultAction::Refuse {
+            status,
+            code: code.to_owned(),
+            detail: Some(detail.to_owned()),
+            target: None,
+            message: "no".to_owned(),
+        },
+    }
+}
+
+fn fault(path: &str, nth: u64, action: FaultAction) -> Fault {
+    Fault {
+        method: Some("GET".to_owned()),
+        path: path.to_owned(),
+        query: None,
+        nth,
+        times: 1,
+        action,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_their_order_do_not_depend_on_the_concurrency() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    let mut found = Vec::new();
+    for concurrency in [1, 64] {
+        sync(&server, dir.path(), concurrency).await.unwrap();
+        found.push(rows(&dir.path().join(format!("{concurrency}.c1z")), dir.path()));
+    }
+    assert!(found[0].len() > 1_000);
+    assert_eq!(found[0], found[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_costs_hardly_more_than_the_least_calls() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    let client = client(&server);
+    let options = SyncOptions::full(dir.path().to_owned(), dir.path().join("a.c1z"));
+    run(client.clone(), options, Arc::default(), CancellationToken::new())
+        .await
+        .unwrap();
+    // One for the token, which the client does not count among its requests.
+    let (requests, least) = (client.stats().requests() + 1, server.directory().sizes().least_calls);
+    let least = u64::try_from(least).unwrap();
+    assert!(
+        requests * 100 <= least * 102,
+        "{requests} requests, at least {least} are needed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_membership_type_is_refused_the_grants_are_the_same() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    sync(&server, dir.path(), 64).await.unwrap();
+    let typed = rows(&dir.path().join("64.c1z"), dir.path());
+    server.set_faults(vec![
+        refuse("*/users", Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER"),
+        refuse("*/groups", Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER"),
+    ]);
+    sync(&server, dir.path(), 8).await.unwrap();
+    assert_eq!(rows(&dir.path().join("8.c1z"), dir.path()), typed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_fails_fails_the_sync_and_publishes_nothing() {
+    let forbidden = "Give the application Identity Data Read Only";
+    let cases = [
+        (
+            refuse("*/users", None, 403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS"),
+            ErrorClass::Forbidden,
+            forbidden,
+        ),
+        (
+            fault("*/users", 2, FaultAction::Truncated(50)),
+            ErrorClass::Corrupt,
+            "Nothing was synced",
+        ),
+        (
+            fault("*/groups", 1, FaultAction::Html),
+            ErrorClass::Corrupt,
+            "is not JSON",
+        ),
+        (
+            refuse(
+                "*/roleAssignments",
+                None,
+                403,
+                "ACCESS_FAILED",
+                "INSUFFICIENT_PERMISSIONS",
+            ),
+            ErrorClass::Forbidden,
+            forbidden,
+        ),
+    ];
+    for (fault, class, text) in cases {
+        let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+        server.set_faults(vec![fault]);
+        let error = sync(&server, dir.path(), 64).await.unwrap_err();
+        assert_eq!(error.class(), class, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "nothing is left behind"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_faults_change_nothing() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    sync(&server, dir.path(), 64).await.unwrap();
+    let undisturbed = rows(&dir.path().join("64.c1z"), dir.path());
+    let status = |status, retry_after: Option<&str>| FaultAction::Status {
+        status,
+        retry_after: retry_after.map(str::to_owned),
+        body: sandbox::pingone::FaultBody::default(),
+    };
+    server.set_faults(vec![
+        fault("*/users", 2, status(503, Some("0"))),
+        fault("*/roleAssignments", 5, status(500, None)),
+        fault("*/populations", 1, FaultAction::Reset),
+        fault("*/groups", 1, FaultAction::ResetMidBody(50)),
+    ]);
+    sync(&server, dir.path(), 8).await.unwrap();
+    assert_eq!(rows(&dir.path().join("8.c1z"), dir.path()), undisturbed);
+}
