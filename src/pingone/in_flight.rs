@@ -10,8 +10,10 @@ use tokio::time::Instant;
 const START: usize = 8;
 /// The least time for which a size is tried before it is judged; a slow server gets longer.
 const TRIAL: Duration = Duration::from_millis(200);
-/// A larger size must raise throughput by this factor to stay.
-const WORTH: f64 = 1.05;
+/// And how many latencies that is.
+const TRIAL_LATENCIES: f64 = 1.5;
+/// The part of its growth by which a larger size must raise throughput to stay.
+const WORTH: f64 = 0.25;
 /// Trials without growth after one that was not worth it.
 const REST: u32 = 20;
 /// More places than rate × latency: latency is a mean.
@@ -91,7 +93,7 @@ impl InFlight {
         }
         self.done += 1;
         let span = now.saturating_duration_since(self.begun).as_secs_f64();
-        if span < TRIAL.as_secs_f64().max(self.latency) {
+        if span < TRIAL.as_secs_f64().max(self.latency * TRIAL_LATENCIES) {
             return;
         }
         let next = self.judge(f64::from(self.done) / span);
@@ -113,7 +115,7 @@ impl InFlight {
     fn judge(&mut self, throughput: f64) -> usize {
         let size = self.size;
         if let Some(before) = self.grown_from.take() {
-            if throughput < self.best * WORTH {
+            if throughput < self.best * worth(before, size) {
                 // Not worth it: back, and leave it for a while.
                 self.rest = REST;
                 self.eager = false;
@@ -134,6 +136,12 @@ impl InFlight {
         let step = if self.eager { size } else { (size / 2).max(1) };
         (size + step).min(self.most)
     }
+}
+
+/// The factor by which throughput must grow where the size grew from `before` to `size`.
+fn worth(before: usize, size: usize) -> f64 {
+    let count = |size: usize| u32::try_from(size).map_or(f64::MAX, f64::from);
+    1.0 + (count(size) / count(before.max(1)) - 1.0) * WORTH
 }
 
 /// Whole places for a number that need not be one.
@@ -182,7 +190,7 @@ mod tests {
         for latency in [0.002, 0.05, 0.3, 1.0] {
             let seconds = 20.0 + latency * 20.0;
             for (knee, most, least, largest) in [
-                (4, 64, 8, 12),
+                (4, 64, 8, 16),
                 (30, 64, 26, 48),
                 (1_000, 64, 64, 64),
                 (1_000, 1, 1, 1),

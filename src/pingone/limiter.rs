@@ -298,7 +298,11 @@ impl Limiter {
         let first = state.group(group).line.front().map_or(ticket, |first| first.ticket);
         let before = u32::try_from(ticket.saturating_sub(first)).unwrap_or(u32::MAX);
         Ok(match rate {
-            Some(rate) if ready > now => ready + Duration::from_secs_f64(f64::from(before) / rate.max(0.1)),
+            Some(rate) if ready > now => {
+                let own = ready + Duration::from_secs_f64(f64::from(before) / rate.max(0.1));
+                // Those before may have gone away.
+                own.min(ready.max(now + LOOK_AGAIN))
+            }
             _ => now + LOOK_AGAIN,
         })
     }

@@ -49,7 +49,7 @@ fn small() -> Directory {
         .user("fay", "partners", json!({}))
         .group("outer", json!({}))
         .group("inner", json!({}))
-        .group("filled", json!({"userFilter": "population.name eq \"staff\""}))
+        .group("filled", json!({"userFilter": "username sw \"d\""}))
         .nested("inner", "outer")
         .member("outer", "ada")
         .member("inner", "ben")

@@ -63,7 +63,7 @@ async fn a_refusal_pauses_its_group_alone_and_all_who_wait_in_it() {
     let (times, ()) = futures_util::join!(times, refuse);
     let during = times
         .iter()
-        .filter(|time| (Duration::from_millis(56)..Duration::from_secs(5)).contains(time))
+        .filter(|time| (Duration::from_millis(56)..Duration::from_secs(5)).contains(*time))
         .count();
     assert_eq!(during, 0, "{times:?}");
     // 44 were left; after the pause they leave at the halved rate, none of them having lost his slot.

@@ -152,7 +152,7 @@ async fn counters_tell_what_happened() {
     let pair = pair(|_| {}).await;
     pair.server.set_faults(vec![
         Fault::on("GET", ENVIRONMENT, FaultAction::too_many(Some(0))),
-        Fault::on("GET", ENVIRONMENT, FaultAction::status(500)),
+        Fault::on("GET", ENVIRONMENT, FaultAction::status(500)).nth(2),
     ]);
     pair.client.environment().await.unwrap();
     let snapshot = pair.client.stats().snapshot();

@@ -175,15 +175,15 @@ async fn members_nesting_and_memberships_are_told_apart() {
         .into_iter()
         .collect();
     assert_eq!(all, BTreeSet::from([ada, ben]));
-    assert_eq!(client.member_ids(filled, MemberKind::Direct).await.unwrap(), []);
-    assert_eq!(client.member_ids(filled, MemberKind::All).await.unwrap().len(), 4);
+    assert!(client.member_ids(filled, MemberKind::Direct).await.unwrap().is_empty());
+    assert_eq!(client.member_ids(filled, MemberKind::All).await.unwrap(), [pair.id("dora")]);
     assert_eq!(client.nested_group_ids(outer).await.unwrap(), [inner]);
     assert_eq!(client.parents_of_group(inner).await.unwrap()[0].id, outer);
     assert!(!client.membership(ada, outer).await.unwrap().is_indirect());
     assert!(client.membership(ben, outer).await.unwrap().is_indirect());
     let of_ben: BTreeSet<_> = client.group_ids_of_user(ben).await.unwrap().into_iter().collect();
-    assert_eq!(of_ben, BTreeSet::from([outer, inner, filled]));
-    assert_eq!(client.groups_of_user(ben).await.unwrap().len(), 3);
+    assert_eq!(of_ben, BTreeSet::from([outer, inner]));
+    assert_eq!(client.groups_of_user(ben).await.unwrap().len(), 2);
     assert_eq!(
         client
             .group_with_totals(outer)
