@@ -237,9 +237,10 @@ impl TokenSource {
             .map_err(|TooLong(wait)| failed(Reason::spent(wait, 429), None, None))?;
         let sent = Instant::now();
         let exchange = self.exchange(credentials, in_body);
-        let outcome = tokio::time::timeout_at(deadline, exchange)
-            .await
-            .unwrap_or_else(|_| Err(failed(Reason::TimedOut, None, None)));
+        let outcome = match tokio::time::timeout_at(deadline, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(failed(Reason::TimedOut, None, None)),
+        };
         drop(place);
         let status = outcome.as_ref().ok().map(|answer| answer.status);
         let wish = outcome.as_ref().ok().and_then(|answer| answer.wish);
@@ -306,8 +307,8 @@ struct TokenAnswer {
 
 fn failed(reason: Reason, request_id: Option<String>, retry_after: Option<Duration>) -> PingOneError {
     PingOneError {
-        retry_after,
         request_id,
+        retry_after,
         ..PingOneError::new(Operation::Token, "the worker application", reason)
     }
 }

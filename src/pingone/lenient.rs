@@ -14,9 +14,9 @@ thread_local! {
 }
 
 /// A member has another type than the documented one.
-fn misfit<T, E>(value: Option<T>) -> Result<Option<T>, E> {
+fn misfit<T>(value: Option<T>) -> Option<T> {
     MISFITS.set(MISFITS.get().saturating_add(1));
-    Ok(value)
+    value
 }
 
 /// How many members had another type than the documented one in what this thread parsed since the last call. Parsing
@@ -29,13 +29,13 @@ macro_rules! ignore_the_rest {
     (seq) => {
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
             while items.next_element::<IgnoredAny>()?.is_some() {}
-            misfit(None)
+            Ok(misfit(None))
         }
     };
     (map) => {
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            misfit(None)
+            Ok(misfit(None))
         }
     };
     (unit) => {
@@ -49,19 +49,19 @@ macro_rules! ignore_the_rest {
     };
     (scalars) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            misfit(None)
+            Ok(misfit(None))
         }
 
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            misfit(None)
+            Ok(misfit(None))
         }
 
         fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            misfit(None)
+            Ok(misfit(None))
         }
 
         fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            misfit(None)
+            Ok(misfit(None))
         }
     };
 }
@@ -84,19 +84,19 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        misfit(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        misfit(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        misfit(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        misfit(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     ignore_the_rest!(unit);
@@ -123,19 +123,19 @@ impl<'de> Visitor<'de> for Flag {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        misfit(text.to_ascii_lowercase().parse().ok())
+        Ok(misfit(text.to_ascii_lowercase().parse().ok()))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -162,19 +162,19 @@ impl<'de> Visitor<'de> for Count {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        misfit(u64::try_from(value).ok())
+        Ok(misfit(u64::try_from(value).ok()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        misfit(format!("{value:.0}").parse().ok())
+        Ok(misfit(format!("{value:.0}").parse().ok()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        misfit(text.parse().ok())
+        Ok(misfit(text.parse().ok()))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -193,7 +193,7 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         return Ok(None);
     };
     match parse_time(&text) {
-        None => misfit(None),
+        None => Ok(misfit(None)),
         time => Ok(time),
     }
 }
@@ -227,11 +227,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        misfit(None)
+        Ok(misfit(None))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -246,7 +246,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
         let value = serde_json::Value::deserialize(deserializer)?;
         match T::deserialize(value) {
             Ok(item) => Ok(Self(Some(item))),
-            Err(_) => misfit(None).map(Self),
+            Err(_) => Ok(Self(misfit(None))),
         }
     }
 }
@@ -277,7 +277,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        misfit(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);

@@ -178,7 +178,7 @@ impl State {
 
 impl Limiter {
     /// `rate` is `pingone-rate-limit`: 0 is automatic.
-    pub(crate) fn new(rate: u32, most_in_flight: usize, stats: Arc<Stats>) -> Arc<Self> {
+    pub(crate) fn new(rate: u32, most_in_flight: usize, counters: Arc<Stats>) -> Arc<Self> {
         let now = Instant::now();
         let automatic = rate == 0;
         let ceiling = if automatic { DEFAULT_CEILING } else { f64::from(rate) };
@@ -197,7 +197,7 @@ impl Limiter {
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            stats,
+            stats: counters,
             automatic,
         })
     }

@@ -42,7 +42,7 @@ pub struct Pages<T> {
     seen: HashSet<u64>,
     hasher: RandomState,
     restarted: bool,
-    pages: u64,
+    read: u64,
     empty: u32,
     /// The newest token when the listing began.
     token: Option<u64>,
@@ -67,7 +67,7 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             seen: HashSet::new(),
             hasher: RandomState::new(),
             restarted: false,
-            pages: 0,
+            read: 0,
             empty: 0,
             token: None,
             item: PhantomData,
@@ -80,11 +80,11 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         let mut restarted = false;
         let (url, answer) = loop {
             let Some(url) = self.next.clone() else { return Ok(None) };
-            if self.pages >= PAGES_MAX {
+            if self.read >= PAGES_MAX {
                 return Err(self.failed(Reason::Endless, None));
             }
             self.seen.insert(self.hasher.hash_one(url.as_str()));
-            self.pages += 1;
+            self.read += 1;
             match self.client.get(self.operation, &self.object, url.clone()).await {
                 Ok(answer) => break (url, answer),
                 Err(error) if url != self.first && !self.restarted && self.is_chain_broken(&error) => {

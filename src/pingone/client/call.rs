@@ -29,8 +29,8 @@ pub(crate) struct Call<'a> {
     pub(crate) object: &'a str,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// Media type and body.
-    pub(crate) body: Option<(&'static str, Bytes)>,
+    /// Media type and body, or why there is none.
+    pub(crate) body: Option<(&'static str, Result<Bytes, serde_json::Error>)>,
 }
 
 impl<'a> Call<'a> {
@@ -131,6 +131,9 @@ impl Client {
 
     /// One call, repeated while its class says so and the budget lasts.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, PingOneError> {
+        if matches!(call.body, Some((_, Err(_)))) {
+            return Err(call.failed(Reason::Unsendable));
+        }
         let deadline = Instant::now() + self.budget.0;
         let mut backoff = Backoff::default();
         let mut renewed = false;
@@ -209,7 +212,7 @@ impl Client {
         let exchange = self.exchange(call, token.header.clone());
         let outcome = tokio::time::timeout_at(deadline, exchange)
             .await
-            .unwrap_or_else(|_| Err((Reason::TimedOut, None)));
+            .unwrap_or(Err((Reason::TimedOut, None)));
         drop(place);
         let status = outcome.as_ref().ok().map(|received| received.status);
         let wish = outcome.as_ref().ok().and_then(|received| received.wish);
@@ -239,7 +242,7 @@ impl Client {
         if let Some(transaction) = &self.transaction {
             request = request.header(TRANSACTION, transaction);
         }
-        if let Some((media_type, body)) = &call.body {
+        if let Some((media_type, Ok(body))) = &call.body {
             request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
         }
         let answer = request.send().await.map_err(|error| (transport_reason(&error), None))?;

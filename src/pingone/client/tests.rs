@@ -70,7 +70,7 @@ fn config(server: &Server) -> ClientConfig {
     }
 }
 
-fn credentials(client_id: impl ToString, secret: impl Into<String>) -> Arc<Credentials> {
+fn credentials(client_id: &impl ToString, secret: impl Into<String>) -> Arc<Credentials> {
     Arc::new(Credentials {
         client_id: client_id.to_string(),
         client_secret: SecretString::from(secret.into()),
@@ -85,7 +85,7 @@ async fn pair_with(options: impl FnOnce(&mut Options), config_of: impl FnOnce(&m
     };
     options(&mut all);
     let server = start(all).await.unwrap();
-    let (sender, receiver) = watch::channel(credentials(server.client_id(), server.client_secret()));
+    let (sender, receiver) = watch::channel(credentials(&server.client_id(), server.client_secret()));
     let mut config = config(&server);
     config_of(&mut config);
     let client = Client::new(&config, receiver, None).unwrap();

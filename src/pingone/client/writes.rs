@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::call::Call;
 use super::{Client, Principal};
-use crate::pingone::error::{PingOneError, Reason};
+use crate::pingone::error::PingOneError;
 use crate::pingone::operation::Operation;
 use crate::pingone::types::{PasswordState, RoleAssignment, Switches, User};
 
@@ -93,7 +93,7 @@ impl Client {
             object: "",
             method: Method::POST,
             url: self.url(&["users"]),
-            body: Some((if plain { JSON } else { IMPORT }, bytes(Operation::CreateUser, &body)?)),
+            body: Some((if plain { JSON } else { IMPORT }, bytes(&body))),
         };
         self.object(&call).await
     }
@@ -109,7 +109,7 @@ impl Client {
             self.url(&["users", &id]),
             JSON,
             changes,
-        )?;
+        );
         self.object(&call).await
     }
 
@@ -158,7 +158,7 @@ impl Client {
     ) -> Result<T, PingOneError> {
         let id = user.to_string();
         let url = self.url(&["users", &id, part]);
-        let call = with_body(operation, &id, Method::PUT, url, JSON, body)?;
+        let call = with_body(operation, &id, Method::PUT, url, JSON, body);
         self.object(&call).await
     }
 
@@ -168,7 +168,7 @@ impl Client {
         let body = until.map_or_else(|| json!({}), |until| json!({ "unlockAt": until.to_string() }));
         let id = user.to_string();
         let url = self.url(&["users", &id]);
-        let call = with_body(Operation::SetLock, &id, Method::POST, url, LOCK, &body)?;
+        let call = with_body(Operation::SetLock, &id, Method::POST, url, LOCK, &body);
         self.object(&call).await
     }
 
@@ -193,7 +193,7 @@ impl Client {
         let id = user.to_string();
         let url = self.url(&["users", &id, "password"]);
         let body = PasswordBody::of(password);
-        let call = with_body(Operation::SetPassword, &id, Method::PUT, url, PASSWORD_SET, &body)?;
+        let call = with_body(Operation::SetPassword, &id, Method::PUT, url, PASSWORD_SET, &body);
         self.object(&call).await
     }
 
@@ -225,7 +225,7 @@ impl Client {
         let id = user.to_string();
         let url = self.url(&["users", &id, "memberOfGroups"]);
         let body = json!({ "id": group });
-        let call = with_body(Operation::AddMember, &id, Method::POST, url, JSON, &body)?;
+        let call = with_body(Operation::AddMember, &id, Method::POST, url, JSON, &body);
         self.call(&call).await.map(drop)
     }
 
@@ -249,7 +249,7 @@ impl Client {
         let url = self.url(&[kind, &id, "roleAssignments"]);
         let scope_type = scope_type.to_uppercase();
         let body = json!({ "role": { "id": role }, "scope": { "id": scope, "type": scope_type } });
-        let call = with_body(Operation::CreateRoleAssignment, &id, Method::POST, url, JSON, &body)?;
+        let call = with_body(Operation::CreateRoleAssignment, &id, Method::POST, url, JSON, &body);
         self.object(&call).await
     }
 
@@ -294,14 +294,14 @@ fn with_body<'a>(
     url: Url,
     media_type: &'static str,
     body: &impl Serialize,
-) -> Result<Call<'a>, PingOneError> {
-    Ok(Call {
+) -> Call<'a> {
+    Call {
         operation,
         object,
         method,
         url,
-        body: Some((media_type, bytes(operation, body)?)),
-    })
+        body: Some((media_type, bytes(body))),
+    }
 }
 
 /// A POST whose media type says what is to be done.
@@ -311,13 +311,13 @@ fn post<'a>(operation: Operation, object: &'a str, url: Url, media_type: &'stati
         object,
         method: Method::POST,
         url,
-        body: Some((media_type, Bytes::new())),
+        body: Some((media_type, Ok(Bytes::new()))),
     }
 }
 
 /// A body that is wiped when it is dropped: it may hold a password.
-fn bytes(operation: Operation, body: &impl Serialize) -> Result<Bytes, PingOneError> {
+fn bytes(body: &impl Serialize) -> Result<Bytes, serde_json::Error> {
     let mut buffer = Zeroizing::new(Vec::with_capacity(SECRET_BODY));
-    serde_json::to_writer(&mut *buffer, body).map_err(|_| PingOneError::new(operation, "", Reason::Unsendable))?;
+    serde_json::to_writer(&mut *buffer, body)?;
     Ok(Bytes::from_owner(buffer))
 }

@@ -40,7 +40,7 @@ async fn writes_do_not_stand_behind_reads_and_come_off_their_total() {
         begun.elapsed()
     };
     let (written, ()) = futures_util::join!(writes, reads.for_each(|_| std::future::ready(())));
-    assert!(written <= Duration::from_millis(1_000), "{written:?}");
+    assert!(written <= Duration::from_secs(1), "{written:?}");
     let seconds = begun.elapsed().as_secs_f64();
     assert!((2.7..=3.3).contains(&seconds), "30 requests at 10 a second: {seconds}");
 }
@@ -83,7 +83,7 @@ async fn a_pause_that_outlasts_the_caller_fails_at_once_and_says_when_to_come_ba
     let found = limiter.enter(RateGroup::DirectoryReads, deadline).await;
     assert_eq!(found.map(drop), Err(TooLong(Duration::from_secs(30))));
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    let long = begun + Duration::from_secs(60);
+    let long = begun + Duration::from_mins(1);
     assert!(limiter.enter(RateGroup::DirectoryReads, long).await.is_ok());
 }
 

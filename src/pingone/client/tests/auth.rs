@@ -18,7 +18,7 @@ async fn many_callers_share_one_token() {
 async fn callers_that_waited_share_the_failure_of_a_refused_secret() {
     let pair = pair(|_| {}).await;
     pair.credentials
-        .send_replace(credentials(pair.server.client_id(), "wrong"));
+        .send_replace(credentials(&pair.server.client_id(), "wrong"));
     let found = join_all((0..40).map(|_| pair.client.environment())).await;
     for outcome in found {
         let error = outcome.unwrap_err();
@@ -71,9 +71,9 @@ async fn new_credentials_are_used_at_the_next_call_and_drop_the_old_token() {
     .await;
     pair.client.environment().await.unwrap();
     let (id, secret) = (pair.server.client_id(), pair.server.client_secret());
-    pair.credentials.send_replace(credentials(id, "wrong"));
+    pair.credentials.send_replace(credentials(&id, "wrong"));
     assert!(pair.client.environment().await.is_err());
-    pair.credentials.send_replace(credentials(id, secret));
+    pair.credentials.send_replace(credentials(&id, secret));
     pair.client.environment().await.unwrap();
     assert_eq!(pair.token_requests(), 3);
 }

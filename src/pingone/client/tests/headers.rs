@@ -42,7 +42,7 @@ async fn a_call_names_program_run_and_transaction_and_asks_for_gzip() {
         insecure: false,
         timeout: Duration::from_secs(5),
     };
-    let (_, receiver) = watch::channel(credentials("client", "marker-secret"));
+    let (_, receiver) = watch::channel(credentials(&"client", "marker-secret"));
     let client = Client::new(&config, receiver, None).unwrap();
     assert!(!format!("{client:?}").contains("marker"));
     let kept = Arc::default();

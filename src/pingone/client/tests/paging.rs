@@ -176,7 +176,10 @@ async fn members_nesting_and_memberships_are_told_apart() {
         .collect();
     assert_eq!(all, BTreeSet::from([ada, ben]));
     assert!(client.member_ids(filled, MemberKind::Direct).await.unwrap().is_empty());
-    assert_eq!(client.member_ids(filled, MemberKind::All).await.unwrap(), [pair.id("dora")]);
+    assert_eq!(
+        client.member_ids(filled, MemberKind::All).await.unwrap(),
+        [pair.id("dora")]
+    );
     assert_eq!(client.nested_group_ids(outer).await.unwrap(), [inner]);
     assert_eq!(client.parents_of_group(inner).await.unwrap()[0].id, outer);
     assert!(!client.membership(ada, outer).await.unwrap().is_indirect());
