@@ -130,7 +130,7 @@ impl Client {
             &auth_environment,
             config.insecure,
         )?;
-        let http = http(config).map_err(|_| HostError::Url("the TLS set-up of this machine"))?;
+        let http = http(config).map_err(|_| HostError::Tls)?;
         let tokens = TokenSource::new(http.clone(), hosts.token.clone(), credentials);
         Ok(Self {
             inner: Arc::new(Inner {

@@ -84,6 +84,11 @@ pub enum HostError {
     /// Plain http to another machine.
     #[error("{0} must use https; plain http is accepted for loopback addresses only")]
     Insecure(&'static str),
+    /// TLS cannot be set up: mostly there are no certificate authorities.
+    #[error(
+        "TLS could not be set up on this machine: install its certificate authorities or name them in SSL_CERT_FILE"
+    )]
+    Tls,
 }
 
 /// Where requests go.

@@ -110,8 +110,11 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             each: &mut count,
             item: PhantomData::<T>,
         };
+        let Ok(body) = std::str::from_utf8(&answer.body) else {
+            return Err(self.failed(not_text(), answer.request_id));
+        };
         lenient::take_misfits();
-        let mut parser = serde_json::Deserializer::from_slice(&answer.body);
+        let mut parser = serde_json::Deserializer::from_str(body);
         let parsed = seed
             .deserialize(&mut parser)
             .and_then(|next| parser.end().map(|()| next));
@@ -183,6 +186,12 @@ pub fn each_item<T: for<'de> Deserialize<'de>>(
     };
     seed.deserialize(&mut serde_json::Deserializer::from_slice(body))
         .map(drop)
+}
+
+/// A body that is no UTF-8. Checked for the whole body at once, which is faster than text by text.
+pub(crate) fn not_text() -> Reason {
+    let what = "the body is not UTF-8".to_owned();
+    Reason::Corrupt { what }
 }
 
 /// What a body lacks, without its content: serde's texts can quote values, so only those are shown that we wrote or

@@ -118,24 +118,11 @@ pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (
 
 /// What a failed transport was, from its kind; its text may hold URLs and is dropped.
 pub(crate) fn transport_reason(error: &reqwest::Error) -> Reason {
-    if error.is_timeout() {
-        return Reason::TimedOut;
+    if is_certificate(error) {
+        return Reason::Certificate;
     }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(current) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = current.downcast_ref::<rustls::Error>() {
-            return Reason::Certificate;
-        }
-        // An I/O error may wrap the TLS error without naming it as its source.
-        let inner = current
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(rustls::Error::InvalidCertificate(_)) =
-            inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            return Reason::Certificate;
-        }
-        cause = current.source();
+    if error.is_timeout() && !error.is_connect() {
+        return Reason::TimedOut;
     }
     if error.is_connect() {
         Reason::Network { what: NO_CONNECTION }
@@ -148,6 +135,25 @@ pub(crate) fn transport_reason(error: &reqwest::Error) -> Reason {
             what: "the connection was lost",
         }
     }
+}
+
+/// Whether a refused certificate is at the bottom. An I/O error does not name the error that it wraps as its source, and
+/// wraps another I/O error here.
+fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = current.downcast_ref::<rustls::Error>() {
+            return true;
+        }
+        let wrapped = current
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => current.source(),
+        };
+    }
+    false
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::pingone::error::{PingOneError, RateLimit, Reason};
 use crate::pingone::lenient;
 use crate::pingone::limiter::TooLong;
 use crate::pingone::operation::Operation;
-use crate::pingone::page::corrupt;
+use crate::pingone::page::{corrupt, not_text};
 use crate::pingone::transport::{header, media_type, rate_limit, read_body, refusal, transport_reason, wish};
 use crate::runtime::backoff::Backoff;
 
@@ -104,13 +104,15 @@ impl Client {
     /// One call whose answer is one object.
     pub(super) async fn object<T: for<'de> Deserialize<'de>>(&self, call: &Call<'_>) -> Result<T, PingOneError> {
         let answer = self.call(call).await?;
+        let failed = |reason| PingOneError {
+            request_id: answer.request_id.clone(),
+            ..call.failed(reason)
+        };
+        let body = std::str::from_utf8(&answer.body).map_err(|_| failed(not_text()))?;
         lenient::take_misfits();
-        let parsed = serde_json::from_slice(&answer.body);
+        let parsed = serde_json::from_str(body);
         self.note_misfits(call.operation);
-        parsed.map_err(|error| PingOneError {
-            request_id: answer.request_id,
-            ..call.failed(corrupt(&error))
-        })
+        parsed.map_err(|error| failed(corrupt(&error)))
     }
 
     /// Counts what the last parse found in an unexpected type, and says so now and then.

@@ -171,3 +171,27 @@ async fn counters_tell_what_happened() {
     assert_eq!((snapshot.refused, pair.client.stats().requests()), (1, 4));
     assert!(snapshot.bytes > 100);
 }
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_said_and_never_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = sandbox::c1::Identity::from_seed("name@127.0.0.1/client", [7; 32]).unwrap();
+    let mut options = sandbox::c1::Options::new(identity, dir.path().to_owned());
+    options.listen = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+    let other = sandbox::c1::start(options).await.unwrap();
+    let port = other.address().unwrap().port();
+    let pair = pair_with(
+        |_| {},
+        |config| config.api_url = Some(format!("https://127.0.0.1:{port}")),
+    )
+    .await;
+    let error = pair.client.environment().await.unwrap_err();
+    assert_eq!(error.reason, Reason::Certificate);
+    assert!(!error.class().is_retryable() && pair.client.stats().retries() == 0);
+    assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
+    let error = pair.client.create_user(&new_user("x")).await.unwrap_err();
+    assert_eq!(
+        (error.reason.clone(), error.is_outcome_unknown()),
+        (Reason::Certificate, false)
+    );
+}
