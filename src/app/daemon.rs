@@ -60,8 +60,9 @@ pub(super) async fn serve(config: Config, c1: C1Settings, log: LogControl) -> an
         });
     }
     let (asking, told) = (client.clone(), readiness.clone());
+    let draining = shutdown.draining().clone();
     supervisor.start("credentials", Stage::Work, Policy::MayFinish, async move {
-        prove(&asking, &told).await;
+        draining.run_until_cancelled(prove(&asking, &told)).await;
         Ok(())
     });
     let session = session(&config, &c1, client, &shutdown, (&readiness, &liveness, &metrics))?;

@@ -28,8 +28,8 @@ use crate::telemetry::{BuildInfo, Metrics};
 const MAX_TEXT_CHARS: usize = 256;
 /// How often a draining session says that it is alive.
 const DRAIN_TICK: Duration = Duration::from_secs(15);
-/// After the short tasks were cancelled: for their last `FinishTask`.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// After the short tasks were cancelled: for their last `FinishTask`. Less than what `drain_limit` leaves of the budget.
+const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// How the session is set up.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub struct SessionConfig {
     pub user_agent_suffix: Option<String>,
     /// Whom to believe.
     pub trust: Trust,
-    /// How long short tasks may run on after a signal: the shutdown's budget less a few seconds for their reports.
+    /// How long short tasks may run on after a signal: the shutdown's budget less 5 s for their reports.
     pub drain_limit: Duration,
 }
 

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 pub enum SyncPlan {
     /// Takes so long, then gives a file of so many bytes.
     File(Duration, usize),
+    /// Gives a file of so many zeros that takes no room on the disk.
+    Sparse(u64),
     /// Runs until it is cancelled.
     UntilCancelled,
     /// Does not even look at its token.
@@ -76,6 +78,10 @@ impl SyncRunner for FakeSyncs {
                     }
                     std::fs::write(&file, Self::bytes(size)).unwrap();
                     Ok(SyncedFile::new(file, size as u64, "sync".to_owned()))
+                }
+                SyncPlan::Sparse(size) => {
+                    std::fs::File::create(&file).unwrap().set_len(size).unwrap();
+                    Ok(SyncedFile::new(file, size, "sync".to_owned()))
                 }
                 SyncPlan::UntilCancelled => {
                     token.cancelled().await;

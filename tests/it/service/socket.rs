@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::fake::{FakeSyncs, actions};
+use super::fake::{FakeSyncs, SyncPlan, actions};
 use super::rig::{CLIENT_ID, metadata};
 use super::script::{grant, sync};
 
@@ -25,6 +25,7 @@ struct Ready {
     server: Server,
     session: Session,
     shutdown: Shutdown,
+    syncs: Arc<FakeSyncs>,
     _dir: tempfile::TempDir,
 }
 
@@ -48,8 +49,9 @@ async fn ready(proxy: ProxyConfig, api_host: impl FnOnce(u16) -> Option<String>)
         trust: Trust::Only(vec![server.ca_der().clone()]),
         drain_limit: Duration::from_secs(20),
     };
+    let syncs = FakeSyncs::new(dir.path().join("syncs"));
     let parts = Parts {
-        syncs: FakeSyncs::new(dir.path().join("syncs")),
+        syncs: Arc::clone(&syncs) as _,
         writes: Writes::Refused(PROVISIONING_DISABLED),
         actions: Arc::new(actions()),
         events: Arc::new(NoEventFeed),
@@ -68,6 +70,7 @@ async fn ready(proxy: ProxyConfig, api_host: impl FnOnce(u16) -> Option<String>)
         server,
         session,
         shutdown,
+        syncs,
         _dir: dir,
     }
 }
@@ -148,4 +151,39 @@ async fn token_and_calls_go_through_the_proxy_to_the_host_of_the_client_id() {
             "CONNECT acme.conductor.one:443 HTTP/1.1\r\n"
         );
     }
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Both sides of the upload are in this process, so this bounds more than the connector's share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes a gigabyte"]
+async fn an_upload_of_a_gigabyte_is_never_in_memory() {
+    let ready = ready(ProxyConfig::default(), |port| Some(format!("localhost:{port}"))).await;
+    ready.syncs.plan(SyncPlan::Sparse(1 << 30));
+    let mut peak = 0;
+    let mut before = 0;
+    ready
+        .beside(async {
+            ready.server.wait_for("GetTask", 1).await;
+            before = resident_kib();
+            let id = ready.server.queue(sync());
+            let started = tokio::time::Instant::now();
+            while ready.server.finishes(&id).is_empty() {
+                peak = peak.max(resident_kib());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            println!(
+                "1 GiB in {} ms, {} KiB more than before",
+                started.elapsed().as_millis(),
+                peak - before
+            );
+            assert!(ready.server.uploads(&id)[0].file.is_some());
+        })
+        .await;
+    assert!(peak - before < 32 * 1024, "{} KiB", peak - before);
 }

@@ -7,6 +7,20 @@ use std::io::Write as _;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+const PINGONE_HELP: &str = r#"The sandbox's own paths on the API listener:
+  GET  /sandbox/requests          what was asked, by method, path shape and status
+  POST /sandbox/requests/reset    count anew
+  GET  /sandbox/state             sizes, and the least calls of a sync
+  GET  /sandbox/state?full=true   every row of the true state as JSON lines
+  POST /sandbox/faults            replace the planned faults by a JSON array
+  POST /sandbox/tokens/expire     make every token unknown
+
+A fault: {"method":"GET","path":"*/users","query":"limit","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2"}}}
+times 0 means all from the n-th on. Actions: status{status,retry_after,body:platform|html|empty|gateway},
+refuse{status,code,detail,target,message}, truncated:percent, html, reset-mid-body:percent, reset, slow:ms, trickle:ms, hang,
+expired-token, gateway, content-type:text, body:text, cursor-expired, endless-page, duplicate-row, empty-page, short-page:rows,
+answer-lost:(reset|hang|{status:n})"#;
+
 /// Stand-ins for PingOne and C1.
 #[derive(Parser)]
 #[command(version)]
@@ -18,12 +32,7 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     /// A strict fake of PingOne; prints one line of JSON with its addresses, ids and secrets, then serves until it is stopped.
-    ///
-    /// Its own paths on the API listener: GET /sandbox/requests, POST /sandbox/requests/reset, GET /sandbox/state[?full=true],
-    /// POST /sandbox/faults, POST /sandbox/tokens/expire. A fault is JSON like
-    /// {"method":"GET","path":"*/`users","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2`"}}}; actions: status,
-    /// refuse, truncated, html, reset-mid-body, reset, slow, trickle, hang, expired-token, gateway, content-type, body,
-    /// cursor-expired, endless-page, duplicate-row, empty-page, short-page, answer-lost.
+    #[command(after_long_help = PINGONE_HELP)]
     Pingone(Box<pingone::Options>),
     /// A C1 that hands out the tasks it is given and keeps a log of what it receives.
     C1(sandbox::c1::Program),

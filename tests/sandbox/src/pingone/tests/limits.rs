@@ -357,3 +357,38 @@ async fn latency_is_added_by_timers() {
         assert!(waited >= Duration::from_millis(least), "{waited:?}");
     }
 }
+
+#[tokio::test]
+async fn point_55_a_fault_can_be_planned_from_the_start() {
+    let bench = Bench::new(small().build(), |options| {
+        options.timing.fault = vec![Fault::on("GET", "*/groups", FaultAction::status(500))];
+        options.timing.latency_jitter_ms = 1;
+        options.paging.max_page = 4;
+    })
+    .await;
+    assert_eq!(bench.get("/groups").await.0, 500);
+    assert_eq!(bench.get("/groups").await.1["size"], 4);
+    assert_eq!(bench.get("/users").await.1["size"], 3);
+}
+
+#[test]
+fn the_command_line_takes_every_knob_and_the_empty_one_is_the_default() {
+    use clap::Parser as _;
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+    let line = Line::try_parse_from([
+        "x", "--preset", "bench-1m", "--users", "7", "--rate", "audit=3", "--drift", "skip",
+    ])
+    .unwrap();
+    assert_eq!(Spec::of(&line.options.directory).groups, 10_000);
+    assert_eq!(Spec::of(&line.options.directory).users, 7);
+    assert_eq!(line.options.paging.drift, Drift::Skip);
+    assert_eq!(
+        format!("{:?}", Line::try_parse_from(["x"]).unwrap().options),
+        format!("{:?}", Options::default())
+    );
+    assert!(Line::try_parse_from(["x", "--fault", "{}"]).is_err());
+}
