@@ -63,8 +63,83 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
+    /// Applications of the environment.
+    ListApplications => "list_applications", Configuration, "list the applications of environment";
+    /// One licence.
+    ReadLicence => "read_licence", Configuration, "read licence";
+    /// One role assignment.
+    ReadRoleAssignment => "read_role_assignment", RoleAssignments, "read role assignment";
+    /// Parts of a user that have a path of their own: enabled, MFA, password state.
+    ReadUserState => "read_user_state", DirectoryReads, "read the state of user";
+    /// Sessions of a user.
+    ListSessions => "list_sessions", DirectoryReads, "list the sessions of user";
+    /// MFA devices of a user.
+    ListDevices => "list_devices", DirectoryReads, "list the MFA devices of user";
+    /// Password policies.
+    ListPasswordPolicies => "list_password_policies", Configuration, "list the password policies of environment";
+    /// One password policy.
+    ReadPasswordPolicy => "read_password_policy", Configuration, "read password policy";
+    /// Attributes of the user schema.
+    ListSchemaAttributes => "list_schema_attributes", Configuration, "list the schema attributes of environment";
+    /// Identity providers.
+    ListIdentityProviders => "list_identity_providers", Configuration, "list the identity providers of environment";
+    /// A new user.
+    CreateUser => "create_user", DirectoryWrites, "create user";
+    /// A changed user.
+    UpdateUser => "update_user", DirectoryWrites, "change user";
+    /// A deleted user.
+    DeleteUser => "delete_user", DirectoryWrites, "delete user";
+    /// A user enabled or disabled.
+    SetEnabled => "set_enabled", DirectoryWrites, "enable or disable user";
+    /// A user moved to another population.
+    SetPopulation => "set_population", DirectoryWrites, "move user";
+    /// An account locked or unlocked.
+    SetLock => "set_lock", DirectoryWrites, "lock or unlock user";
+    /// MFA switched on or off.
+    SetMfa => "set_mfa", DirectoryWrites, "switch MFA of user";
+    /// Where a user signs on.
+    SetIdentityProvider => "set_identity_provider", DirectoryWrites, "set the identity provider of user";
+    /// A password set, forced to change, unlocked.
+    SetPassword => "set_password", DirectoryWrites, "change the password of user";
+    /// A mail with a code to recover a password.
+    SendRecoveryCode => "send_recovery_code", DirectoryWrites, "send a recovery code to user";
+    /// A mail with a code to verify an account.
+    SendVerificationCode => "send_verification_code", DirectoryWrites, "send a verification code to user";
+    /// A member added.
+    AddMember => "add_member", DirectoryWrites, "add to a group user";
+    /// A member removed.
+    RemoveMember => "remove_member", DirectoryWrites, "remove from a group user";
+    /// A role assigned.
+    CreateRoleAssignment => "create_role_assignment", DirectoryWrites, "assign a role to";
+    /// A role assignment removed.
+    DeleteRoleAssignment => "delete_role_assignment", DirectoryWrites, "remove a role assignment of";
+    /// A session ended.
+    DeleteSession => "delete_session", DirectoryWrites, "end a session of user";
+    /// An MFA device removed.
+    DeleteDevice => "delete_device", DirectoryWrites, "remove an MFA device of user";
     /// Audit activities.
     ListActivities => "list_activities", Audit, "list the audit activities of environment";
+}
+
+impl Operation {
+    /// It changes something in PingOne.
+    pub const fn is_write(self) -> bool {
+        matches!(self.group(), RateGroup::DirectoryWrites)
+    }
+
+    /// It needs rights on role assignments rather than on the directory.
+    pub(crate) const fn assigns_roles(self) -> bool {
+        matches!(self, Self::CreateRoleAssignment | Self::DeleteRoleAssignment)
+    }
+
+    /// The service that an environment may have switched off.
+    pub(crate) const fn service(self) -> Option<&'static str> {
+        match self {
+            Self::ListDevices | Self::DeleteDevice | Self::SetMfa => Some("MFA"),
+            Self::ListActivities => Some("audit"),
+            _ => None,
+        }
+    }
 }
 
 /// Requests that share a limit (pingone-api.md §5).
@@ -110,5 +185,10 @@ impl RateGroup {
     /// Reads that also share one total: a licence or an address may have one number for all of them.
     pub(crate) const fn is_read(self) -> bool {
         matches!(self, Self::DirectoryReads | Self::RoleAssignments | Self::Configuration)
+    }
+
+    /// Takes from the reads' total. Writes do so without waiting for it: they come first.
+    pub(crate) const fn counts_in_total(self) -> bool {
+        self.is_read() || matches!(self, Self::DirectoryWrites)
     }
 }
