@@ -17,6 +17,7 @@ mod retry_after;
 mod roles;
 mod stats;
 pub mod types;
+pub mod write;
 
 pub use auth::Credentials;
 pub use client::{Budget, Client, ClientConfig, MemberKind, Principal, UsersQuery};
@@ -25,3 +26,4 @@ pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};
 pub use page::{PageInfo, Pages, each_item};
 pub use stats::{RequestObserver, Stats};
+pub use write::{RateInfo, WriteBody, WriteCall, Written};
