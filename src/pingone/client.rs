@@ -27,6 +27,7 @@ use super::write::{RateInfo, WriteBody};
 use super::{retry_after, roles};
 use crate::error::ErrorClass;
 use crate::runtime::backoff::Backoff;
+use crate::runtime::permit::Permit;
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
 const PAGE: &str = "200";
@@ -200,6 +201,7 @@ pub struct Client {
 struct TaskTime {
     deadline: Instant,
     slept_nanos: AtomicU64,
+    permit: Permit,
 }
 
 impl fmt::Debug for Client {
@@ -262,15 +264,17 @@ impl Client {
         }
     }
 
-    /// The same client for one task whose calls share `budget`, from now on.
+    /// The same client for one task whose calls share `budget`, from now on. `permit` is asked before each write and each
+    /// repetition of one.
     #[must_use]
-    pub fn for_task(&self, budget: Budget) -> Self {
+    pub fn for_task(&self, budget: Budget, permit: Permit) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
             budget,
             task: Some(Arc::new(TaskTime {
                 deadline: Instant::now() + budget.0,
                 slept_nanos: AtomicU64::new(0),
+                permit,
             })),
         }
     }
@@ -669,6 +673,9 @@ impl Client {
         let asked = Instant::now();
         let place = inner.limiter.enter(group, &inner.stats).await;
         self.waited(asked.elapsed());
+        if call.operation.is_write() && !self.task.as_ref().is_none_or(|task| task.permit.may_begin()) {
+            return Err(call.failed(Reason::NotBegun, None, None).into());
+        }
         inner.stats.request(call.operation);
         let sent = Instant::now();
         let mut request = inner
