@@ -4,5 +4,6 @@ mod daemon;
 mod docs;
 mod k8s;
 mod proto_table;
+mod provision;
 mod service;
 mod sync;
