@@ -111,6 +111,11 @@ impl TokenSource {
         }
     }
 
+    /// The client id in use.
+    pub(crate) fn client_id(&self) -> String {
+        self.credentials.borrow().client_id.clone()
+    }
+
     /// A token that is good for now. Callers that come while one is fetched wait for that one.
     pub(crate) async fn token(&self) -> Result<Token, PingOneError> {
         let mut current = self.current.lock().await;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -22,6 +23,7 @@ use super::stats::{RequestObserver, Stats};
 use super::types::{
     Capabilities, Environment, Group, IdOnly, Membership, Named, Population, Role, RoleAssignment, User,
 };
+use super::write::{RateInfo, WriteBody};
 use super::{retry_after, roles};
 use crate::error::ErrorClass;
 use crate::runtime::backoff::Backoff;
@@ -83,6 +85,17 @@ pub enum Principal {
     Application(Uuid),
 }
 
+impl Principal {
+    /// The collection that it is in, and its id.
+    pub(super) const fn path(self) -> (&'static str, Uuid) {
+        match self {
+            Self::User(id) => ("users", id),
+            Self::Group(id) => ("groups", id),
+            Self::Application(id) => ("applications", id),
+        }
+    }
+}
+
 /// Which members of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberKind {
@@ -101,8 +114,59 @@ pub struct UsersQuery {
 
 /// A body with the id of the request that it answers.
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) request_id: Option<String>,
+    pub(crate) rate: Option<RateInfo>,
+}
+
+/// One request; a write has a body or none, a read never.
+pub(super) struct Call<'a> {
+    pub(super) operation: Operation,
+    pub(super) object: &'a str,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<&'a WriteBody>,
+}
+
+impl<'a> Call<'a> {
+    fn get(operation: Operation, object: &'a str, url: Url) -> Self {
+        Self {
+            operation,
+            object,
+            method: Method::GET,
+            url,
+            body: None,
+        }
+    }
+
+    fn failed(&self, reason: Reason, request_id: Option<String>, retry_after: Option<Duration>) -> PingOneError {
+        PingOneError {
+            operation: self.operation,
+            object: self.object.to_owned(),
+            request_id,
+            reason,
+            retry_after,
+        }
+    }
+
+    /// Why there was no answer. A write that may have gone out has an unknown outcome, whatever the transport says.
+    fn transport(&self, error: &reqwest::Error) -> Reason {
+        if self.operation.is_write() && !error.is_connect() {
+            Reason::LostAnswer
+        } else {
+            transport_reason(error)
+        }
+    }
+
+    /// Why a body did not come in whole: a write's answer that broke off says as little as none.
+    fn broken(&self, reason: Reason) -> Reason {
+        if self.operation.is_write() {
+            Reason::LostAnswer
+        } else {
+            reason
+        }
+    }
 }
 
 struct Inner {
@@ -122,6 +186,15 @@ struct Inner {
 pub struct Client {
     inner: Arc<Inner>,
     budget: Budget,
+    /// Where this client belongs to one task: its end and what it slept.
+    task: Option<Arc<TaskTime>>,
+}
+
+/// One task's time (connector-model.md §9): all its calls share one budget.
+#[derive(Debug)]
+struct TaskTime {
+    deadline: Instant,
+    slept_nanos: AtomicU64,
 }
 
 impl fmt::Debug for Client {
@@ -170,6 +243,7 @@ impl Client {
                 bodies: Semaphore::new(BODIES_KIB),
             }),
             budget: Budget::SYNC,
+            task: None,
         })
     }
 
@@ -179,7 +253,54 @@ impl Client {
         Self {
             inner: Arc::clone(&self.inner),
             budget,
+            task: self.task.clone(),
         }
+    }
+
+    /// The same client for one task whose calls share `budget`, from now on.
+    #[must_use]
+    pub fn for_task(&self, budget: Budget) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            budget,
+            task: Some(Arc::new(TaskTime {
+                deadline: Instant::now() + budget.0,
+                slept_nanos: AtomicU64::new(0),
+            })),
+        }
+    }
+
+    /// What is left of the task's budget, or of a call's where there is no task.
+    pub fn time_left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// How long this task's calls waited for PingOne's limits and between attempts.
+    pub fn slept(&self) -> Duration {
+        let nanos = self.task.as_ref().map(|task| task.slept_nanos.load(Ordering::Relaxed));
+        Duration::from_nanos(nanos.unwrap_or_default())
+    }
+
+    fn deadline(&self) -> Instant {
+        let own = Instant::now() + self.budget.0;
+        self.task.as_ref().map_or(own, |task| task.deadline.min(own))
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.waited(time);
+        tokio::time::sleep(time).await;
+    }
+
+    fn waited(&self, time: Duration) {
+        if let Some(task) = &self.task {
+            let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            task.slept_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// The worker application's id, which is also its OAuth client id.
+    pub fn client_id(&self) -> String {
+        self.inner.tokens.client_id()
     }
 
     /// What was asked so far.
@@ -197,7 +318,7 @@ impl Client {
     }
 
     /// A path under the environment.
-    fn url(&self, segments: &[&str]) -> Url {
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
         let mut all = vec!["environments", self.environment_id()];
         all.extend_from_slice(segments);
         self.inner.hosts.url(&all)
@@ -430,11 +551,7 @@ impl Client {
 
     /// A principal's role assignments.
     pub async fn role_assignments(&self, principal: Principal) -> Result<Vec<RoleAssignment>, PingOneError> {
-        let (kind, id) = match principal {
-            Principal::User(id) => ("users", id),
-            Principal::Group(id) => ("groups", id),
-            Principal::Application(id) => ("applications", id),
-        };
+        let (kind, id) = principal.path();
         let id = id.to_string();
         let url = self.url(&[kind, &id, "roleAssignments"]);
         Pages::new(self.clone(), Operation::ListRoleAssignments, id, "roleAssignments", url)
@@ -442,7 +559,7 @@ impl Client {
             .await
     }
 
-    async fn read<T: for<'de> Deserialize<'de>>(
+    pub(super) async fn read<T: for<'de> Deserialize<'de>>(
         &self,
         operation: Operation,
         object: &str,
@@ -460,24 +577,35 @@ impl Client {
 
     /// One read, repeated while its class says so and the budget lasts.
     pub(crate) async fn get(&self, operation: Operation, object: &str, url: Url) -> Result<Answer, PingOneError> {
-        let deadline = Instant::now() + self.budget.0;
+        self.attempt(&Call::get(operation, object, url)).await
+    }
+
+    /// One call, repeated while that is right and the budget lasts: a read by its class, a write only where it surely
+    /// had no effect.
+    pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, PingOneError> {
+        let deadline = self.deadline();
         let mut backoff = Backoff::default();
         let mut renewed = false;
         loop {
-            let error = match self.once(operation, object, url.clone()).await {
+            let error = match self.once(call).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { error, refused_token }) => {
                     if let Some(serial) = refused_token.filter(|_| !renewed) {
                         renewed = true;
                         self.inner.tokens.refused(serial).await;
-                        self.retried(operation, "token");
+                        self.retried(call.operation, "token");
                         continue;
                     }
                     error
                 }
             };
             let class = error.class();
-            if !class.is_retryable() {
+            let again = if call.operation.is_write() {
+                error.is_unsent()
+            } else {
+                class.is_retryable()
+            };
+            if !again {
                 return Err(self.environment_or(error).await);
             }
             let wait = backoff.next_delay(error.retry_after);
@@ -495,14 +623,14 @@ impl Client {
                     error
                 });
             }
-            self.retried(operation, class.as_str());
+            self.retried(call.operation, class.as_str());
             tracing::debug!(
-                operation = operation.as_str(),
+                operation = call.operation.as_str(),
                 error_class = class.as_str(),
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "a request is repeated"
             );
-            tokio::time::sleep(wait).await;
+            self.pause(wait).await;
         }
     }
 
@@ -519,8 +647,8 @@ impl Client {
         if !doubtful || matches!(error.reason, Reason::EnvironmentMissing) {
             return error;
         }
-        let probe = Box::pin(self.once(Operation::ReadEnvironment, self.environment_id(), self.url(&[])));
-        match probe.await {
+        let call = Call::get(Operation::ReadEnvironment, self.environment_id(), self.url(&[]));
+        match Box::pin(self.once(&call)).await {
             Err(Failed { error: probe, .. }) if probe.class() == ErrorClass::NotFound => PingOneError {
                 reason: Reason::EnvironmentMissing,
                 ..error
@@ -529,33 +657,34 @@ impl Client {
         }
     }
 
-    async fn once(&self, operation: Operation, object: &str, url: Url) -> Result<Answer, Failed> {
+    async fn once(&self, call: &Call<'_>) -> Result<Answer, Failed> {
         let inner = &self.inner;
-        let failed = |reason, request_id, retry_after| PingOneError {
-            operation,
-            object: object.to_owned(),
-            request_id,
-            reason,
-            retry_after,
-        };
-        let group = operation.group();
+        let group = call.operation.group();
         let token = inner.tokens.token().await?;
+        let asked = Instant::now();
         let place = inner.limiter.enter(group, &inner.stats).await;
-        inner.stats.request(operation);
+        self.waited(asked.elapsed());
+        inner.stats.request(call.operation);
         let sent = Instant::now();
-        let request = inner
+        let mut request = inner
             .http
-            .request(Method::GET, url)
+            .request(call.method.clone(), call.url.clone())
             .header(AUTHORIZATION, token.header.clone());
+        if let Some(body) = call.body {
+            request = request
+                .header(CONTENT_TYPE, body.content_type())
+                .body(body.bytes().clone());
+        }
         let outcome = async {
             let answer = request
                 .send()
                 .await
-                .map_err(|error| failed(transport_reason(&error), None, None))?;
+                .map_err(|error| call.failed(call.transport(&error), None, None))?;
             let status = answer.status().as_u16();
             let request_id = header(&answer, "correlation-id");
             let wish =
                 header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
+            let rate = RateInfo::of(answer.headers());
             let media_type = answer
                 .headers()
                 .get(CONTENT_TYPE)
@@ -563,27 +692,32 @@ impl Client {
                 .map(media_type);
             let body = read_body(answer, &inner.bodies)
                 .await
-                .map_err(|reason| failed(reason, request_id.clone(), None))?;
-            Ok::<_, PingOneError>((status, request_id, wish, media_type, body))
+                .map_err(|reason| call.failed(call.broken(reason), request_id.clone(), None))?;
+            Ok::<_, PingOneError>((status, request_id, wish, rate, media_type, body))
         }
         .await;
         drop(place);
         inner.limiter.finished(group);
         let status = outcome.as_ref().ok().map(|(status, ..)| *status);
         if let Some(observer) = &inner.observer {
-            observer.finished(operation, status, sent.elapsed());
+            observer.finished(call.operation, status, sent.elapsed());
         }
-        let (status, request_id, wish, media_type, body) = outcome?;
+        let (status, request_id, wish, rate, media_type, body) = outcome?;
         inner.stats.received(body.len());
         if (200..300).contains(&status) {
-            return Ok(Answer { body, request_id });
+            return Ok(Answer {
+                status,
+                body,
+                request_id,
+                rate,
+            });
         }
         if status == 429 {
             inner.stats.refused_once();
             inner.limiter.refused(group, sent, wish);
         }
         let (reason, id) = refusal(status, media_type, &body);
-        let error = failed(reason, request_id.or(id), wish);
+        let error = call.failed(reason, request_id.or(id), wish);
         let refused_token = (error.class() == ErrorClass::Auth).then_some(token.serial);
         Err(Failed { error, refused_token })
     }

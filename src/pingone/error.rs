@@ -202,6 +202,28 @@ impl PingOneError {
         }
     }
 
+    /// A write may have taken effect although it failed: its answer was lost, broken, or one of a gateway that gave up
+    /// waiting. Only a read can tell (connector-model.md §9: no write is repeated before it).
+    pub fn outcome_unknown(&self) -> bool {
+        if !self.operation.is_write() {
+            return false;
+        }
+        match (&self.reason, self.class()) {
+            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
+            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
+            _ => false,
+        }
+    }
+
+    /// A write that surely had no effect and may succeed when it is sent again as it is.
+    pub(crate) fn is_unsent(&self) -> bool {
+        match self.class() {
+            ErrorClass::Throttled { .. } => true,
+            ErrorClass::Transient { .. } => !self.outcome_unknown(),
+            _ => false,
+        }
+    }
+
     /// The HTTP status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
         match &self.reason {
@@ -236,6 +258,11 @@ impl PingOneError {
         matches!(&self.reason, Reason::Api { status: 400, code, .. } if code == "INVALID_REQUEST" || code == "INVALID_DATA")
     }
 
+    /// The service is not enabled in the environment, whatever the roles (pingone-api.md §3.4).
+    pub fn is_service_off(&self) -> bool {
+        matches!(&self.reason, Reason::Api { message, .. } if message.contains("not licensed"))
+    }
+
     fn remedy(&self) -> Option<String> {
         let text = match (&self.reason, self.class()) {
             (Reason::EnvironmentMissing, _) => {
@@ -246,8 +273,11 @@ impl PingOneError {
                  application lacks a role."
             }
             (Reason::Foreign { .. }, _) => "This is not an answer of PingOne's: a proxy or maintenance stands between.",
-            (Reason::Api { message, .. }, ErrorClass::Forbidden) if message.contains("not licensed") => {
+            (Reason::Api { .. }, ErrorClass::Forbidden) if self.is_service_off() => {
                 "The service is not enabled in this environment; enable it in PingOne or leave the feature off."
+            }
+            (_, ErrorClass::Forbidden) if self.operation.is_write() => {
+                "Give the application Identity Data Admin for this environment; it must be of type Worker."
             }
             (_, ErrorClass::Forbidden) => {
                 "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be \
@@ -326,16 +356,23 @@ impl PingOneError {
     }
 }
 
-impl fmt::Display for PingOneError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PingOneError {
+    /// The error's text with a remedy that only the caller knows.
+    pub fn with_remedy(&self, remedy: &str) -> String {
         let mut text = format!("{} {}: {}", self.operation.text(), one_line(&self.object), self.said());
-        if let Some(remedy) = self.remedy() {
+        if !remedy.is_empty() {
             let room = TEXT_MAX_BYTES.saturating_sub(remedy.len() + 2);
             text = head(&text, room);
             text.push_str(". ");
-            text.push_str(&remedy);
+            text.push_str(remedy);
         }
-        f.write_str(&head(&text, TEXT_MAX_BYTES))
+        head(&text, TEXT_MAX_BYTES)
+    }
+}
+
+impl fmt::Display for PingOneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_remedy(&self.remedy().unwrap_or_default()))
     }
 }
 

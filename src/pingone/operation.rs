@@ -63,8 +63,69 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
+    /// One role, built in or custom.
+    ReadRole => "read_role", Configuration, "read role";
+    /// How a user's password stands.
+    ReadPasswordState => "read_password_state", DirectoryReads, "read the password state of user";
+    /// Password policies.
+    ListPasswordPolicies => "list_password_policies", Configuration, "list the password policies of environment";
+    /// Schemas of users.
+    ListSchemas => "list_schemas", Configuration, "list the schemas of environment";
+    /// Attributes of a schema.
+    ListSchemaAttributes => "list_schema_attributes", Configuration, "list the attributes of schema";
+    /// Identity providers.
+    ListIdentityProviders => "list_identity_providers", Configuration, "list the identity providers of environment";
+    /// Sessions of a user.
+    ListSessions => "list_sessions", DirectoryReads, "list the sessions of user";
+    /// Devices of a user.
+    ListDevices => "list_devices", DirectoryReads, "list the devices of user";
+    /// Puts a user into a group.
+    AddMembership => "add_membership", DirectoryWrites, "add to a group user";
+    /// Takes a user out of a group.
+    RemoveMembership => "remove_membership", DirectoryWrites, "remove from a group user";
+    /// Assigns a role.
+    AssignRole => "assign_role", DirectoryWrites, "assign a role to";
+    /// Takes a role back.
+    UnassignRole => "unassign_role", DirectoryWrites, "remove a role assignment of";
+    /// Creates a user.
+    CreateUser => "create_user", DirectoryWrites, "create a user in environment";
+    /// Changes attributes of a user.
+    UpdateUser => "update_user", DirectoryWrites, "update user";
+    /// Deletes a user.
+    DeleteUser => "delete_user", DirectoryWrites, "delete user";
+    /// Enables or disables a user.
+    SetEnabled => "set_enabled", DirectoryWrites, "enable or disable user";
+    /// Moves a user.
+    SetPopulation => "set_population", DirectoryWrites, "move to another population user";
+    /// Switches MFA on or off.
+    SetMfa => "set_mfa", DirectoryWrites, "switch MFA of user";
+    /// Sets where a user signs on.
+    SetIdentityProvider => "set_identity_provider", DirectoryWrites, "set the identity provider of user";
+    /// Locks an account.
+    LockUser => "lock_user", DirectoryWrites, "lock user";
+    /// Unlocks an account.
+    UnlockUser => "unlock_user", DirectoryWrites, "unlock user";
+    /// Sends a verification code.
+    SendVerification => "send_verification", DirectoryWrites, "send a verification code to user";
+    /// Sets a password.
+    SetPassword => "set_password", DirectoryWrites, "set the password of user";
+    /// Makes a password one that must be changed.
+    ForcePasswordChange => "force_password_change", DirectoryWrites, "force a password change of user";
+    /// Starts a password recovery.
+    SendRecovery => "send_recovery", DirectoryWrites, "send a recovery code to user";
+    /// Ends a session.
+    EndSession => "end_session", DirectoryWrites, "end a session of user";
+    /// Removes a device.
+    DeleteDevice => "delete_device", DirectoryWrites, "delete a device of user";
     /// Audit activities.
     ListActivities => "list_activities", Audit, "list the audit activities of environment";
+}
+
+impl Operation {
+    /// Whether it changes the directory, so that it is never repeated blindly.
+    pub const fn is_write(self) -> bool {
+        matches!(self.group(), RateGroup::DirectoryWrites)
+    }
 }
 
 /// Requests that share a limit (pingone-api.md §5).

@@ -136,7 +136,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::provision::action::schema::action_schemas;
+    use crate::provision::actions::schema::action_schemas;
 
     const ID: &str = "7c2e1d94-55a0-4a34-9a1b-c0ffee001001";
 

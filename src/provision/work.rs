@@ -1,0 +1,176 @@
+//! One task at work: its client with the task's budget, its cancellation, its audit trail, its dry run.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::audit::{AuditSink, Change, ChangeOutcome};
+use super::error::Failure;
+use super::plan::Plan;
+use super::settings::ProvisionOptions;
+use crate::pingone::types::Environment;
+use crate::pingone::{Budget, Client, PingOneError, WriteCall, Written};
+use crate::task::{Annotation, RateLimit, WriteContext};
+
+/// Before what may only not be visible yet is read again (connector-model.md §7.1).
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+/// For reads that decide a lost answer when the task's own time is over.
+const DECIDE: Budget = Budget(Duration::from_secs(15));
+
+/// What does not change while the process lives, read once.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    environment: OnceCell<Environment>,
+}
+
+/// One task.
+#[derive(Debug)]
+pub(crate) struct Work {
+    options: Arc<ProvisionOptions>,
+    client: Client,
+    audit: Arc<dyn AuditSink>,
+    facts: Arc<Facts>,
+    context: WriteContext,
+    plan: Option<Mutex<Plan>>,
+    rate: Mutex<Option<RateLimit>>,
+}
+
+/// How a change is called in the audit line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// What is changed, by ids.
+    pub(crate) object: &'a str,
+    /// How it was.
+    pub(crate) before: &'a str,
+    /// How it will be.
+    pub(crate) after: &'a str,
+}
+
+impl Work {
+    pub(crate) fn new(
+        options: Arc<ProvisionOptions>,
+        client: &Client,
+        audit: Arc<dyn AuditSink>,
+        facts: Arc<Facts>,
+        context: WriteContext,
+    ) -> Self {
+        let plan = options.dry_run.then(Mutex::default);
+        Self {
+            options,
+            client: client.for_task(Budget::PROVISION),
+            audit,
+            facts,
+            context,
+            plan,
+            rate: Mutex::default(),
+        }
+    }
+
+    /// The settings.
+    pub(crate) fn options(&self) -> &ProvisionOptions {
+        &self.options
+    }
+
+    /// The client, for reads: `work.read(work.client().user(id)).await`.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client whose budget is not the task's, for reads that decide what a lost answer left open.
+    pub(crate) fn deciding(&self) -> Client {
+        self.client.for_task(DECIDE)
+    }
+
+    /// One read; cancelling the task ends it.
+    pub(crate) async fn read<T>(&self, read: impl Future<Output = Result<T, PingOneError>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.context.token.cancelled() => Err(Failure::Cancelled),
+            result = read => result.map_err(Failure::from),
+        }
+    }
+
+    /// One write. Cancelling keeps it from starting but never ends it half-way: its outcome would not be known. In a
+    /// dry run it is only written down. A success leaves an audit line; a failure whose outcome is unknown is the
+    /// caller's to decide by a read and to tell with [`Work::decided`].
+    pub(crate) async fn write(&self, call: &WriteCall, told: Told<'_>) -> Result<Written, Failure> {
+        if self.context.token.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        if let Some(plan) = &self.plan {
+            if let Ok(mut plan) = plan.lock() {
+                plan.add(call);
+            }
+            return Ok(Written::planned());
+        }
+        let written = self.client.write(call).await?;
+        self.tell(call, told, ChangeOutcome::Done, written.request_id.clone());
+        if let (Some(info), Ok(mut rate)) = (written.rate, self.rate.lock()) {
+            *rate = Some(RateLimit {
+                limit: info.limit,
+                remaining: info.remaining,
+                reset_after: info.reset_after,
+                over: info.remaining <= 0,
+            });
+        }
+        Ok(written)
+    }
+
+    /// What became of a write whose answer was lost: seen by a read, or not to be known.
+    pub(crate) fn decided(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome) {
+        self.tell(call, told, outcome, None);
+    }
+
+    fn tell(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome, request_id: Option<String>) {
+        self.audit.record(&Change {
+            task_id: self.context.task_id.clone(),
+            operation: call.operation.as_str(),
+            object: told.object.to_owned(),
+            before: told.before.to_owned(),
+            after: told.after.to_owned(),
+            request_id,
+            outcome,
+        });
+    }
+
+    /// Waits inside the task's budget; cancelling ends it. `false`: there is no time left for it.
+    pub(crate) async fn wait(&self, time: Duration) -> Result<bool, Failure> {
+        if self.client.time_left() <= time {
+            return Ok(false);
+        }
+        tokio::select! {
+            biased;
+            () = self.context.token.cancelled() => Err(Failure::Cancelled),
+            () = tokio::time::sleep(time) => Ok(true),
+        }
+    }
+
+    /// The configured environment, read once per process.
+    pub(crate) async fn environment(&self) -> Result<Environment, Failure> {
+        let read = self
+            .facts
+            .environment
+            .get_or_try_init(|| self.read(self.client.environment()));
+        read.await.cloned()
+    }
+
+    /// What a reply says about rates: the last rate headers, and the time slept.
+    pub(crate) fn annotations(&self) -> Vec<Annotation> {
+        let mut annotations = Vec::new();
+        if let Some(rate) = self.rate.lock().ok().and_then(|rate| rate.clone()) {
+            annotations.push(Annotation::RateLimit(rate));
+        }
+        let slept = self.client.slept();
+        if slept >= Duration::from_millis(1) {
+            annotations.push(Annotation::RateLimitWait(slept));
+        }
+        annotations
+    }
+
+    /// The plan of a dry run, `None` where writes were real.
+    pub(crate) fn into_plan(self) -> Option<Plan> {
+        self.plan.map(|plan| plan.into_inner().unwrap_or_default())
+    }
+}
