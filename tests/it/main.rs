@@ -3,5 +3,6 @@
 mod docs;
 mod k8s;
 mod proto_table;
+mod provision_actions;
 mod service;
 mod sync;
