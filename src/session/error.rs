@@ -23,6 +23,12 @@ pub enum RpcError {
         #[source]
         source: TokenError,
     },
+    /// This process does not lead any more, so the call was not made.
+    #[error("{method} was not called: this process does not lead any more")]
+    NotLeading {
+        /// The method.
+        method: &'static str,
+    },
     /// C1 answered with an error.
     #[error("{method} failed: C1 answered {code:?}: {message}")]
     Status {
@@ -92,6 +98,7 @@ impl RpcError {
                 TokenError::Status { .. } | TokenError::Body | TokenError::Empty => Code::Unauthenticated,
                 TokenError::Build => Code::Internal,
             },
+            Self::NotLeading { .. } => Code::Cancelled,
             Self::Status { code, .. } => *code,
             Self::Transport { .. } => Code::Unavailable,
             Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
@@ -113,7 +120,11 @@ impl RpcError {
                     | Code::NotFound
             ),
             Self::Build { .. } => true,
-            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } | Self::File(_) => false,
+            Self::NotLeading { .. }
+            | Self::Transport { .. }
+            | Self::Deadline { .. }
+            | Self::Stalled { .. }
+            | Self::File(_) => false,
         }
     }
 
@@ -121,6 +132,7 @@ impl RpcError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Token { source, .. } => source.class(),
+            Self::NotLeading { .. } => ErrorClass::Cancelled,
             Self::Status { code, .. } => match code {
                 Code::Unauthenticated => ErrorClass::Auth,
                 Code::PermissionDenied => ErrorClass::Forbidden,
