@@ -13,6 +13,7 @@ mod lenient;
 mod limiter;
 mod operation;
 mod page;
+mod read;
 mod retry_after;
 mod roles;
 mod schema;

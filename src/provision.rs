@@ -10,12 +10,18 @@ mod audit;
 mod delete;
 mod error;
 mod grant;
+mod group;
+mod held;
 mod password;
 mod plan;
+mod protect;
 mod revoke;
 mod rotate;
+mod scope;
 mod settings;
+mod settle;
 mod target;
+mod turns;
 mod work;
 
 use std::sync::{Arc, Mutex};

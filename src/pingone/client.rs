@@ -86,6 +86,11 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// Its id.
+    pub const fn id(self) -> Uuid {
+        self.path().1
+    }
+
     /// The collection that it is in, and its id.
     pub(super) const fn path(self) -> (&'static str, Uuid) {
         match self {

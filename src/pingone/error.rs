@@ -215,6 +215,29 @@ impl PingOneError {
         }
     }
 
+    /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,
+    /// §6.10). A service that is off, a full licence and a read-only assignment are none of these.
+    pub fn is_right_missing(&self) -> bool {
+        let Reason::Api {
+            code, detail, message, ..
+        } = &self.reason
+        else {
+            return false;
+        };
+        let detail = detail.as_deref();
+        let lacking = detail == Some("INSUFFICIENT_PERMISSIONS") || message.contains("Must have role at the same");
+        let refused = code == "ACCESS_FAILED" && self.class() == ErrorClass::Forbidden;
+        (lacking || refused)
+            && detail != Some("LICENSE_EXCEEDED")
+            && !message.contains("not licensed")
+            && !self.is_read_only_assignment()
+    }
+
+    /// PingOne does not let our client delete this assignment, maybe only for the moment (pingone-api.md §3.4).
+    pub fn is_read_only_assignment(&self) -> bool {
+        matches!(&self.reason, Reason::Api { message, .. } if message.contains("cannot be deleted as it is read only"))
+    }
+
     /// A write that surely had no effect and may succeed when it is sent again as it is.
     pub(crate) fn is_unsent(&self) -> bool {
         match self.class() {
@@ -395,6 +418,8 @@ fn api_class(status: u16, code: &str, detail: Option<&str>, retry_after: Option<
         ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
         ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
         ("NOT_FOUND", _) => ErrorClass::NotFound,
+        // The status inside the 4xx class may change for the same fault; the code does not (pingone-api.md §3.2).
+        ("INVALID_DATA", _) if (400..500).contains(&status) => ErrorClass::Rejected,
         ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },
         ("UNEXPECTED_ERROR" | "SERVICE_UNAVAILABLE", _) if status != 501 => ErrorClass::Transient { retry_after },
         _ => status_class(status, retry_after),

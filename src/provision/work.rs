@@ -1,21 +1,28 @@
 //! One task at work: its client with the task's budget, its cancellation, its audit trail, its dry run.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedMutexGuard};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::audit::{AuditSink, Change, ChangeOutcome};
 use super::error::Failure;
 use super::plan::Plan;
+use super::scope::Wanted;
 use super::settings::ProvisionOptions;
+use super::turns::Turns;
+use crate::error::ErrorClass;
 use crate::pingone::types::Environment;
-use crate::pingone::{Budget, Client, PingOneError, WriteCall, Written};
+use crate::pingone::{Budget, Client, PingOneError, Principal, WriteCall, Written};
 use crate::task::{Annotation, RateLimit, WriteContext};
 
 /// Before what may only not be visible yet is read again (connector-model.md §7.1).
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+/// How long a list may not show an assignment that was just made.
+const LAG: Duration = Duration::from_mins(1);
 /// For reads that decide a lost answer when the task's own time is over.
 const DECIDE: Budget = Budget(Duration::from_secs(15));
 
@@ -23,6 +30,47 @@ const DECIDE: Budget = Budget(Duration::from_secs(15));
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     environment: OnceCell<Environment>,
+    organization: OnceCell<Option<String>>,
+    turns: Turns,
+    recent: Mutex<Vec<Recent>>,
+}
+
+/// An assignment that we made and that PingOne's lists may not show yet.
+#[derive(Debug)]
+struct Recent {
+    made: Instant,
+    principal: Principal,
+    wanted: Wanted,
+    assignment: Uuid,
+}
+
+impl Facts {
+    /// Keeps an assignment in mind while lists may lag behind.
+    pub(crate) fn remember(&self, principal: Principal, wanted: &Wanted, assignment: Uuid) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|one| one.made.elapsed() < LAG);
+        recent.push(Recent {
+            made: Instant::now(),
+            principal,
+            wanted: wanted.clone(),
+            assignment,
+        });
+    }
+
+    /// Assignments of this meaning that we made a moment ago.
+    pub(crate) fn remembered(&self, principal: Principal, wanted: &Wanted) -> Vec<Uuid> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = recent
+            .iter()
+            .filter(|one| one.principal == principal && one.wanted == *wanted && one.made.elapsed() < LAG);
+        ours.map(|one| one.assignment).collect()
+    }
+
+    /// They are deleted.
+    pub(crate) fn forget(&self, principal: Principal, wanted: &Wanted) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|one| one.principal != principal || one.wanted != *wanted);
+    }
 }
 
 /// One task.
@@ -156,6 +204,44 @@ impl Work {
         read.await.cloned()
     }
 
+    /// The configured environment's id.
+    pub(crate) fn environment_id(&self) -> Result<Uuid, Failure> {
+        let id = Uuid::try_parse(self.client.environment_id());
+        id.map_err(|_| Failure::invalid("pingone-environment-id is not a UUID"))
+    }
+
+    /// The organization's name, or `None` where we may not read it. Read once per process.
+    pub(crate) async fn organization_name(&self, id: Uuid) -> Result<Option<String>, Failure> {
+        let read = self.facts.organization.get_or_try_init(|| async {
+            match self.read(self.client.organization(id)).await {
+                Ok(organization) => Ok(organization.name),
+                Err(failure) if failure.pingone().is_some_and(is_hidden) => Ok(None),
+                Err(failure) => Err(failure),
+            }
+        });
+        read.await.cloned()
+    }
+
+    /// What is kept between tasks.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Waits until no other task changes the same object.
+    pub(crate) async fn turn(&self, object: impl ToString) -> Result<OwnedMutexGuard<()>, Failure> {
+        let key = object.to_string();
+        tokio::select! {
+            biased;
+            () = self.context.token.cancelled() => Err(Failure::Cancelled),
+            turn = self.facts.turns.take(&key) => Ok(turn),
+        }
+    }
+
+    /// Writes are only written down.
+    pub(crate) const fn is_dry_run(&self) -> bool {
+        self.plan.is_some()
+    }
+
     /// What a reply says about rates: the last rate headers, and the time slept.
     pub(crate) fn annotations(&self) -> Vec<Annotation> {
         let mut annotations = Vec::new();
@@ -173,4 +259,9 @@ impl Work {
     pub(crate) fn into_plan(self) -> Option<Plan> {
         self.plan.map(|plan| plan.into_inner().unwrap_or_default())
     }
+}
+
+/// Not ours to see, or not there.
+fn is_hidden(error: &PingOneError) -> bool {
+    matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound)
 }
