@@ -2,6 +2,7 @@
 
 mod docs;
 mod k8s;
+mod one_shot;
 mod proto_table;
 mod provision_actions;
 mod service;

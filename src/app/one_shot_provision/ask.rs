@@ -51,18 +51,7 @@ pub(super) fn task(config: &Config, key: &Key) -> Result<TaskKind, Unfit> {
                 principal: file.resource(principal_type, principal)?,
             }))
         }
-        OneShot::Revoke(id) => {
-            let file = Rows::open(config)?;
-            let Some(grant) = file.reader.grant(id)? else {
-                return Err(not_found(format!("grant {id} is not in {}; sync first", file.name)));
-            };
-            TaskKind::Revoke(Ok(RevokeRequest {
-                entitlement: file.entitlement(&grant.entitlement_id)?,
-                principal: file.resource(&grant.principal_type, &grant.principal_id)?,
-                grant_id: grant.id,
-                metadata: None,
-            }))
-        }
+        OneShot::Revoke(id) => TaskKind::Revoke(Ok(Rows::open(config)?.grant(id)?)),
         OneShot::CreateAccount {
             login,
             email,
@@ -148,13 +137,18 @@ const fn random() -> CredentialOptions {
 /// A random password, but none for users who sign on elsewhere.
 fn credentials(profile: &Map<String, Value>) -> CredentialOptions {
     let elsewhere = profile.get("identity_provider_id").is_some_and(|id| !id.is_null());
-    match elsewhere {
-        true => CredentialOptions {
+    if elsewhere {
+        return CredentialOptions {
             password: Password::None,
             force_change_at_next_login: false,
-        },
-        false => random(),
+        };
     }
+    random()
+}
+
+/// An id of the command line in an error.
+fn short(id: &str) -> std::borrow::Cow<'_, str> {
+    crate::model::cut(id, 200)
 }
 
 /// The file that ids are looked up in.
@@ -168,6 +162,22 @@ impl Rows {
         Ok(Self {
             reader: Reader::open(&config.file, &config.temp_dir, Limits::default())?,
             name: config.file.display().to_string(),
+        })
+    }
+
+    fn grant(&self, id: &str) -> Result<RevokeRequest, Unfit> {
+        let Some(grant) = self.reader.grant(id)? else {
+            return Err(not_found(format!(
+                "grant {} is not in {}; sync first",
+                short(id),
+                self.name
+            )));
+        };
+        Ok(RevokeRequest {
+            entitlement: self.entitlement(&grant.entitlement_id)?,
+            principal: self.resource(&grant.principal_type, &grant.principal_id)?,
+            grant_id: grant.id,
+            metadata: None,
         })
     }
 
