@@ -349,7 +349,9 @@ impl PingOneError {
             return None;
         };
         let told = self.told_limit.as_deref();
-        let limit = told.map(|told| told.limit).or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
+        let limit = told
+            .map(|told| told.limit)
+            .or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
         let reset = retry_after.or_else(|| told.map(|told| told.reset_after));
         Some(RateInfo {
             limit: limit.unwrap_or(1),
