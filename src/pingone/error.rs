@@ -211,11 +211,14 @@ impl PingOneError {
         if !self.operation.is_write() {
             return false;
         }
-        match (&self.reason, self.class()) {
-            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
-            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
-            _ => false,
-        }
+        matches!(
+            (&self.reason, self.class()),
+            (Reason::LostAnswer | Reason::Corrupt { .. }, _)
+                | (
+                    Reason::Api { .. } | Reason::Foreign { .. },
+                    ErrorClass::Transient { .. } | ErrorClass::Corrupt
+                )
+        )
     }
 
     /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,
