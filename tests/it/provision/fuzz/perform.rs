@@ -101,7 +101,11 @@ fn answers(request: &GrantRequest, reply: &GrantReply) -> Result<bool, TaskError
     );
     let said = reply.grants.first().map(|grant| {
         let principal = &grant.principal;
-        (grant.entitlement.to_string(), principal.resource_type.id(), principal.id.clone())
+        (
+            grant.entitlement.to_string(),
+            principal.resource_type.id(),
+            principal.id.clone(),
+        )
     });
     if said.as_ref() != Some(&asked) {
         let text = format!("{asked:?} was answered with {said:?}");
