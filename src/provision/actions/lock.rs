@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::settle::{Settled, settle};
+use super::settle::settle;
 use super::{complete, live};
 use crate::pingone::types::User;
 use crate::pingone::write::users;
@@ -93,9 +93,9 @@ async fn change(work: &Work, user: &User, call: &WriteCall, wanted: bool) -> Res
         }
     };
     match settled {
-        Settled::Confirmed => Ok(true),
-        Settled::Written(written) if written.is_planned() => Ok(true),
-        Settled::Written(written) => match written.json::<User>(call) {
+        None => Ok(true),
+        Some(written) if written.is_planned() => Ok(true),
+        Some(written) => match written.json::<User>(call) {
             Ok(after) => Ok(locked(&after) == wanted),
             Err(_) => work.read(holds(work.client().clone())).await,
         },

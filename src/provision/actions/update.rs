@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::args::{invalid, object, shown, truth};
 use super::profile::{Changes, Form};
 use super::schema::{ADDITIONAL, SUCCESS, UPDATED_FIELDS, UPDATED_USER, USER_ID, USER_PROFILE};
-use super::settle::{Settled, settle};
+use super::settle::settle;
 use super::{live, population};
 use crate::pingone::types::User;
 use crate::pingone::write::users;
@@ -121,12 +121,12 @@ async fn patch(
     let call = users::update(id, body);
     let holds = |client: Client| async move { Ok(changes.ignored(before, &client.user(id).await?).is_empty()) };
     let after = match settle(work, &call, told, holds).await? {
-        Settled::Written(written) if written.is_planned() => None,
-        Settled::Written(written) => Some(match written.json::<User>(&call) {
+        Some(written) if written.is_planned() => None,
+        Some(written) => Some(match written.json::<User>(&call) {
             Ok(after) => after,
             Err(_) => live(work, id).await?,
         }),
-        Settled::Confirmed => Some(live(work, id).await?),
+        None => Some(live(work, id).await?),
     };
     let ignored: Vec<&str> = match &after {
         Some(after) => changes.ignored(before, after),
