@@ -7,6 +7,7 @@
 mod account;
 mod actions;
 mod audit;
+pub mod crypto;
 mod delete;
 mod error;
 mod grant;

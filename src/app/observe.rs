@@ -53,7 +53,7 @@ mod tests {
     fn end(kind: &'static str, writes: bool, verdict: Option<Verdict>) -> TaskEnd {
         TaskEnd {
             verdict,
-            ..TaskEnd::new(TaskId::from("t1"), kind, writes)
+            ..TaskEnd::new(TaskId::new("t1"), kind, writes)
         }
     }
 
