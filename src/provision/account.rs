@@ -50,12 +50,17 @@ pub(crate) async fn create(
     let mut wanted = NewAccount::read(&request.account)?;
     let credential = Credential::read(request.credentials.as_ref(), &request.encryption, key)?;
     credential.agrees_with(&wanted)?;
-    let _turn = work.turn(format!("username {}", wanted.username.to_lowercase())).await?;
+    let _turn = work
+        .turn(format!("username {}", wanted.username.to_lowercase()))
+        .await?;
 
     let place = place::find(work, wanted.population.as_deref()).await?;
     wanted.additional = check_additional(work, std::mem::take(&mut wanted.additional)).await?;
     let provider = lookup::provider(work, wanted.identity_provider.as_deref(), credential.sso()).await?;
-    if let Some(user) = work.read(lookup::user(work.client().clone(), wanted.username.clone())).await? {
+    if let Some(user) = work
+        .read(lookup::user(work.client().clone(), wanted.username.clone()))
+        .await?
+    {
         return Ok(exists(work, Some(&user)));
     }
     let secret = match credential {

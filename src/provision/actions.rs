@@ -26,8 +26,8 @@ use crate::task::{ActionCall, ActionOutcome, Code, JsonObject};
 pub(super) use args::truth;
 pub(super) use profile::{NAMED, check_text, kept_by_pingone};
 pub use schema::action_schemas;
-pub(super) use update::check_additional;
 use schema::{MESSAGE, SUCCESS, USER, USER_ID};
+pub(super) use update::check_additional;
 
 /// Runs an action to its end. The dispatcher has found its schema already; whoever calls without it gets the same
 /// answers.

@@ -96,7 +96,11 @@ async fn disable(work: &Work, id: Uuid) -> Result<Was, Failure> {
     let object = format!("user {id}");
     let told = Told {
         object: &object,
-        before: if user.enabled == Some(true) { "enabled" } else { "unknown" },
+        before: if user.enabled == Some(true) {
+            "enabled"
+        } else {
+            "unknown"
+        },
         after: "disabled",
     };
     let look = |client: Client| async move {

@@ -59,7 +59,9 @@ struct Limits {
 pub(crate) fn random(wish: &Wish<'_>) -> Result<Plaintext, Failure> {
     let asked = usize::try_from(wish.length).unwrap_or(usize::MAX);
     if asked < SHORTEST {
-        return Err(Failure::invalid(format!("the password's length must be {SHORTEST} or more")));
+        return Err(Failure::invalid(format!(
+            "the password's length must be {SHORTEST} or more"
+        )));
     }
     let minimums = asked_minimums(wish.rules)?;
     let mut from_policy = policy_minimums(wish.policy);
@@ -111,8 +113,12 @@ fn asked_minimums(rules: &[PasswordRule]) -> Result<Vec<Minimum>, Failure> {
 
 fn policy_minimums(policy: Option<&PasswordPolicy>) -> Vec<Minimum> {
     let sets = policy.and_then(|policy| policy.min_characters.as_ref());
-    let sets = sets.into_iter().flatten().filter(|(set, least)| !set.is_empty() && **least > 0);
-    sets.map(|(set, least)| (set.chars().collect(), whole(*least))).collect()
+    let sets = sets
+        .into_iter()
+        .flatten()
+        .filter(|(set, least)| !set.is_empty() && **least > 0);
+    sets.map(|(set, least)| (set.chars().collect(), whole(*least)))
+        .collect()
 }
 
 fn whole(number: u64) -> usize {
@@ -148,7 +154,9 @@ fn ceiling(policy: Option<&PasswordPolicy>) -> usize {
 /// How many characters the policy may still lack after the request's own: those that no set of the request gives.
 fn missing_at_most(minimums: &[Minimum], policy: &[Minimum]) -> usize {
     let lack = |(set, least): &Minimum| {
-        let given = minimums.iter().filter(|(other, _)| other.iter().all(|c| set.contains(c)));
+        let given = minimums
+            .iter()
+            .filter(|(other, _)| other.iter().all(|c| set.contains(c)));
         let given = given.fold(0, |sum: usize, (_, least)| sum.saturating_add(*least));
         least.saturating_sub(given)
     };
@@ -177,7 +185,7 @@ fn draw(
     limits: &Limits,
 ) -> Result<Zeroizing<Vec<char>>, Failure> {
     let mut drawn = Zeroizing::new(Vec::with_capacity(length));
-    let mut add = |drawn: &mut Vec<char>, set: &[char]| pick(set, drawn, limits.repeated).map(|c| drawn.push(c));
+    let add = |drawn: &mut Vec<char>, set: &[char]| pick(set, drawn, limits.repeated).map(|c| drawn.push(c));
     for (set, least) in minimums {
         for _ in 0..*least {
             add(&mut drawn, set)?;
@@ -294,7 +302,11 @@ mod tests {
             (8, json!({"length": null, "minCharacters": null}), 12),
         ] {
             let policy = policy(rules.clone());
-            assert_eq!(text(&wish(asked, &[], Some(&policy))).chars().count(), wanted, "{asked} {rules}");
+            assert_eq!(
+                text(&wish(asked, &[], Some(&policy))).chars().count(),
+                wanted,
+                "{asked} {rules}"
+            );
         }
         for (asked, wanted) in [(8, 20), (33, 33)] {
             assert_eq!(text(&wish(asked, &[], None)).chars().count(), wanted);
@@ -313,13 +325,33 @@ mod tests {
         for (wish, code, part) in [
             (wish(7, &[], None), Code::InvalidArgument, "8 or more"),
             (wish(12, &[rule("", 1)], None), Code::InvalidArgument, "empty char_set"),
-            (wish(12, &[rule("ab", 8), rule("cd", 13)], None), Code::InvalidArgument, "ask for 21"),
-            (wish(12, &[rule("ab", u32::MAX)], None), Code::InvalidArgument, "constraints"),
+            (
+                wish(12, &[rule("ab", 8), rule("cd", 13)], None),
+                Code::InvalidArgument,
+                "ask for 21",
+            ),
+            (
+                wish(12, &[rule("ab", u32::MAX)], None),
+                Code::InvalidArgument,
+                "constraints",
+            ),
             (wish(8, &[], Some(&long)), Code::FailedPrecondition, "65 characters"),
             (wish(12, &[], Some(&short)), Code::InvalidArgument, "allows"),
-            (wish(12, &letters, Some(&crowded)), Code::FailedPrecondition, "password policy"),
-            (wish(12, &a12, Some(&monotone)), Code::FailedPrecondition, "password policy"),
-            (wish(12, &[], Some(&diverse)), Code::FailedPrecondition, "password policy"),
+            (
+                wish(12, &letters, Some(&crowded)),
+                Code::FailedPrecondition,
+                "password policy",
+            ),
+            (
+                wish(12, &a12, Some(&monotone)),
+                Code::FailedPrecondition,
+                "password policy",
+            ),
+            (
+                wish(12, &[], Some(&diverse)),
+                Code::FailedPrecondition,
+                "password policy",
+            ),
         ] {
             let error = random(&wish).unwrap_err().into_task();
             assert_eq!(error.code, code, "{error}");

@@ -120,7 +120,9 @@ async fn set(work: &Work, id: Uuid, before: &PasswordState, secret: &Secret) -> 
             work.decided(&call, told, ChangeOutcome::Unknown);
             Err(Failure::refused(
                 Code::Unavailable,
-                format!("set the password of user {id}: the answer was lost and it is not known which password holds. Rotate again."),
+                format!(
+                    "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate again."
+                ),
             ))
         }
         Err(failure) => Err(struck(failure, Some(secret))),

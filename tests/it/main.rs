@@ -4,6 +4,7 @@ mod docs;
 mod k8s;
 mod proto_table;
 mod provision;
+mod provision_accounts;
 mod provision_actions;
 mod service;
 mod sync;

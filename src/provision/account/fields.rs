@@ -171,3 +171,5 @@ fn put(body: &mut Map<String, Value>, (name, part): (&str, &str), value: String)
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -99,17 +99,25 @@ fn why(failure: Failure) -> String {
 
 async fn disable(work: &Work, user: &User) -> Result<(), Failure> {
     let id = user.id;
-    step(work, user, &users::set_enabled(id, false), ("enabled", "disabled"), |client| async move {
-        Ok(client.user(id).await?.enabled == Some(false))
-    })
+    step(
+        work,
+        user,
+        &users::set_enabled(id, false),
+        ("enabled", "disabled"),
+        |client| async move { Ok(client.user(id).await?.enabled == Some(false)) },
+    )
     .await
 }
 
 async fn verify(work: &Work, user: &User) -> Result<(), Failure> {
     let id = user.id;
-    step(work, user, &users::send_verification(id), ("no verification", MUST_VERIFY), |client| async move {
-        Ok(client.user(id).await?.lifecycle_status() == Some(MUST_VERIFY))
-    })
+    step(
+        work,
+        user,
+        &users::send_verification(id),
+        ("no verification", MUST_VERIFY),
+        |client| async move { Ok(client.user(id).await?.lifecycle_status() == Some(MUST_VERIFY)) },
+    )
     .await
 }
 

@@ -38,23 +38,30 @@ pub(super) async fn provider(work: &Work, id: Option<&str>, sso: Option<&str>) -
     let mut found = None;
     if let Some(id) = id {
         let provider = by_id(id);
-        found = Some(provider.ok_or_else(|| {
-            Failure::invalid("identity_provider_id names no identity provider of this environment")
-        })?);
+        found =
+            Some(provider.ok_or_else(|| {
+                Failure::invalid("identity_provider_id names no identity provider of this environment")
+            })?);
     }
     if let Some(wanted) = sso {
         let mut named = known.iter().filter(|one| one.name.as_deref() == Some(wanted));
         let provider = match (by_id(wanted), named.next(), named.next()) {
             (Some(one), ..) | (None, Some(one), None) => one,
             (None, Some(_), Some(_)) => {
-                return Err(Failure::invalid("sso_provider names several identity providers; give the id"));
+                return Err(Failure::invalid(
+                    "sso_provider names several identity providers; give the id",
+                ));
             }
             (None, None, _) => {
-                return Err(Failure::invalid("sso_provider names no identity provider of this environment"));
+                return Err(Failure::invalid(
+                    "sso_provider names no identity provider of this environment",
+                ));
             }
         };
         if found.is_some_and(|other| other.id != provider.id) {
-            return Err(Failure::invalid("identity_provider_id and sso_provider name two providers"));
+            return Err(Failure::invalid(
+                "identity_provider_id and sso_provider name two providers",
+            ));
         }
         found = Some(provider);
     }

@@ -206,9 +206,9 @@ fn is_ours(user: &User, wanted: &NewAccount, place: &Place) -> bool {
 /// The user name is taken. Another attribute may be unique as well, and is not this case (pingone-api.md §6.4).
 fn is_name_taken(error: &PingOneError) -> bool {
     match &error.reason {
-        Reason::Api { detail, target, .. } if detail.as_deref() == Some("UNIQUENESS_VIOLATION") => {
-            target.as_deref().is_none_or(|target| target.eq_ignore_ascii_case("username"))
-        }
+        Reason::Api { detail, target, .. } if detail.as_deref() == Some("UNIQUENESS_VIOLATION") => target
+            .as_deref()
+            .is_none_or(|target| target.eq_ignore_ascii_case("username")),
         _ => error.class() == ErrorClass::AlreadyExists,
     }
 }

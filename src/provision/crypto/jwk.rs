@@ -72,7 +72,10 @@ impl Jwk {
             },
             ("RSA", _) => {
                 let (n, e) = (unpadded(number(&raw.n)?), unpadded(number(&raw.e)?));
-                if n.len() < MIN_RSA_BYTES || e.is_empty() || n.first().is_some_and(|top| *top < 0x80 && n.len() == MIN_RSA_BYTES) {
+                if n.len() < MIN_RSA_BYTES
+                    || e.is_empty()
+                    || n.first().is_some_and(|top| *top < 0x80 && n.len() == MIN_RSA_BYTES)
+                {
                     return Err(CryptoError::BadJwk("an RSA key has at least 2048 bits"));
                 }
                 Ok(Self::Rsa { n, e })
@@ -86,7 +89,11 @@ impl Jwk {
 
     fn ec(curve: Curve, raw: &Raw) -> Result<Self, CryptoError> {
         let size = curve.parts().1;
-        Ok(Self::Ec { curve, x: padded(&number(&raw.x)?, size)?, y: padded(&number(&raw.y)?, size)? })
+        Ok(Self::Ec {
+            curve,
+            x: padded(&number(&raw.x)?, size)?,
+            y: padded(&number(&raw.y)?, size)?,
+        })
     }
 
     /// RFC 7638 thumbprint in hex.
@@ -95,7 +102,12 @@ impl Jwk {
             Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL.encode(x)),
             Self::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, URL.encode(e), URL.encode(n)),
             Self::Ec { curve, x, y } => {
-                format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.parts().0, URL.encode(x), URL.encode(y))
+                format!(
+                    r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
+                    curve.parts().0,
+                    URL.encode(x),
+                    URL.encode(y)
+                )
             }
         };
         sha256_hex(text.as_bytes())
@@ -112,7 +124,8 @@ impl Jwk {
 }
 
 fn number(text: &str) -> Result<Vec<u8>, CryptoError> {
-    URL.decode(text).map_err(|_| CryptoError::BadJwk("a number is not base64url"))
+    URL.decode(text)
+        .map_err(|_| CryptoError::BadJwk("a number is not base64url"))
 }
 
 fn unpadded(bytes: Vec<u8>) -> Vec<u8> {
@@ -120,13 +133,19 @@ fn unpadded(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 fn padded(bytes: &[u8], size: usize) -> Result<Vec<u8>, CryptoError> {
-    let missing = size.checked_sub(bytes.len()).ok_or(CryptoError::BadJwk("a coordinate is too long"))?;
+    let missing = size
+        .checked_sub(bytes.len())
+        .ok_or(CryptoError::BadJwk("a coordinate is too long"))?;
     Ok([vec![0; missing].as_slice(), bytes].concat())
 }
 
 /// An SSH integer is signed: a set top bit needs a leading zero.
 fn positive(bytes: &[u8]) -> Vec<u8> {
-    let lead: &[u8] = if bytes.first().is_some_and(|top| *top >= 0x80) { &[0] } else { &[] };
+    let lead: &[u8] = if bytes.first().is_some_and(|top| *top >= 0x80) {
+        &[0]
+    } else {
+        &[]
+    };
     [lead, bytes].concat()
 }
 
@@ -161,9 +180,18 @@ fn jwe(curve: Curve, x: &[u8], y: &[u8], plaintext: &[u8]) -> Option<Vec<u8>> {
     // Sealed in place: what was plaintext in it is ciphertext afterwards.
     let mut sealed = Zeroizing::new(plaintext.to_vec());
     let tag = key
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(header.as_bytes()), &mut sealed)
+        .seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(header.as_bytes()),
+            &mut sealed,
+        )
         .ok()?;
-    let text = format!("{header}..{}.{}.{}", URL.encode(nonce), URL.encode(sealed.as_slice()), URL.encode(tag.as_ref()));
+    let text = format!(
+        "{header}..{}.{}.{}",
+        URL.encode(nonce),
+        URL.encode(sealed.as_slice()),
+        URL.encode(tag.as_ref())
+    );
     Some(text.into_bytes())
 }
 
@@ -176,5 +204,7 @@ fn content_key(shared: &[u8]) -> Option<LessSafeKey> {
     context.update(ENC.as_bytes());
     context.update(&[0; 8]);
     context.update(&256_u32.to_be_bytes());
-    UnboundKey::new(&AES_256_GCM, context.finish().as_ref()).ok().map(LessSafeKey::new)
+    UnboundKey::new(&AES_256_GCM, context.finish().as_ref())
+        .ok()
+        .map(LessSafeKey::new)
 }

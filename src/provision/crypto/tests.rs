@@ -126,7 +126,10 @@ fn an_ed25519_key_opens_what_is_sealed_to_it_and_the_contracts_vector() {
     let key = client_key(None);
     assert_eq!(key.id(), ED25519_ID);
     let ours = sealed(named("baton/jwk/v1", jwk(ED25519)), SECRET);
-    assert_eq!((ours.provider.as_str(), ours.key_id.as_str()), ("baton/jwk/v1", ED25519_ID));
+    assert_eq!(
+        (ours.provider.as_str(), ours.key_id.as_str()),
+        ("baton/jwk/v1", ED25519_ID)
+    );
     assert_eq!(ours.key_ids, [ED25519_ID]);
     assert_eq!(
         (ours.name.as_str(), ours.description.as_str(), ours.schema.as_str()),
@@ -181,7 +184,10 @@ fn an_elliptic_key_has_the_thumbprint_of_the_contract_and_opens_a_direct_jwe() {
         let text = String::from_utf8(STANDARD.decode(&secret.bytes).unwrap()).unwrap();
         assert_eq!(open_jwe(&text, curve, &private), SECRET.as_bytes(), "{name}");
         if size == 32 {
-            assert_eq!((secret.key_id.as_str(), secret.key_ids.as_slice()), (EC_ID, [EC_ID.to_owned()].as_slice()));
+            assert_eq!(
+                (secret.key_id.as_str(), secret.key_ids.as_slice()),
+                (EC_ID, [EC_ID.to_owned()].as_slice())
+            );
             // Of a private key the public part is used.
             assert_eq!(sealed(named("baton/jwk/v1/private", jwk(EC)), SECRET).key_id, EC_ID);
         }
@@ -266,7 +272,10 @@ fn a_configuration_that_cannot_work_is_refused_before_anything_else() {
     let vast = json!({"kty": "RSA", "n": URL.encode([0xff; 4096]), "e": "AQAB"}).to_string();
     let no_exponent = json!({"kty": "RSA", "n": URL.encode([0xff; 256]), "e": ""}).to_string();
     for (target, want) in [
-        (named("baton/other/v1", jwk(EC)), "encryption provider not registered (baton/other/v1)"),
+        (
+            named("baton/other/v1", jwk(EC)),
+            "encryption provider not registered (baton/other/v1)",
+        ),
         (named(&"x".repeat(100_000), jwk(EC)), "not registered"),
         (named("baton/age/v1", jwk(EC)), "holds no key"),
         (named("baton/jwk/v1", age_target(AGE)), "holds no key"),
@@ -276,7 +285,10 @@ fn a_configuration_that_cannot_work_is_refused_before_anything_else() {
         (jwk("[]"), "failed to unmarshal"),
         (jwk(r#"{"kty":7}"#), "failed to unmarshal"),
         (jwk(r#"{"kty":"oct","k":"AAAA"}"#), "jwk: unsupported key type"),
-        (jwk(r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#), "unsupported key type"),
+        (
+            jwk(r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#),
+            "unsupported key type",
+        ),
         (jwk(r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#), "unsupported key type"),
         (jwk(r#"{"kty":"OKP","crv":"Ed25519"}"#), "32 bytes"),
         (jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"!"}"#), "not base64url"),
@@ -329,7 +341,9 @@ fn a_password_is_decrypted_only_from_what_names_our_key() {
         assert_eq!(Failure::from(error).into_task().code, Code::Internal);
     }
     // Text that is no text, sealed well.
-    let raw = recipients(&[jwk(ED25519)]).unwrap()[0].ciphertext(&[0xff, 0xfe]).unwrap();
+    let raw = recipients(&[jwk(ED25519)]).unwrap()[0]
+        .ciphertext(&[0xff, 0xfe])
+        .unwrap();
     let raw = EncryptedSecret {
         bytes: raw,
         ..good.clone()
@@ -346,5 +360,8 @@ fn nothing_shows_a_key_or_a_secret() {
     let shown = format!("{plaintext:?} {:?}", client_key(Some("k1")));
     assert!(!shown.contains(SECRET) && shown.contains("k1"), "{shown}");
     assert_eq!(plaintext.struck_from("bad value hunter2!."), "bad value [redacted].");
-    assert_eq!(Plaintext::new(Zeroizing::default()).struck_from("as it was"), "as it was");
+    assert_eq!(
+        Plaintext::new(Zeroizing::default()).struck_from("as it was"),
+        "as it was"
+    );
 }
