@@ -138,7 +138,6 @@ fn not_there_yet(config: &Config) -> Option<&'static str> {
             config.kubernetes.leader_election == LeaderElection::On,
             "leader-election=true",
         ),
-        (config.event_feed, "event-feed-enabled"),
         (config.schedule.sync_interval.is_some(), "sync-interval"),
         (config.provision.enabled, "provisioning"),
         (

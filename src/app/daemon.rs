@@ -11,6 +11,7 @@ use super::syncs::Syncs;
 use super::{connect, log_config};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy, VALIDATE_LIMIT};
 use crate::config::{C1Settings, Config};
+use crate::feed::AuditFeed;
 use crate::pingone::{Budget, Client};
 use crate::runtime::liveness::Liveness;
 use crate::runtime::readiness::{Condition, Readiness};
@@ -19,7 +20,9 @@ use crate::runtime::supervisor::{Policy, Stage, Supervisor};
 use crate::session::{
     C1Credentials, MetadataSource, ProxyConfig, Session, SessionConfig, SessionParts, TcpDialer, Trust,
 };
-use crate::task::{ActionSchema, Dispatcher, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskError, TaskKind, Writes};
+use crate::task::{
+    ActionSchema, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskError, TaskKind, Writes,
+};
 use crate::telemetry::{BuildInfo, LogControl, Metrics};
 use crate::wire::describe::{Metadata, metadata};
 
@@ -85,11 +88,16 @@ fn session(
 ) -> anyhow::Result<Session> {
     use secrecy::ExposeSecret;
     let syncs = Syncs::new(config, client.clone(), Arc::clone(metrics));
+    let events: Arc<dyn EventFeed> = if config.event_feed {
+        Arc::new(AuditFeed::new(&client))
+    } else {
+        Arc::new(NoEventFeed)
+    };
     let parts = Parts {
         syncs: Arc::new(syncs),
         writes: Writes::Refused(PROVISIONING_DISABLED),
         actions: Arc::new(Vec::<ActionSchema>::new()),
-        events: Arc::new(NoEventFeed),
+        events,
     };
     let proxy = ProxyConfig::new(config.https_proxy.as_deref(), config.no_proxy.as_deref())?;
     let session_config = SessionConfig {
@@ -154,7 +162,7 @@ fn validator(client: Client) -> admin::Validate {
 
 /// What Hello says of the connector: read anew each time, and still said when PingOne does not answer.
 fn metadata_source(config: &Config, client: Client) -> MetadataSource {
-    let role_scan = config.sync.role_scan;
+    let (role_scan, event_feed) = (config.sync.role_scan, config.event_feed);
     let region = config.pingone.region.clone();
     Arc::new(move || {
         let (client, region) = (client.with_budget(Budget::PROBE), region.clone());
@@ -170,6 +178,7 @@ fn metadata_source(config: &Config, client: Client) -> MetadataSource {
                 region: tld.to_owned(),
                 role_model: "entitlements",
                 role_scan,
+                event_feed,
             }))
         })
     })

@@ -331,6 +331,11 @@ impl Client {
         self.read(Operation::ReadRoleAssignment, &id, url).await
     }
 
+    /// The client that calls are made as: the actor that PingOne's audit names for our own writes.
+    pub fn client_id(&self) -> String {
+        self.inner.tokens.client_id()
+    }
+
     /// What our own application holds. It lives in the environment of `pingone-auth-environment-id`.
     pub async fn own_role_assignments(&self) -> Result<Vec<RoleAssignment>, PingOneError> {
         let id = self.inner.tokens.client_id();
