@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
+use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout};
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{AsciiMetadataKey, MetadataMap};
@@ -15,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use super::connect::{ChannelConnector, Connector};
 use super::error::{RpcError, SessionError};
 use super::token::{Bearer, TokenSource};
+use super::watch::Watch;
 use crate::proto::c1::connectorapi::baton::v1 as pb;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_client::BatonServiceClient;
 use crate::telemetry::Metrics;
@@ -31,6 +33,13 @@ pub(super) const POLL_LIMIT: Duration = Duration::from_mins(6);
 const PING_INTERVAL: Duration = Duration::from_mins(5);
 const PING_LIMIT: Duration = Duration::from_secs(20);
 
+/// A poll during which the connection has given no byte for so long is doubted.
+const SILENCE: Duration = Duration::from_secs(45);
+/// Then a call that any gRPC server answers, if only by refusing it, must be answered within this time: with a poll's
+/// pause a connection that is only half open costs less than two minutes.
+const PROOF_LIMIT: Duration = Duration::from_secs(30);
+const PROOF: &str = "/grpc.health.v1.Health/Check";
+
 /// The method's name.
 pub(super) const UPLOAD: &str = "UploadAsset";
 
@@ -38,6 +47,8 @@ pub(super) const UPLOAD: &str = "UploadAsset";
 #[derive(Clone)]
 pub(super) struct Client {
     service: Service,
+    channel: Channel,
+    watch: Watch,
     tokens: Arc<TokenSource>,
     metrics: Arc<Metrics>,
     pub(super) host_id: Arc<str>,
@@ -65,9 +76,16 @@ impl Client {
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_LIMIT)
             .keep_alive_while_idle(false);
-        let channel = endpoint.connect_with_connector_lazy(ChannelConnector(connector));
+        let watch = Watch::default();
+        let connector = ChannelConnector {
+            connector,
+            watch: watch.clone(),
+        };
+        let channel = endpoint.connect_with_connector_lazy(connector);
         Ok(Self {
-            service: BatonServiceClient::new(channel).accept_compressed(CompressionEncoding::Gzip),
+            service: BatonServiceClient::new(channel.clone()).accept_compressed(CompressionEncoding::Gzip),
+            channel,
+            watch,
             tokens,
             metrics,
             host_id,
@@ -100,12 +118,57 @@ impl Client {
                 other => other,
             }
         };
-        let outcome = match timeout(limit, calls).await {
-            Ok(outcome) => outcome.map_err(|attempt| attempt.error),
-            Err(_) => Err(RpcError::Deadline { method, limit }),
+        let watched = async {
+            tokio::select! {
+                biased;
+                outcome = calls => outcome.map_err(|attempt| attempt.error),
+                silent = self.silence(started) => Err(RpcError::Silent { method, limit: silent }),
+            }
         };
+        let outcome = timeout(limit, watched)
+            .await
+            .unwrap_or(Err(RpcError::Deadline { method, limit }));
+        self.doubt(started, outcome.as_ref().err());
         self.record(method, started, outcome.as_ref().err());
         outcome
+    }
+
+    /// Ends when the connection has been silent since the call began and does not answer anything else either.
+    async fn silence(&self, started: Instant) -> Duration {
+        let mut doubted = started;
+        loop {
+            let heard = self.watch.heard().unwrap_or(started).max(doubted);
+            let quiet_until = heard.checked_add(SILENCE).unwrap_or(heard);
+            if Instant::now() < quiet_until {
+                tokio::time::sleep_until(quiet_until).await;
+                continue;
+            }
+            tracing::debug!("the connection to C1 is silent; a health check is sent on it");
+            let mut grpc = tonic::client::Grpc::new(self.channel.clone());
+            let proof = async {
+                // Without a channel that takes calls there is nothing to prove.
+                if grpc.ready().await.is_ok() {
+                    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+                    drop(
+                        grpc.unary(Request::new(()), PathAndQuery::from_static(PROOF), codec)
+                            .await,
+                    );
+                }
+            };
+            let answered = timeout(PROOF_LIMIT, proof).await.is_ok();
+            if !answered && self.watch.cut_if_silent(heard) {
+                return heard.elapsed();
+            }
+            doubted = Instant::now();
+        }
+    }
+
+    /// After a call without an answer: a connection that gave no byte meanwhile is not used again.
+    fn doubt(&self, started: Instant, error: Option<&RpcError>) {
+        let unanswered = matches!(error, Some(RpcError::Deadline { .. } | RpcError::Stalled { .. }));
+        if unanswered && self.watch.cut_if_silent(started) {
+            tracing::warn!("the connection to C1 was silent; another one is opened");
+        }
     }
 
     async fn attempt<Q, A>(&self, method: &'static str, message: Q, send: Send<Q, A>) -> Result<A, Attempt> {
@@ -200,6 +263,7 @@ impl Client {
         {
             self.tokens.refused(bearer).await;
         }
+        self.doubt(started, error);
         self.record(UPLOAD, started, error);
     }
 

@@ -50,6 +50,14 @@ pub enum RpcError {
         /// The limit.
         limit: Duration,
     },
+    /// The connection is open, and nothing comes on it.
+    #[error("{method} failed: C1 said nothing for {} s on an open connection; another one is opened", limit.as_secs())]
+    Silent {
+        /// The method.
+        method: &'static str,
+        /// How long.
+        limit: Duration,
+    },
     /// An upload made no progress.
     #[error("the upload made no progress for {} s", limit.as_secs())]
     Stalled {
@@ -93,7 +101,7 @@ impl RpcError {
                 TokenError::Build => Code::Internal,
             },
             Self::Status { code, .. } => *code,
-            Self::Transport { .. } => Code::Unavailable,
+            Self::Transport { .. } | Self::Silent { .. } => Code::Unavailable,
             Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
             Self::File(_) | Self::Build { .. } => Code::Internal,
         }
@@ -113,7 +121,11 @@ impl RpcError {
                     | Code::NotFound
             ),
             Self::Build { .. } => true,
-            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } | Self::File(_) => false,
+            Self::Transport { .. }
+            | Self::Silent { .. }
+            | Self::Deadline { .. }
+            | Self::Stalled { .. }
+            | Self::File(_) => false,
         }
     }
 
@@ -133,7 +145,7 @@ impl RpcError {
                 Code::ResourceExhausted => ErrorClass::Throttled { retry_after: None },
                 _ => ErrorClass::Transient { retry_after: None },
             },
-            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } => {
+            Self::Transport { .. } | Self::Silent { .. } | Self::Deadline { .. } | Self::Stalled { .. } => {
                 ErrorClass::Transient { retry_after: None }
             }
             Self::File(_) => ErrorClass::Local,
