@@ -1,16 +1,25 @@
 //! Wiring only: builds the parts, hands each its dependencies, prints results. Knows every module; no module knows it.
 
 mod connect;
+mod context;
+mod credentials;
 mod daemon;
 mod inspect;
+mod leader;
+mod observe;
 mod one_shot;
+mod one_shot_provision;
 pub mod report;
+mod standalone;
 mod state;
 mod syncs;
+mod term;
 mod terminal;
+mod writes;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +27,13 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Endpoint, HealthCheck};
 use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, command_line};
 use crate::manifest;
+use crate::session::{InvalidProxy, ProxyConfig, SessionConfig, Trust};
 use crate::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
 
 /// Exit code of a failure at run time.
 const FAILED: u8 = 1;
+/// Of the shutdown's budget: for the reports of cancelled work.
+const REPORTS: Duration = Duration::from_secs(5);
 
 /// Runs the program; answers its exit code (style: 0 clean, 1 failure, 64 bad configuration).
 pub fn main() -> u8 {
@@ -125,24 +137,49 @@ fn log_config(settings: &LogSettings) -> LogConfig {
     }
 }
 
+/// What the session takes of the settings.
+fn session_config(config: &Config) -> SessionConfig {
+    SessionConfig {
+        api_host: config.c1_api_host.clone(),
+        host_id: config.host_id.clone(),
+        batched: config.schedule.get_tasks,
+        task_concurrency: config.schedule.task_concurrency,
+        token_limit: config.pingone.timeout,
+        user_agent_suffix: None,
+        trust: Trust::System,
+        drain_limit: config.schedule.shutdown_grace.saturating_sub(REPORTS),
+    }
+}
+
+fn proxy(config: &Config) -> Result<ProxyConfig, InvalidProxy> {
+    ProxyConfig::new(config.https_proxy.as_deref(), config.no_proxy.as_deref())
+}
+
+/// An error with its causes in one line; causes that the text already holds are not repeated.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// The exit code of settings that ask for what is not there (style: 64, bad configuration).
 const REFUSED: u8 = 64;
 
 /// A setting whose feature this program does not have yet. Honest at the start rather than silently without effect.
 fn not_there_yet(config: &Config) -> Option<&'static str> {
-    use crate::config::LeaderElection;
     let asked = [
-        (config.kubernetes.secret.is_some(), "credentials-secret"),
-        (config.kubernetes.directory.is_some(), "credentials-dir"),
+        (config.provision.enabled && daemon::is_wanted(config), "provisioning"),
         (
-            config.kubernetes.leader_election == LeaderElection::On,
-            "leader-election=true",
-        ),
-        (config.schedule.sync_interval.is_some(), "sync-interval"),
-        (config.provision.enabled, "provisioning"),
-        (
-            config.one_shot != OneShot::Sync && config.c1.is_none(),
-            "one-shot provisioning",
+            config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
+            "event-feed",
         ),
     ];
     asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
@@ -157,11 +194,14 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
         .ok();
         return Ok(REFUSED);
     }
-    if let Some(c1) = config.c1.clone() {
-        return Box::pin(daemon::serve(config, c1, log)).await;
+    if daemon::is_wanted(&config) {
+        return Box::pin(daemon::serve(config, log)).await;
     }
     let cancel = CancellationToken::new();
     let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    if one_shot_provision::is_wanted(&config.one_shot) {
+        return Box::pin(one_shot_provision::run(config, cancel)).await;
+    }
     one_shot::sync(config, cancel).await
 }
 

@@ -16,7 +16,7 @@ mod values;
 
 pub use command::{Command, Inspect, InspectFormat, InspectView, Invocation, Output, command_line};
 pub use error::ConfigError;
-pub use kubernetes::{KubernetesSettings, LeaderElection};
+pub use kubernetes::{KubernetesSettings, LeaderElection, Surroundings};
 pub use one_shot::OneShot;
 pub use settings::{
     AdminSettings, C1Settings, Config, FixedC1, LogSettings, PingOneSettings, ProvisionSettings, RoleModel,

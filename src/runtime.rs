@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod liveness;
+pub mod permit;
 pub mod readiness;
 pub mod shutdown;
 pub mod spawn;

@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod invoke;
 mod kind;
+mod observe;
 mod provision;
 mod sync;
 
@@ -20,10 +21,11 @@ pub use error::{Code, Detail, TaskError};
 pub use event::{Event, EventFeed, EventFeedInfo, EventKind, EventPage, EventQuery, EventType, NoEventFeed};
 pub use invoke::{ActionOutcome, ActionRegistry};
 pub use kind::{Payload, Reply, Task, TaskId, TaskKind};
+pub use observe::{TaskEnd, TaskObserver, Verdict};
 pub use provision::{
     AccountCreated, AccountInfo, AccountResult, ActionCall, Annotation, CreateAccountRequest, CreateResourceRequest,
     CredentialOptions, DeleteResourceRequest, Email, EncryptedSecret, EncryptionTarget, EntitlementRef, GrantReply,
     GrantRequest, IssueCredentialRequest, Password, PasswordRule, Provisioner, RateLimit, ResourceCreated, ResourceRef,
     RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, WriteContext,
 };
-pub use sync::{StorageEngine, SyncRequest, SyncRunner, SyncTarget, SyncedFile};
+pub use sync::{StorageEngine, SyncFacts, SyncRequest, SyncRunner, SyncTarget, SyncedFile};

@@ -7,7 +7,9 @@ use anyhow::Context;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::credentials::pingone_credentials;
 use crate::config::PingOneSettings;
+use crate::credentials::source::PingOneValues;
 use crate::pingone::{Client, ClientConfig, Credentials, Operation, RequestObserver};
 use crate::telemetry::Metrics;
 
@@ -18,12 +20,24 @@ pub(super) fn pingone(settings: &PingOneSettings, metrics: Option<Arc<Metrics>>)
         .client_secret
         .clone()
         .context("pingone-client-secret is missing")?;
-    let credentials = Credentials {
+    let values = PingOneValues {
         client_id: settings.client_id.clone(),
         client_secret: secret,
+        environment_id: environment.to_string(),
     };
     // The sender may go: the receiver keeps the last value.
-    let (_, receiver) = watch::channel(Arc::new(credentials));
+    let (_, receiver) = watch::channel(Arc::new(pingone_credentials(&values)));
+    Ok((client(settings, &values, receiver, metrics)?, environment))
+}
+
+/// A client of the values' environment whose credentials are those of the channel.
+pub(super) fn client(
+    settings: &PingOneSettings,
+    values: &PingOneValues,
+    credentials: watch::Receiver<Arc<Credentials>>,
+    metrics: Option<Arc<Metrics>>,
+) -> anyhow::Result<Client> {
+    let environment = Uuid::try_parse(&values.environment_id).context("the environment id is not a UUID")?;
     let config = ClientConfig {
         region: settings.region.parse()?,
         api_url: settings.base_url.clone(),
@@ -36,7 +50,7 @@ pub(super) fn pingone(settings: &PingOneSettings, metrics: Option<Arc<Metrics>>)
         timeout: settings.timeout,
     };
     let observer = metrics.map(|metrics| Arc::new(Observer(metrics)) as Arc<dyn RequestObserver>);
-    Ok((Client::new(&config, receiver, observer)?, environment))
+    Ok(Client::new(&config, credentials, observer)?)
 }
 
 /// Requests as metrics.

@@ -1,185 +1,298 @@
-//! The long-running mode: admin server, C1 session, signals, all under the supervisor.
+//! The long-running mode: admin server, credentials, election and the work of each term, all under the supervisor.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::sync::Mutex;
+use anyhow::Context as _;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use super::context::Context;
+use super::credentials::{self, Credentials, pingone_credentials};
+use super::leader::Candidacy;
 use super::syncs::Syncs;
-use super::{connect, log_config};
+use super::term::Work;
+use super::{connect, log_config, writes};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy, VALIDATE_LIMIT};
-use crate::config::{C1Settings, Config};
-use crate::feed::AuditFeed;
+use crate::config::Config;
+use crate::credentials::source::{CredentialState, PingOneValues};
+use crate::error::ErrorClass;
+use crate::k8s::events::Events;
+use crate::k8s::{self, Home, Place, setup};
 use crate::pingone::{Budget, Client};
-use crate::runtime::liveness::Liveness;
-use crate::runtime::readiness::{Condition, Readiness};
-use crate::runtime::shutdown::{ProcessSignals, Shutdown};
-use crate::runtime::supervisor::{Policy, Stage, Supervisor};
-use crate::session::{
-    C1Credentials, MetadataSource, ProxyConfig, Session, SessionConfig, SessionParts, TcpDialer, Trust,
-};
-use crate::task::{
-    ActionSchema, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskError, TaskKind, Writes,
-};
+use crate::runtime::readiness::Condition;
+use crate::runtime::shutdown::ProcessSignals;
+use crate::runtime::supervisor::{Failure, Policy, Stage, Supervisor};
+use crate::task::TaskKind;
 use crate::telemetry::{BuildInfo, LogControl, Metrics};
-use crate::wire::describe::{Metadata, metadata};
 
 /// How long a good validation answers probes (connector-model.md §8.2).
 const VALID_FOR: Duration = Duration::from_secs(30);
 /// Before credentials are asked for again after a failure.
 const PROVE_AGAIN: Duration = Duration::from_secs(5);
-/// Of the shutdown's budget: for the reports of cancelled work.
-const REPORTS: Duration = Duration::from_secs(5);
 
-/// Serves C1's tasks until a signal ends it.
-pub(super) async fn serve(config: Config, c1: C1Settings, log: LogControl) -> anyhow::Result<u8> {
+/// Whether these settings ask for a daemon; without one, a single piece of work is done.
+pub(super) const fn is_wanted(config: &Config) -> bool {
+    config.c1.is_some() || config.kubernetes.has_changing_source() || config.schedule.sync_interval.is_some()
+}
+
+/// Serves C1's tasks, or syncs on its own clock, until a signal ends it.
+pub(super) async fn serve(config: Config, log: LogControl) -> anyhow::Result<u8> {
     let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).context("set up metrics")?);
-    let (client, environment) = connect::pingone(&config.pingone, Some(Arc::clone(&metrics)))?;
-    let (readiness, liveness, shutdown) = (Readiness::new(), Liveness::new(), Shutdown::new());
-    readiness.meet(Condition::Configuration);
     let signals = ProcessSignals::install().context("listen for signals")?;
-    let mut supervisor = Supervisor::new(shutdown.clone(), readiness.clone());
-    let admin_config = AdminConfig {
-        address: config.admin.address,
-        port: config.admin.port,
-        required: config.admin.required,
-    };
-    if let Some(listener) = admin_config.bind().await? {
-        let state = AdminState {
-            liveness: liveness.clone(),
-            readiness: readiness.clone(),
-            metrics: Arc::clone(&metrics),
-            validate: validator(client.clone()),
-            log,
-            build: BuildInfo::CURRENT,
-            facts: Arc::new(move || vec![("environment".to_owned(), environment.to_string())]),
-        };
-        let token = shutdown.process().clone();
-        supervisor.start("admin", Stage::Service, Policy::MustRun, async move {
-            admin::serve(listener, state, token).await;
+    let kube = cluster(&config).await?;
+    let (events, writer) = kube.as_ref().map_or_else(
+        || (Events::off(), None),
+        |kube| {
+            let (events, writer) = Events::new(kube);
+            (events, Some(writer))
+        },
+    );
+    let context = Context::new(metrics, events);
+    context.readiness.meet(Condition::Configuration);
+    let mut supervisor = Supervisor::new(context.shutdown.clone(), context.readiness.clone());
+    if let Some(writer) = writer {
+        let stop = context.shutdown.process().clone();
+        supervisor.start("events", Stage::Service, Policy::MayFinish, async move {
+            writer.run(stop).await;
             Ok(())
         });
     }
-    let (asking, told) = (client.clone(), readiness.clone());
-    let draining = shutdown.draining().clone();
-    supervisor.start("credentials", Stage::Work, Policy::MayFinish, async move {
-        draining.run_until_cancelled(prove(&asking, &told)).await;
-        Ok(())
-    });
-    let session = session(&config, &c1, client, &shutdown, (&readiness, &liveness, &metrics))?;
-    let term = shutdown.term();
-    supervisor.start("session", Stage::Work, Policy::MustRun, async move {
-        session.run(&term).await.map_err(Into::into)
-    });
-    Ok(supervisor
-        .run(signals, config.schedule.shutdown_grace)
-        .await
-        .exit_code())
-}
-
-fn session(
-    config: &Config,
-    c1: &C1Settings,
-    client: Client,
-    shutdown: &Shutdown,
-    (readiness, liveness, metrics): (&Readiness, &Liveness, &Arc<Metrics>),
-) -> anyhow::Result<Session> {
-    use secrecy::ExposeSecret;
-    let syncs = Syncs::new(config, client.clone(), Arc::clone(metrics));
-    let events: Arc<dyn EventFeed> = if config.event_feed {
-        Arc::new(AuditFeed::new(&client))
+    let credentials = if config.kubernetes.has_changing_source() {
+        credentials::watch(&config, kube.as_ref(), &context, &mut supervisor)?
     } else {
-        Arc::new(NoEventFeed)
+        credentials::of_settings(&config)?
     };
-    let parts = Parts {
-        syncs: Arc::new(syncs),
-        writes: Writes::Refused(PROVISIONING_DISABLED),
-        actions: Arc::new(Vec::<ActionSchema>::new()),
-        events,
-    };
-    let proxy = ProxyConfig::new(config.https_proxy.as_deref(), config.no_proxy.as_deref())?;
-    let session_config = SessionConfig {
-        api_host: config.c1_api_host.clone(),
-        host_id: config.host_id.clone(),
-        batched: config.schedule.get_tasks,
-        task_concurrency: config.schedule.task_concurrency,
-        token_limit: config.pingone.timeout,
-        user_agent_suffix: None,
-        trust: Trust::System,
-        drain_limit: config.schedule.shutdown_grace.saturating_sub(REPORTS),
-    };
-    let session_parts = SessionParts {
-        runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
-        metadata: metadata_source(config, client),
-        dialer: Arc::new(TcpDialer { proxy }),
-        readiness: readiness.clone(),
-        liveness: liveness.clone(),
-        telemetry: Arc::clone(metrics),
-        build: BuildInfo::CURRENT,
-    };
-    let credentials = C1Credentials::parse(&c1.client_id, c1.client_secret.expose_secret())?;
-    Ok(Session::new(session_config, credentials, session_parts)?)
+    admin(&config, &context, &credentials, log, &mut supervisor).await?;
+    let grace = config.schedule.shutdown_grace;
+    start_work(config, context, kube, credentials, &mut supervisor)?;
+    Ok(supervisor.run(signals, grace).await.exit_code())
 }
 
-/// Ready needs the credentials to have been good once.
-async fn prove(client: &Client, readiness: &Readiness) {
+/// With settings that never change, whatever can be known to be wrong without the network ends the start, and a refusal
+/// of PingOne's ends the process. With sources that can change, the work waits for them.
+fn start_work(
+    config: Config,
+    context: Context,
+    kube: Option<k8s::Client>,
+    credentials: Credentials,
+    supervisor: &mut Supervisor,
+) -> anyhow::Result<()> {
+    let draining = context.shutdown.draining().clone();
+    match &credentials {
+        Credentials::Fixed { pingone, .. } => {
+            let (_, receiver) = watch::channel(Arc::new(pingone_credentials(pingone)));
+            let client = connect::client(&config.pingone, pingone, receiver, Some(Arc::clone(&context.metrics)))?;
+            let told = context.readiness.clone();
+            let work = Work::new(config, context, client.clone(), credentials.clone())?;
+            supervisor.start("credentials", Stage::Work, Policy::MustRun, async move {
+                tokio::select! {
+                    () = draining.cancelled() => Ok(()),
+                    refused = prove(&client, &told) => Err(refused),
+                }
+            });
+            supervisor.start("work", Stage::Work, Policy::MustRun, work.run(kube));
+        }
+        Credentials::Watched(changes) => {
+            let changes = changes.clone();
+            supervisor.start("work", Stage::Work, Policy::MustRun, async move {
+                let first = tokio::select! {
+                    () = draining.cancelled() => return Ok(()),
+                    first = first_pingone(changes.clone()) => first,
+                };
+                let Some(first) = first else { return Ok(()) };
+                let (sender, receiver) = watch::channel(Arc::new(pingone_credentials(&first)));
+                let metrics = Some(Arc::clone(&context.metrics));
+                let client = connect::client(&config.pingone, &first, receiver, metrics)?;
+                let work = Work::new(config, context, client, credentials)?;
+                tokio::select! {
+                    ended = work.run(kube) => ended,
+                    () = pass_on(changes, sender) => Ok(()),
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The cluster that we are in; from outside only where a setting needs it.
+async fn cluster(config: &Config) -> anyhow::Result<Option<k8s::Client>> {
+    use crate::config::LeaderElection;
+    let settings = &config.kubernetes;
+    let needed = if settings.secret.is_some() {
+        Some("credentials-secret")
+    } else if settings.leader_election == LeaderElection::On {
+        Some("leader-election=true")
+    } else {
+        None
+    };
+    let around = &settings.surroundings;
+    let place = Place::find(
+        around.service_host.as_deref(),
+        around.kubeconfig.as_deref().filter(|_| needed.is_some()),
+    );
+    let home = Home {
+        namespace: around.namespace.clone(),
+        pod: around.pod.clone(),
+        pod_uid: around.pod_uid.clone(),
+        deployment: around.deployment.clone(),
+    };
+    Ok(setup::discover(place, home, needed).await?)
+}
+
+impl Work {
+    fn new(config: Config, context: Context, client: Client, credentials: Credentials) -> anyhow::Result<Self> {
+        let environment = Uuid::try_parse(client.environment_id()).context("the environment id is not a UUID")?;
+        context.client.set(client.clone()).ok();
+        // A daemon without C1 replaces one file, which it can be compared with.
+        let file = config.c1.is_none().then_some(config.file.as_path());
+        let file = file.filter(|_| config.schedule.sync_interval.is_some());
+        let metrics = Arc::clone(&context.metrics);
+        let syncs = Arc::new(Syncs::new(&config, (client.clone(), environment), file, metrics)?);
+        Ok(Self {
+            config,
+            context,
+            client,
+            credentials,
+            syncs,
+        })
+    }
+
+    /// Works until the process drains.
+    async fn run(self, kube: Option<k8s::Client>) -> Result<(), Failure> {
+        let serves_c1 = self.serves_c1();
+        let host = self
+            .config
+            .host_id
+            .clone()
+            .unwrap_or_else(|| "baton-ping-one".to_owned());
+        let candidacy = Candidacy::new(&self.config.kubernetes, &host, !serves_c1)?;
+        let context = self.context.clone();
+        let work = Arc::new(self);
+        let Some(every) = work.config.schedule.sync_interval.filter(|_| !serves_c1) else {
+            let serve = move |permit, term| Arc::clone(&work).serve(permit, term);
+            return Box::pin(candidacy.run(kube, context, Arc::new(serve))).await;
+        };
+        let sync = move |permit, term| Arc::clone(&work).sync_on_clock(every, permit, term);
+        Box::pin(candidacy.run(kube, context, Arc::new(sync))).await
+    }
+
+    /// C1 is served where there are credentials for it. With sources that can change and an own clock, that is known when
+    /// they have said what they hold.
+    fn serves_c1(&self) -> bool {
+        match &self.credentials {
+            Credentials::Fixed { c1, .. } => c1.is_some(),
+            Credentials::Watched(changes) => changes.borrow().wants_c1,
+        }
+    }
+}
+
+/// The first PingOne credentials that were proved.
+async fn first_pingone(mut changes: watch::Receiver<CredentialState>) -> Option<Arc<PingOneValues>> {
+    let state = changes.wait_for(|state| state.pingone.current.is_some()).await.ok()?;
+    state.pingone.current.clone()
+}
+
+/// Gives each new pair to the client; its next request takes a token for it.
+async fn pass_on(
+    mut changes: watch::Receiver<CredentialState>,
+    client: watch::Sender<Arc<crate::pingone::Credentials>>,
+) {
+    let mut generation = changes.borrow_and_update().pingone.generation;
+    while changes.changed().await.is_ok() {
+        let state = changes.borrow_and_update().pingone.clone();
+        if let Some(values) = state.current.filter(|_| state.generation != generation) {
+            generation = state.generation;
+            client.send_replace(Arc::new(pingone_credentials(&values)));
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Ready needs the credentials to have been good once. Returns only when PingOne refuses them: nothing can change them
+/// while this process runs.
+async fn prove(client: &Client, readiness: &crate::runtime::readiness::Readiness) -> Failure {
     let client = client.with_budget(Budget::PROBE);
     loop {
         match client.environment().await {
             Ok(_) => {
                 readiness.meet(Condition::Credentials);
-                return;
+                return std::future::pending().await;
             }
             Err(error) => {
                 tracing::warn!(error = %error, error_class = error.class().as_str(), "PingOne credentials not proved");
                 readiness.miss(Condition::Credentials, error.to_string());
+                if error.class() == ErrorClass::Auth {
+                    return error.into();
+                }
                 tokio::time::sleep(PROVE_AGAIN).await;
             }
         }
     }
 }
 
+async fn admin(
+    config: &Config,
+    context: &Context,
+    credentials: &Credentials,
+    log: LogControl,
+    supervisor: &mut Supervisor,
+) -> anyhow::Result<()> {
+    let admin_config = AdminConfig {
+        address: config.admin.address,
+        port: config.admin.port,
+        required: config.admin.required,
+    };
+    let Some(listener) = admin_config.bind().await? else {
+        return Ok(());
+    };
+    let (shared, credentials) = (context.clone(), credentials.clone());
+    let provisioning = writes::mode(config);
+    let facts = move || {
+        let environment = shared.client.get().map_or("not known yet", Client::environment_id);
+        let mut lines = vec![
+            ("environment".to_owned(), environment.to_owned()),
+            ("role".to_owned(), shared.role()),
+            ("provisioning".to_owned(), provisioning.to_owned()),
+        ];
+        if let Credentials::Watched(changes) = &credentials {
+            lines.extend(credentials::problems(&changes.borrow()));
+        }
+        lines
+    };
+    let state = AdminState {
+        liveness: context.liveness.clone(),
+        readiness: context.readiness.clone(),
+        metrics: Arc::clone(&context.metrics),
+        validate: validator(Arc::clone(&context.client)),
+        log,
+        build: BuildInfo::CURRENT,
+        facts: Arc::new(facts),
+    };
+    let token = context.shutdown.process().clone();
+    supervisor.start("admin", Stage::Service, Policy::MustRun, async move {
+        admin::serve(listener, state, token).await;
+        Ok(())
+    });
+    Ok(())
+}
+
 /// Validation for `/health`: a good answer counts for half a minute, so that probes do not eat the rate limit.
-fn validator(client: Client) -> admin::Validate {
+fn validator(client: Arc<OnceLock<Client>>) -> admin::Validate {
     let last: Arc<Mutex<Option<Instant>>> = Arc::default();
     Arc::new(move || {
-        let (client, last) = (client.with_budget(Budget(VALIDATE_LIMIT)), Arc::clone(&last));
+        let (client, last) = (client.get().cloned(), Arc::clone(&last));
         Box::pin(async move {
+            let unhealthy = |validation_error: String| Unhealthy { validation_error };
+            let client = client.ok_or_else(|| unhealthy("no credentials for PingOne yet; see /readyz".to_owned()))?;
             let mut last = last.lock().await;
             if last.is_some_and(|at| at.elapsed() < VALID_FOR) {
                 return Ok(());
             }
-            let found = client.validate().await;
+            let found = client.with_budget(Budget(VALIDATE_LIMIT)).validate().await;
             *last = found.is_ok().then(Instant::now);
-            found.map_err(|error| Unhealthy {
-                validation_error: error.to_string(),
-            })
-        })
-    })
-}
-
-/// What Hello says of the connector: read anew each time, and still said when PingOne does not answer.
-fn metadata_source(config: &Config, client: Client) -> MetadataSource {
-    let (role_scan, event_feed) = (config.sync.role_scan, config.event_feed);
-    let region = config.pingone.region.clone();
-    Arc::new(move || {
-        let (client, region) = (client.with_budget(Budget::PROBE), region.clone());
-        Box::pin(async move {
-            let environment = client.environment().await.ok();
-            let tld = region.parse::<crate::pingone::Region>().unwrap_or_default().tld();
-            Ok::<_, TaskError>(metadata(&Metadata {
-                environment_id: client.environment_id().to_owned(),
-                environment_name: environment.as_ref().and_then(|environment| environment.name.clone()),
-                organization_id: environment
-                    .and_then(|environment| environment.organization)
-                    .map(|organization| organization.id.to_string()),
-                region: tld.to_owned(),
-                role_model: "entitlements",
-                role_scan,
-                event_feed,
-            }))
+            found.map_err(|error| unhealthy(error.to_string()))
         })
     })
 }

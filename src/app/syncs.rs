@@ -1,53 +1,75 @@
-//! C1's sync tasks on the sync engine.
+//! C1's sync tasks, and those of our own clock, on the sync engine.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::one_shot;
+use super::{one_shot, state};
 use crate::config::{Config, SyncSettings};
 use crate::error::ErrorClass;
 use crate::model::{ResourceId, ResourceType};
 use crate::pingone::Client;
-use crate::sync::{self, SyncError, SyncOptions, SyncReport};
-use crate::task::{Code, StorageEngine, SyncRequest, SyncRunner, SyncedFile, TaskError};
+use crate::sync::{self, Counts, SyncError, SyncOptions, SyncReport};
+use crate::task::{Code, SyncFacts, SyncRequest, SyncRunner, SyncedFile, TaskError};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Outcome, SyncSource};
 
 /// Runs each sync into a file of its own.
 pub(super) struct Syncs {
     client: Client,
+    environment: Uuid,
     settings: SyncSettings,
     temp_dir: PathBuf,
+    state_dir: Option<PathBuf>,
     concurrency: usize,
     metrics: Arc<Metrics>,
+    /// Counts of the last good full sync, which the next one is held against.
+    last: Mutex<Option<Counts>>,
+    /// The next loss is accepted (`accept-shrink`); used up by the next good sync.
+    accept: AtomicBool,
 }
 
 impl Syncs {
-    pub(super) fn new(config: &Config, client: Client, metrics: Arc<Metrics>) -> Self {
-        Self {
+    /// `file` is what the first sync is held against where there is no state directory.
+    pub(super) fn new(
+        config: &Config,
+        (client, environment): (Client, Uuid),
+        file: Option<&Path>,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        let last = match (&config.state_dir, file) {
+            (Some(_), _) | (None, Some(_)) if config.sync.max_shrink_percent > 0 => state::previous(
+                config.state_dir.as_deref(),
+                environment,
+                file.unwrap_or(Path::new("")),
+                &config.temp_dir,
+            )?,
+            _ => None,
+        };
+        Ok(Self {
             client,
+            environment,
             settings: config.sync.clone(),
             temp_dir: config.temp_dir.clone(),
+            state_dir: config.state_dir.clone(),
             concurrency: config.pingone.max_in_flight,
             metrics,
-        }
+            last: Mutex::new(last),
+            accept: AtomicBool::new(config.sync.accept_shrink),
+        })
     }
 
     /// What the task asks for, on top of the settings (c1-protocol.md §9.4).
-    fn options(&self, request: &SyncRequest, file: PathBuf) -> Result<SyncOptions, TaskError> {
-        let mut options = one_shot::options(&self.settings, &self.temp_dir, &file);
-        options.file = file;
-        options.concurrency = self.concurrency;
+    fn options(&self, request: &SyncRequest, file: &Path) -> Result<SyncOptions, TaskError> {
+        let mut options = self.plain(file);
         // In a daemon the task decides on these; the settings have no effect (c1-protocol.md §12.2).
         options.skip_entitlements_and_grants = request.skip_entitlements_and_grants;
         options.skip_grants = request.skip_grants;
         options.expand_grants = !request.skip_expand_grants;
-        options.empty = self.settings.skip_full_sync;
         if !request.resource_type_ids.is_empty() {
             let unknown = request
                 .resource_type_ids
@@ -78,10 +100,41 @@ impl Syncs {
         Ok(options)
     }
 
-    async fn sync(&self, request: SyncRequest, token: CancellationToken) -> Result<SyncedFile, TaskError> {
-        if request.storage_engine == StorageEngine::Pebble {
-            tracing::warn!(field = "storage_engine", "pebble is answered with a sqlite file (v1)");
+    fn plain(&self, file: &Path) -> SyncOptions {
+        let mut options = one_shot::options(&self.settings, &self.temp_dir, file);
+        options.concurrency = self.concurrency;
+        options
+    }
+
+    /// A full sync with the settings' own options, atomically into `file`.
+    pub(super) async fn replace(&self, file: &Path, token: CancellationToken) -> Result<SyncReport, SyncError> {
+        self.run_guarded(self.plain(file), token).await
+    }
+
+    /// The shrink gate compares whole syncs only.
+    async fn run_guarded(&self, mut options: SyncOptions, token: CancellationToken) -> Result<SyncReport, SyncError> {
+        let whole = !(options.targeted || options.empty || options.skip_grants || options.skip_entitlements_and_grants)
+            && options.resource_types == ResourceType::ALL.into();
+        options.shrink.previous = None;
+        if whole {
+            options.shrink.accept = self.accept.load(Ordering::SeqCst);
+            options.shrink.previous = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         }
+        let report = sync::run(self.client.clone(), options, Arc::default(), token).await?;
+        if whole {
+            self.accept.store(false, Ordering::SeqCst);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.counts);
+            if let Some(dir) = &self.state_dir
+                && let Err(error) = state::remember(dir, self.environment, report.counts)
+            {
+                tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
+            }
+        }
+        self.count(&report);
+        Ok(report)
+    }
+
+    async fn sync(&self, request: SyncRequest, token: CancellationToken) -> Result<SyncedFile, TaskError> {
         let path = tempfile::Builder::new()
             .prefix("baton-sdk-sync-upload")
             .suffix(".c1z")
@@ -94,25 +147,14 @@ impl Syncs {
                     format!("no file can be made in {dir} ({})", error.kind()),
                 )
             })?;
-        let options = self.options(&request, path.to_path_buf())?;
-        let begun = Instant::now();
-        let result = sync::run(self.client.clone(), options, Arc::default(), token).await;
-        self.count(&result, begun);
-        match result {
+        let options = self.options(&request, &path)?;
+        match self.run_guarded(options, token).await {
             Ok(report) => Ok(finished(path, report)),
             Err(error) => Err(failed(&error)),
         }
     }
 
-    fn count(&self, result: &Result<SyncReport, SyncError>, begun: Instant) {
-        let outcome = match result {
-            Ok(_) => Outcome::Success,
-            Err(error) if error.class() == ErrorClass::Cancelled => Outcome::Cancelled,
-            Err(_) => Outcome::Error,
-        };
-        self.metrics.sync(outcome, begun.elapsed());
-        let Ok(report) = result else { return };
-        self.metrics.sync_answer(SyncSource::Fresh);
+    fn count(&self, report: &SyncReport) {
         self.metrics.c1z_size("c1z", report.file.size_bytes);
         self.metrics.c1z_size("sqlite", report.file.decoded_size_bytes);
         for kind in ResourceType::ALL {
@@ -128,8 +170,19 @@ impl Syncs {
     }
 }
 
+/// What those who watch are told of a sync.
+pub(super) fn facts(report: &SyncReport) -> SyncFacts {
+    let stats = &report.file.stats;
+    SyncFacts {
+        resources: stats.resources_by_resource_type.values().sum(),
+        grants: stats.grants_by_resource_type.values().sum(),
+        took: report.elapsed,
+    }
+}
+
 fn finished(path: TempPath, report: SyncReport) -> SyncedFile {
-    SyncedFile::new(path, report.file.size_bytes, report.sync_id)
+    let facts = facts(&report);
+    SyncedFile::new(path, report.file.size_bytes, report.sync_id).with_facts(facts)
 }
 
 /// Only a verdict on the data itself is final; everything else may be tried again (c1-protocol.md §9.1).

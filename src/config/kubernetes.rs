@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::values::Values;
+use super::values::{Environment, Values};
 
 /// Longest name of an object of the cluster, in bytes.
 const LONGEST_NAME: usize = 253;
@@ -24,6 +24,37 @@ pub enum LeaderElection {
     Off,
 }
 
+/// What a pod is told of itself, from the environment (downward API) and not from settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// `KUBERNETES_SERVICE_HOST`: it marks a pod.
+    pub service_host: Option<String>,
+    /// `KUBECONFIG`, for a process outside that a setting asks to behave as if it were inside.
+    pub kubeconfig: Option<String>,
+    /// `POD_NAME`
+    pub pod: Option<String>,
+    /// `POD_NAMESPACE`
+    pub namespace: Option<String>,
+    /// `POD_UID`
+    pub pod_uid: Option<String>,
+    /// `DEPLOYMENT_NAME`
+    pub deployment: Option<String>,
+}
+
+impl Surroundings {
+    fn read(env: &Environment) -> Self {
+        let variable = |name: &str| env.get(name).filter(|text| !text.is_empty()).cloned();
+        Self {
+            service_host: variable("KUBERNETES_SERVICE_HOST"),
+            kubeconfig: variable("KUBECONFIG"),
+            pod: variable("POD_NAME"),
+            namespace: variable("POD_NAMESPACE"),
+            pod_uid: variable("POD_UID"),
+            deployment: variable("DEPLOYMENT_NAME"),
+        }
+    }
+}
+
 /// What concerns the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KubernetesSettings {
@@ -39,8 +70,10 @@ pub struct KubernetesSettings {
     pub lease_duration: Duration,
     /// How long the leader tries to renew; less than `lease_duration`.
     pub renew_deadline: Duration,
-    /// Time between tries; less than `renew_deadline`.
+    /// Time between tries; less than half of `renew_deadline`, so that a leader gets more than one.
     pub retry_period: Duration,
+    /// What the environment says of the pod.
+    pub surroundings: Surroundings,
 }
 
 impl KubernetesSettings {
@@ -49,7 +82,7 @@ impl KubernetesSettings {
         self.secret.is_some() || self.directory.is_some()
     }
 
-    pub(super) fn build(values: &Values) -> Result<Self, ConfigError> {
+    pub(super) fn build(values: &Values, env: &Environment) -> Result<Self, ConfigError> {
         let lease_duration = values.duration("leader-election-lease-duration")?.unwrap_or_default();
         let renew_deadline = values.duration("leader-election-renew-deadline")?.unwrap_or_default();
         let retry_period = values.duration("leader-election-retry-period")?.unwrap_or_default();
@@ -64,8 +97,8 @@ impl KubernetesSettings {
         if retry_period.is_zero() {
             return Err(values.invalid("leader-election-retry-period", "must be longer than nothing"));
         }
-        if retry_period >= renew_deadline {
-            let problem = "must be less than leader-election-renew-deadline";
+        if retry_period.saturating_mul(2) >= renew_deadline {
+            let problem = "must be less than half of leader-election-renew-deadline";
             return Err(values.invalid("leader-election-retry-period", problem));
         }
         Ok(Self {
@@ -81,6 +114,7 @@ impl KubernetesSettings {
             lease_duration,
             renew_deadline,
             retry_period,
+            surroundings: Surroundings::read(env),
         })
     }
 }

@@ -208,6 +208,8 @@ pub struct Config {
     pub output: Output,
     /// A created password may be printed to a terminal.
     pub show_password: bool,
+    /// A new file that a created password goes to.
+    pub password_file: Option<PathBuf>,
     /// The event feed is offered.
     pub event_feed: bool,
     /// This process's name towards C1.
@@ -272,7 +274,7 @@ impl Config {
             pingone: pingone(values, read)?,
             c1: c1(&fixed_c1),
             fixed_c1,
-            kubernetes: KubernetesSettings::build(values)?,
+            kubernetes: KubernetesSettings::build(values, env)?,
             sync: sync(values)?,
             provision: provision(values)?,
             admin: admin(values)?,
@@ -299,8 +301,9 @@ impl Config {
                 Output::Table
             },
             show_password: values.flag("show-password")?,
+            password_file: values.optional("password-file").map(PathBuf::from),
             event_feed: values.flag("event-feed-enabled")?,
-            host_id: variable("BATON_HOST_ID"),
+            host_id: variable("BATON_HOST_ID").or_else(|| variable("POD_NAME")),
             c1_api_host: variable("BATON_C1_API_HOST"),
             https_proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
             no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),

@@ -19,6 +19,7 @@ use super::client::Client;
 use super::error::{K8sError, Verb};
 use crate::credentials::source::{Key, Offer, Origin, Values};
 use crate::runtime::backoff::Backoff;
+use crate::runtime::liveness::Pulse;
 
 /// Least time from the start of one watch to the start of the next.
 const PACE: Duration = Duration::from_secs(1);
@@ -54,6 +55,7 @@ pub struct SecretWatch {
     object: String,
     timing: Timing,
     failure: FailureFn,
+    pulse: Option<Pulse>,
 }
 
 /// Why following stopped.
@@ -73,6 +75,22 @@ impl SecretWatch {
             object: format!("secrets/{name}"),
             timing,
             failure,
+            pulse: None,
+        }
+    }
+
+    /// The same, telling that it moves.
+    #[must_use]
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self {
+            pulse: Some(pulse),
+            ..self
+        }
+    }
+
+    fn due_within(&self, wait: Duration) {
+        if let Some(pulse) = &self.pulse {
+            pulse.due_within(wait);
         }
     }
 
@@ -94,6 +112,7 @@ impl SecretWatch {
         let mut failing: Option<std::mem::Discriminant<K8sError>> = None;
         loop {
             let begun = tokio::time::Instant::now();
+            self.due_within(self.timing.request);
             let error = match self.list_and_watch(&mut sender, &mut failing).await {
                 Ended::Done => return,
                 Ended::Again(error) => error,
@@ -106,7 +125,9 @@ impl SecretWatch {
             if !matches!(error, K8sError::Gone { .. }) && failing.replace(kind) != Some(kind) {
                 (self.failure)(Some(&error));
             }
-            tokio::time::sleep(waits.next_delay(None)).await;
+            let wait = waits.next_delay(None);
+            self.due_within(wait);
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -151,6 +172,7 @@ impl SecretWatch {
         sender: &mut Sender,
         failing: &mut Option<std::mem::Discriminant<K8sError>>,
     ) -> Result<bool, K8sError> {
+        self.due_within(self.timing.request + self.timing.watch + self.timing.grace);
         let request = api.watch(params, version);
         let stream = self
             .client

@@ -18,18 +18,27 @@ const BURST: Duration = Duration::from_millis(100);
 const MEMORY: Duration = Duration::from_mins(1);
 /// The least rate that refusals lead to.
 const FLOOR: f64 = 0.5;
+/// Share of the rate at which a refusal came, beyond which the next minute does not go.
+const CAP: f64 = 0.9;
 /// Starts that are remembered for the count by the second.
 const STARTS_MAX: f64 = 1_000.0;
 /// The second is taken a little longer: requests do not arrive as evenly as they leave.
 const SECOND: f64 = 1.01;
 /// Without a start for so long the rate that was measured before says nothing any more.
 const IDLE: Duration = Duration::from_millis(500);
-/// Below this share of its rate a bucket was not itself the one that filled the limit.
-const BUSY_SHARE: f64 = 0.25;
-/// From this share of its rate on a bucket was used to the full.
-const IN_STEP: f64 = 0.8;
 /// Factor on what was taken within the first second, where no limit was in sight.
 const FIRST_GUESS: f64 = 4.0;
+
+/// What a refusal says about the minute after it.
+#[derive(Debug, Clone, Copy)]
+struct Cap {
+    /// Not beyond this rate, as long as the others take what they took then.
+    rate: f64,
+    /// Starts of the others in the second before the refusal. The limit may be theirs, too: what they take less of it
+    /// later is ours.
+    others: f64,
+    until: Instant,
+}
 
 /// A token bucket that learns from refusals.
 #[derive(Debug, Clone)]
@@ -43,8 +52,9 @@ pub(crate) struct Bucket {
     paused_until: Option<Instant>,
     /// Requests that were sent before this moment belong to the last pause.
     halved_at: Option<Instant>,
-    /// Not beyond this rate until then.
-    cap: Option<(f64, Instant)>,
+    /// What others took of a shared limit in the last second.
+    others: f64,
+    cap: Option<Cap>,
     grown_at: Instant,
     taken: Taken,
 }
@@ -58,6 +68,7 @@ impl Bucket {
             starts: VecDeque::new(),
             paused_until: None,
             halved_at: None,
+            others: 0.0,
             cap: None,
             grown_at: now,
             taken: Taken::new(now),
@@ -99,6 +110,18 @@ impl Bucket {
         counted.map_or(spaced, |counted| spaced.max(counted))
     }
 
+    /// What others take now of a limit that they may share with this bucket: starts in the last second.
+    pub(crate) fn set_others(&mut self, starts: f64) {
+        self.others = starts;
+    }
+
+    /// Starts in the last second, where there is a limit in sight.
+    pub(crate) fn used(&self, now: Instant) -> f64 {
+        let since = |start: &&Instant| now.saturating_duration_since(**start) < Duration::from_secs(1);
+        let starts = self.starts.iter().rev().take_while(since).count();
+        u32::try_from(starts).map_or(0.0, f64::from)
+    }
+
     /// A request starts now.
     pub(crate) fn take(&mut self, now: Instant) {
         if self.is_free() {
@@ -138,7 +161,11 @@ impl Bucket {
         if self.halved_at.is_none_or(|halved| sent > halved) {
             let reached = self.reached(sent).max(FLOOR);
             self.rate = (reached / 2.0).max(FLOOR);
-            self.cap = Some((reached * 0.9, until + MEMORY));
+            self.cap = Some(Cap {
+                rate: reached * CAP,
+                others: self.others,
+                until: until + MEMORY,
+            });
             self.halved_at = Some(now);
         }
         self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
@@ -146,16 +173,15 @@ impl Bucket {
         self.grown_at = self.grown_at.max(until);
     }
 
-    /// The rate at which a refusal came. That is the bucket's own, unless what was really taken of us in the second
-    /// before was clearly less: then that; unless it was so little that somebody else filled the limit.
+    /// The rate at which a refusal came: the bucket's own, since what really went out also depends on how much there was
+    /// to do. Where no limit was in sight its own says nothing, and what was taken of us counts instead.
     fn reached(&self, sent: Instant) -> f64 {
-        let (taken, whole) = self.taken.rate_before(sent);
-        if self.is_free() {
-            // Far above any limit. What a server takes in its first moment says little: guess high, halve again.
-            return if whole { taken } else { taken * FIRST_GUESS };
+        if !self.is_free() {
+            return self.rate;
         }
-        let clearly_less = (BUSY_SHARE..IN_STEP).contains(&(taken / self.rate));
-        if whole && clearly_less { taken } else { self.rate }
+        // What a server takes in its first moment says little: guess high, halve again.
+        let (taken, whole) = self.taken.rate_before(sent);
+        if whole { taken } else { taken * FIRST_GUESS }
     }
 
     /// The rate at which requests may start now.
@@ -171,11 +197,11 @@ impl Bucket {
         }
         self.grown_at = now;
         let limit = match self.cap {
-            Some((cap, until)) if now < until => cap.min(self.ceiling),
+            Some(cap) if now < cap.until => cap.rate + (cap.others - self.others).max(0.0),
             _ => self.ceiling,
         };
         let grown = self.rate + clean * self.ceiling.min(UNLIMITED) / 20.0;
-        self.rate = grown.min(limit).max(self.rate.min(self.ceiling));
+        self.rate = grown.min(limit).min(self.ceiling);
     }
 }
 

@@ -118,11 +118,23 @@ impl State {
 
     /// When the group's buckets let the next request start.
     fn ready_at(&mut self, group: RateGroup, now: Instant) -> Instant {
+        self.tell_others(group, now);
         let own = self.group(group).bucket.ready_at(now);
         if group.is_read() {
             own.max(self.total.ready_at(now))
         } else {
             own
+        }
+    }
+
+    /// Read groups may share a limit that nothing tells: each learns beside what the others take.
+    fn tell_others(&mut self, group: RateGroup, now: Instant) {
+        if group.is_read() && !self.group(group).bucket.is_free() {
+            let others = RateGroup::ALL
+                .into_iter()
+                .filter(|other| other.is_read() && *other != group);
+            let starts = others.map(|other| self.group(other).bucket.used(now)).sum();
+            self.group(group).bucket.set_others(starts);
         }
     }
 
@@ -364,7 +376,10 @@ impl Limiter {
     /// A request was refused for its rate.
     pub(crate) fn refused(&self, group: RateGroup, sent: Instant, wish: Option<Duration>) {
         let wait = wish.unwrap_or(UNNAMED_PAUSE);
-        self.state().group(group).bucket.refused(sent, Instant::now(), wait);
+        let now = Instant::now();
+        let mut state = self.state();
+        state.tell_others(group, now);
+        state.group(group).bucket.refused(sent, now, wait);
     }
 
     /// The rate at which a group's requests may start now.

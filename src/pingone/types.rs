@@ -2,7 +2,6 @@
 //! unknown members and values are carried or ignored, null is absent.
 
 mod activity;
-mod admin;
 mod user;
 
 use jiff::Timestamp;
@@ -13,11 +12,6 @@ use uuid::Uuid;
 pub use user::{Account, Address, IdentityProvider, LastSignOn, Lifecycle, Name, Photo, User};
 
 pub use activity::{Activity, ActivityParty, ActivityResource};
-pub use admin::{
-    Application, Device, IdentityProviderSummary, Licence, PasswordLength, PasswordPolicy, PasswordState,
-    SchemaAttribute, Session,
-};
-pub(crate) use admin::{GroupIds, Schema, Switches};
 
 use super::lenient::{count, flag, list, object, text, texts, time};
 
@@ -247,6 +241,9 @@ pub struct Membership {
     /// `DIRECT`, `INDIRECT`, or absent.
     #[serde(default, rename = "type", deserialize_with = "text")]
     pub membership_type: Option<String>,
+    /// The group's name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
 }
 
 impl Membership {

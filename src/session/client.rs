@@ -19,6 +19,7 @@ use super::token::{Bearer, TokenSource};
 use super::watch::Watch;
 use crate::proto::c1::connectorapi::baton::v1 as pb;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_client::BatonServiceClient;
+use crate::runtime::permit::Permit;
 use crate::telemetry::Metrics;
 
 pub(super) type Service = BatonServiceClient<Channel>;
@@ -51,6 +52,7 @@ pub(super) struct Client {
     watch: Watch,
     tokens: Arc<TokenSource>,
     metrics: Arc<Metrics>,
+    permit: Permit,
     pub(super) host_id: Arc<str>,
 }
 
@@ -58,7 +60,7 @@ impl Client {
     pub(super) fn new(
         connector: Connector,
         tokens: Arc<TokenSource>,
-        metrics: Arc<Metrics>,
+        (metrics, permit): (Arc<Metrics>, Permit),
         host_id: Arc<str>,
         user_agent: HeaderValue,
     ) -> Result<Self, SessionError> {
@@ -88,6 +90,7 @@ impl Client {
             watch,
             tokens,
             metrics,
+            permit,
             host_id,
         })
     }
@@ -144,18 +147,7 @@ impl Client {
                 continue;
             }
             tracing::debug!("the connection to C1 is silent; a health check is sent on it");
-            let mut grpc = tonic::client::Grpc::new(self.channel.clone());
-            let proof = async {
-                // Without a channel that takes calls there is nothing to prove.
-                if grpc.ready().await.is_ok() {
-                    let codec = tonic_prost::ProstCodec::<(), ()>::default();
-                    drop(
-                        grpc.unary(Request::new(()), PathAndQuery::from_static(PROOF), codec)
-                            .await,
-                    );
-                }
-            };
-            let answered = timeout(PROOF_LIMIT, proof).await.is_ok();
+            let answered = timeout(PROOF_LIMIT, prove(self.channel.clone())).await.is_ok();
             if !answered && self.watch.cut_if_silent(heard) {
                 return heard.elapsed();
             }
@@ -172,11 +164,10 @@ impl Client {
     }
 
     async fn attempt<Q, A>(&self, method: &'static str, message: Q, send: Send<Q, A>) -> Result<A, Attempt> {
-        let bearer = self.tokens.bearer().await.map_err(|source| Attempt {
-            bearer: None,
-            error: RpcError::Token { method, source },
-        })?;
+        let failed = |error| Attempt { bearer: None, error };
+        let bearer = self.bearer(method).await.map_err(failed)?;
         let request = authorized(message, &bearer);
+        self.may_begin(method).map_err(failed)?;
         match send(self.service.clone(), request).await {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => Err(Attempt {
@@ -186,12 +177,30 @@ impl Client {
         }
     }
 
+    /// A token for a call; asked for only by a process that may call.
+    async fn bearer(&self, method: &'static str) -> Result<Bearer, RpcError> {
+        self.may_begin(method)?;
+        let bearer = self.tokens.bearer().await;
+        bearer.map_err(|source| RpcError::Token { method, source })
+    }
+
+    /// Asked immediately before each call.
+    fn may_begin(&self, method: &'static str) -> Result<(), RpcError> {
+        if self.permit.may_begin() {
+            Ok(())
+        } else {
+            Err(RpcError::NotLeading { method })
+        }
+    }
+
     fn record(&self, method: &'static str, started: Instant, error: Option<&RpcError>) {
         let code = error.map_or(Code::Ok, RpcError::code);
         self.metrics.rpc(method, code_name(code), started.elapsed());
         match error {
             None => self.metrics.session_connected.set(1),
-            Some(RpcError::Status { .. } | RpcError::File(_) | RpcError::Build { .. }) => {}
+            Some(
+                RpcError::Status { .. } | RpcError::File(_) | RpcError::Build { .. } | RpcError::NotLeading { .. },
+            ) => {}
             Some(_) => self.metrics.session_connected.set(0),
         }
     }
@@ -246,8 +255,8 @@ impl Client {
 
     /// The service and a token, for an upload stream that limits itself.
     pub(super) async fn open_upload(&self) -> Result<(Service, Bearer), RpcError> {
-        let bearer = self.tokens.bearer().await;
-        let bearer = bearer.map_err(|source| RpcError::Token { method: UPLOAD, source })?;
+        let bearer = self.bearer(UPLOAD).await?;
+        self.may_begin(UPLOAD)?;
         Ok((self.service.clone(), bearer))
     }
 

@@ -52,6 +52,11 @@ impl ClientId {
         &self.name
     }
 
+    /// Whether both are of one tenant: the same host and port.
+    pub fn same_host(&self, other: &Self) -> bool {
+        self.token_host.eq_ignore_ascii_case(&other.token_host)
+    }
+
     /// The JWT's `aud`: the id's host without its port, whatever the override says.
     pub(super) fn audience(&self) -> &str {
         split_port(&self.token_host).0

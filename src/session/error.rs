@@ -23,6 +23,12 @@ pub enum RpcError {
         #[source]
         source: TokenError,
     },
+    /// This process does not lead any more, so the call was not made.
+    #[error("{method} was not called: this process does not lead any more")]
+    NotLeading {
+        /// The method.
+        method: &'static str,
+    },
     /// C1 answered with an error.
     #[error("{method} failed: C1 answered {code:?}: {message}")]
     Status {
@@ -100,6 +106,7 @@ impl RpcError {
                 TokenError::Status { .. } | TokenError::Body | TokenError::Empty => Code::Unauthenticated,
                 TokenError::Build => Code::Internal,
             },
+            Self::NotLeading { .. } => Code::Cancelled,
             Self::Status { code, .. } => *code,
             Self::Transport { .. } | Self::Silent { .. } => Code::Unavailable,
             Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
@@ -121,7 +128,8 @@ impl RpcError {
                     | Code::NotFound
             ),
             Self::Build { .. } => true,
-            Self::Transport { .. }
+            Self::NotLeading { .. }
+            | Self::Transport { .. }
             | Self::Silent { .. }
             | Self::Deadline { .. }
             | Self::Stalled { .. }
@@ -133,6 +141,7 @@ impl RpcError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Token { source, .. } => source.class(),
+            Self::NotLeading { .. } => ErrorClass::Cancelled,
             Self::Status { code, .. } => match code {
                 Code::Unauthenticated => ErrorClass::Auth,
                 Code::PermissionDenied => ErrorClass::Forbidden,

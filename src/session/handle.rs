@@ -12,7 +12,7 @@ use super::run::Inner;
 use super::{convert, finish, upload};
 use crate::proto::c1::connectorapi::baton::v1::BatonServiceFinishTaskRequest;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_finish_task_request::FinalState;
-use crate::task::{Code, Reply, Task, TaskError, TaskKind};
+use crate::task::{Code, Reply, Task, TaskEnd, TaskError, TaskKind};
 use crate::telemetry::metrics::Outcome;
 
 /// How long cancelled work may take to end by itself.
@@ -22,19 +22,23 @@ impl Inner {
     /// Works on a task and reports it. Never fails: what cannot be reported is logged and offered again by C1.
     pub(super) async fn handle(&self, task: Task, token: CancellationToken) {
         let started = Instant::now();
-        let (kind, id) = (task.kind.as_str(), task.id.clone());
+        let kind = task.kind.as_str();
+        let mut end = TaskEnd::new(task.id.clone(), kind, task.kind.writes());
         tracing::info!("task started");
         self.metrics.tasks_in_flight.inc();
         let outcome = match &task.kind {
-            TaskKind::Hello => self.handle_hello(id.as_str()).await,
-            TaskKind::SyncFull(_) => Box::pin(self.handle_sync(task, token)).await,
+            TaskKind::Hello => self.handle_hello(task.id.as_str()).await,
+            TaskKind::SyncFull(_) => Box::pin(self.handle_sync(task, token, &mut end)).await,
             _ => {
                 let verdict = self.run(task, token).await;
-                self.report(id.as_str(), verdict).await
+                self.report(verdict, &mut end).await
             }
         };
         self.metrics.tasks_in_flight.dec();
         self.metrics.task(kind, outcome, started.elapsed());
+        if let Some(observer) = &self.observer {
+            observer.ended(&end);
+        }
         tracing::info!(
             outcome = outcome.as_str(),
             elapsed_ms = started.elapsed().as_millis(),
@@ -53,7 +57,7 @@ impl Inner {
         }
     }
 
-    async fn handle_sync(&self, task: Task, token: CancellationToken) -> Outcome {
+    async fn handle_sync(&self, task: Task, token: CancellationToken, end: &mut TaskEnd) -> Outcome {
         let id = task.id.clone();
         let first = match heartbeat::once(&self.client, id.as_str()).await {
             Ok(Beat::Next(first)) => first,
@@ -65,12 +69,12 @@ impl Inner {
                 self.metrics.heartbeat_failures.inc();
                 let message = format!("the first heartbeat failed: {error}");
                 return self
-                    .report(id.as_str(), Err(TaskError::new(to_code(error.code()), message)))
+                    .report(Err(TaskError::new(to_code(error.code()), message)), end)
                     .await;
             }
         };
         // The heartbeats go on until the task is reported; a lost task ends with its token.
-        let work = self.sync_and_report(task, &token);
+        let work = self.sync_and_report(task, &token, end);
         let beats = heartbeat::run(&self.client, &self.metrics, id.as_str(), first, &token);
         let mut work = std::pin::pin!(work);
         tokio::select! {
@@ -79,10 +83,9 @@ impl Inner {
         }
     }
 
-    async fn sync_and_report(&self, task: Task, token: &CancellationToken) -> Outcome {
-        let id = task.id.clone();
+    async fn sync_and_report(&self, task: Task, token: &CancellationToken, end: &mut TaskEnd) -> Outcome {
         let verdict = self.sync_and_upload(task, token).await;
-        self.report(id.as_str(), verdict).await
+        self.report(verdict, end).await
     }
 
     /// The file lives until this returns; dropping the reply deletes it.
@@ -137,8 +140,9 @@ impl Inner {
         }
     }
 
-    async fn report(&self, task_id: &str, verdict: Result<Reply, TaskError>) -> Outcome {
-        let (request, outcome) = self.finish_request(task_id, verdict);
+    async fn report(&self, verdict: Result<Reply, TaskError>, end: &mut TaskEnd) -> Outcome {
+        end.decided(&verdict);
+        let (request, outcome) = self.finish_request(end.id.as_str(), verdict);
         if let Err(error) = finish::send(&self.client, request).await {
             self.metrics.finish_failures.inc();
             tracing::error!(

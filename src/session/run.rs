@@ -19,9 +19,10 @@ use super::key::C1Credentials;
 use super::poll::{self, InFlight, Tokens};
 use super::token::TokenSource;
 use crate::runtime::liveness::{Liveness, Pulse};
+use crate::runtime::permit::Permit;
 use crate::runtime::readiness::{Condition, Readiness};
 use crate::runtime::shutdown::Term;
-use crate::task::TaskRunner;
+use crate::task::{TaskObserver, TaskRunner};
 use crate::telemetry::{BuildInfo, Metrics};
 
 /// Longest host id and other texts of Hello, in characters.
@@ -69,6 +70,10 @@ pub struct SessionParts {
     pub telemetry: Arc<Metrics>,
     /// The build, for Hello.
     pub build: BuildInfo,
+    /// Asked before each call to C1.
+    pub permit: Permit,
+    /// Told of each task that ended.
+    pub observer: Option<Arc<dyn TaskObserver>>,
 }
 
 pub(super) struct Inner {
@@ -78,6 +83,7 @@ pub(super) struct Inner {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Readiness,
     pub(super) build: BuildInfo,
+    pub(super) observer: Option<Arc<dyn TaskObserver>>,
     pub(super) batched: bool,
     pub(super) slot_count: usize,
     pub(super) slots: Arc<Semaphore>,
@@ -123,7 +129,7 @@ impl Session {
         let client = Client::new(
             connector(&[b"h2"])?,
             Arc::clone(&tokens),
-            Arc::clone(&metrics),
+            (Arc::clone(&metrics), parts.permit),
             host_id,
             agent,
         )?;
@@ -135,6 +141,7 @@ impl Session {
             metrics,
             readiness: parts.readiness,
             build: parts.build,
+            observer: parts.observer,
             batched: config.batched,
             slot_count,
             slots: Arc::new(Semaphore::new(slot_count)),
@@ -171,12 +178,27 @@ impl Session {
         Ok(())
     }
 
-    /// Uses other credentials of the same tenant after a token request has proved them.
+    /// Uses other credentials of the same tenant after a token request has proved them. The next call carries the new
+    /// token. The user agent keeps the name that the session began with.
     pub async fn replace_credentials(&self, credentials: C1Credentials) -> Result<(), SessionError> {
-        if credentials.client_id != self.client_id {
+        if !credentials.client_id.same_host(&self.client_id) {
             return Err(SessionError::OtherHost);
         }
         self.tokens.replace(credentials).await.map_err(SessionError::Unproved)
+    }
+
+    /// Asks for a token with these credentials, as a session with this configuration would, and does nothing else.
+    pub async fn prove(
+        config: &SessionConfig,
+        credentials: C1Credentials,
+        dialer: Arc<dyn Dialer>,
+        build: BuildInfo,
+    ) -> Result<(), SessionError> {
+        let address = credentials.client_id.address(config.api_host.as_deref())?;
+        let agent = user_agent(&credentials.client_id, build, config.user_agent_suffix.as_deref())?;
+        let connector = Connector::new(dialer, address, roots(&config.trust)?, &[b"h2", b"http/1.1"])?;
+        let tokens = TokenSource::new(connector, credentials, config.token_limit, agent);
+        tokens.bearer().await.map(drop).map_err(SessionError::Unproved)
     }
 
     /// Lets short tasks finish, cancels them when their time is up or the term ends, and waits for their reports.

@@ -1,6 +1,7 @@
 //! What a sync task asks for, and the file that answers it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tempfile::TempPath;
@@ -67,6 +68,19 @@ pub struct SyncedFile {
     pub size_bytes: u64,
     /// The sync's id in the file.
     pub sync_id: String,
+    /// What is in it.
+    pub facts: SyncFacts,
+}
+
+/// What a sync found, for those who watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SyncFacts {
+    /// Resources in the file.
+    pub resources: u64,
+    /// Grants in the file.
+    pub grants: u64,
+    /// How long the sync took.
+    pub took: Duration,
 }
 
 impl SyncedFile {
@@ -76,7 +90,19 @@ impl SyncedFile {
             path,
             size_bytes,
             sync_id,
+            facts: SyncFacts {
+                resources: 0,
+                grants: 0,
+                took: Duration::ZERO,
+            },
         }
+    }
+
+    /// The same file with what is known of its content.
+    #[must_use]
+    pub const fn with_facts(mut self, facts: SyncFacts) -> Self {
+        self.facts = facts;
+        self
     }
 
     /// Where it is.

@@ -1,8 +1,13 @@
 //! The integration binary: one module per scenario.
 
+mod daemon;
 mod docs;
 mod feed;
 mod k8s;
+mod one_shot;
 mod proto_table;
+mod provision;
+mod provision_accounts;
+mod provision_actions;
 mod service;
 mod sync;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::values::{Key, Values};
 use super::{Offer, Origin};
+use crate::runtime::liveness::Pulse;
 
 /// Time between looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -22,15 +23,28 @@ const LARGEST: u64 = 128 * 1024;
 const TRIES: usize = 3;
 
 /// Watches one directory.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    pulse: Option<Pulse>,
 }
 
 impl Directory {
     /// `path` is where the volume is mounted; a file per key.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            pulse: None,
+        }
+    }
+
+    /// The same, telling that it moves.
+    #[must_use]
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self {
+            pulse: Some(pulse),
+            ..self
+        }
     }
 
     /// Sends an [`Offer`] at once and whenever the content changes, until `stop` or until nobody listens.
@@ -38,6 +52,9 @@ impl Directory {
         let mut sent: Option<Offer> = None;
         let mut link: Option<PathBuf> = None;
         loop {
+            if let Some(pulse) = &self.pulse {
+                pulse.due_within(LOOK);
+            }
             let now = tokio::fs::read_link(self.path.join("..data")).await.ok();
             // Without a link there is nothing that tells a change.
             let due = sent.is_none() || now.is_none() || now != link;

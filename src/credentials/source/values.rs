@@ -56,6 +56,9 @@ impl Key {
         Self::PingOneEnvironmentId,
     ];
 
+    /// C1's two.
+    pub const C1: [Self; 2] = [Self::C1ClientId, Self::C1ClientSecret];
+
     /// As the Secret, the directory and the environment call it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -202,6 +205,11 @@ impl Values {
     /// Whether no key is there.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether one of these keys is there, with whatever value.
+    pub fn has_any(&self, keys: &[Key]) -> bool {
+        keys.iter().any(|key| self.get(*key).is_some())
     }
 
     /// Fills what is missing from a later source.

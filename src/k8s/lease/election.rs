@@ -11,7 +11,11 @@ use super::candidate::{Action, Candidate, Doubt, Failed, Moment};
 use super::guard::LeaseGuard;
 use super::store::LeaseStore;
 use crate::k8s::error::K8sError;
+use crate::runtime::liveness::Pulse;
 use crate::runtime::spawn::{Task, spawn};
+
+/// Old work that has lost its lease stops within this time; beyond it the process is no good.
+const STOPPING: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// One term of leadership, handed to the work that may only be done by the leader.
 #[derive(Debug, Clone)]
@@ -86,6 +90,7 @@ pub struct Election<S> {
     /// Kind of the failure that was told last, and whether it was a write's.
     failing: Option<(bool, std::mem::Discriminant<K8sError>)>,
     following: Option<String>,
+    pulse: Option<Pulse>,
 }
 
 /// A term with its running work. Dropping it ends the term and the work.
@@ -121,6 +126,21 @@ impl<S: LeaseStore> Election<S> {
             notice,
             failing: None,
             following: None,
+            pulse: None,
+        }
+    }
+
+    /// The same, telling that it moves. `Election::run` is late when it waits longer than for the next step of the
+    /// election; it may wait for old work to stop as long as that takes.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = Some(pulse);
+        self
+    }
+
+    fn due_within(&self, wait: std::time::Duration) {
+        if let Some(pulse) = &self.pulse {
+            pulse.due_within(wait);
         }
     }
 
@@ -150,6 +170,7 @@ impl<S: LeaseStore> Election<S> {
                     Woken::Now
                 }
                 Action::AwaitStop => {
+                    self.due_within(STOPPING);
                     if let Some(old) = &mut term {
                         (&mut old.work).await;
                     }
@@ -186,6 +207,7 @@ impl<S: LeaseStore> Election<S> {
 
     /// Sleeps, unless the work ends or, without work, the process stops.
     async fn wait(&self, until: Moment, term: &mut Option<Term>, stop: &CancellationToken) -> Woken {
+        self.due_within(until.saturating_sub(self.now()));
         let sleep = tokio::time::sleep_until(self.base + until);
         if let Some(term) = term {
             tokio::select! {
@@ -203,6 +225,7 @@ impl<S: LeaseStore> Election<S> {
     /// One request. True if a term began.
     async fn ask(&mut self, action: Action, term: &mut Option<Term>) -> bool {
         let started = self.now();
+        self.due_within(self.timing.request());
         let mut deadline = self.timing.request();
         if let Some(until) = self.candidate.leads_until() {
             // A hung call must not keep a leader from standing down in time.

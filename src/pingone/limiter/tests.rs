@@ -3,6 +3,8 @@ use futures_util::stream::{self, FuturesUnordered};
 
 use super::*;
 
+mod shared;
+
 fn far() -> Instant {
     Instant::now() + Duration::from_mins(15)
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use baton_ping_one::runtime::liveness::Liveness;
+use baton_ping_one::runtime::permit::Permit;
 use baton_ping_one::runtime::readiness::{Condition, Readiness};
 use baton_ping_one::runtime::shutdown::{Shutdown, Signal};
 use baton_ping_one::runtime::supervisor::{Ending, Policy, Stage, Supervisor};
@@ -204,6 +205,8 @@ impl Rig {
             liveness: liveness.clone(),
             telemetry: Arc::clone(&metrics),
             build: BuildInfo::CURRENT,
+            permit: Permit::always(),
+            observer: None,
         };
         let credentials = C1Credentials::parse(setup.client_id, &secret).unwrap();
         let session = Arc::new(Session::new(config, credentials, session_parts).unwrap());

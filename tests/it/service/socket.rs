@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_ping_one::runtime::liveness::Liveness;
+use baton_ping_one::runtime::permit::Permit;
 use baton_ping_one::runtime::readiness::Readiness;
 use baton_ping_one::runtime::shutdown::Shutdown;
 use baton_ping_one::session::{C1Credentials, ProxyConfig, Session, SessionConfig, SessionParts, TcpDialer, Trust};
@@ -64,6 +65,8 @@ async fn ready(proxy: ProxyConfig, api_host: impl FnOnce(u16) -> Option<String>)
         liveness: Liveness::new(),
         telemetry: Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).unwrap()),
         build: BuildInfo::CURRENT,
+        permit: Permit::always(),
+        observer: None,
     };
     let session = Session::new(config, C1Credentials::parse(CLIENT_ID, &secret).unwrap(), parts).unwrap();
     Ready {

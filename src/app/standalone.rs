@@ -1,0 +1,116 @@
+//! Without C1: syncs on our own clock into `--file`, replaced atomically.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::observe::completed;
+use super::term::{RUN_LIMIT, Work};
+use crate::c1z::Lock;
+use crate::error::ErrorClass;
+use crate::k8s::events::Event;
+use crate::pingone::Budget;
+use crate::runtime::permit::Permit;
+use crate::runtime::readiness::Condition;
+use crate::runtime::shutdown::Term;
+use crate::runtime::supervisor::Failure;
+use crate::schedule::{self, IntervalConfig};
+use crate::telemetry::metrics::Outcome;
+
+/// Before PingOne is asked again whether it can be read.
+const VALIDATE_AGAIN: Duration = Duration::from_secs(5);
+/// Time for one validation.
+const VALIDATION: Duration = Duration::from_secs(30);
+
+impl Work {
+    /// Syncs until the term stops. The file is ours for the whole term.
+    pub(super) async fn sync_on_clock(
+        self: Arc<Self>,
+        every: Duration,
+        permit: Permit,
+        term: Term,
+    ) -> Result<(), Failure> {
+        let _lock = Lock::take(&self.config.file)?;
+        if !self.validated(&term).await {
+            return Ok(());
+        }
+        let pulse = self.context.liveness.register("schedule", Duration::ZERO);
+        let interval = IntervalConfig {
+            every,
+            run_limit: RUN_LIMIT,
+        };
+        schedule::run(interval, &term, &pulse, |token| {
+            let (work, permit) = (Arc::clone(&self), permit.clone());
+            async move {
+                if permit.may_begin() {
+                    work.sync_once(token).await;
+                }
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Ready means that PingOne was validated once. False if the term stops first.
+    async fn validated(&self, term: &Term) -> bool {
+        let client = self.client.with_budget(Budget(VALIDATION));
+        let pulse = self.context.liveness.register("validation", VALIDATION);
+        loop {
+            pulse.due_within(VALIDATION * 6);
+            let found = tokio::select! {
+                () = term.stopping().cancelled() => return false,
+                found = client.validate() => found,
+            };
+            match found {
+                Ok(()) => {
+                    self.context.readiness.meet(Condition::Session);
+                    return true;
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, error_class = error.class().as_str(), "PingOne was not validated");
+                    self.context.readiness.miss(Condition::Session, error.to_string());
+                }
+            }
+            tokio::select! {
+                () = term.stopping().cancelled() => return false,
+                () = tokio::time::sleep(VALIDATE_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn sync_once(&self, token: CancellationToken) {
+        let started = Instant::now();
+        tracing::info!("sync started");
+        let metrics = &self.context.metrics;
+        match self.syncs.replace(&self.config.file, token).await {
+            Ok(report) => {
+                metrics.sync(Outcome::Success, started.elapsed());
+                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
+                metrics.sync_succeeded_at(jiff::Timestamp::now().as_second() as f64);
+                tracing::info!(
+                    sync_id = report.sync_id,
+                    size_bytes = report.file.size_bytes,
+                    elapsed_ms = started.elapsed().as_millis(),
+                    "sync written"
+                );
+                self.context.events.tell(completed(super::syncs::facts(&report)));
+            }
+            Err(error) if error.class() == ErrorClass::Cancelled => {
+                metrics.sync(Outcome::Cancelled, started.elapsed());
+                tracing::info!("sync was cancelled");
+            }
+            Err(error) => {
+                metrics.sync(Outcome::Error, started.elapsed());
+                tracing::error!(
+                    error = super::chain(&error),
+                    error_class = error.class().as_str(),
+                    elapsed_ms = started.elapsed().as_millis(),
+                    "sync failed; the file of the last good one stays"
+                );
+                let class = error.class();
+                self.context.events.tell(Event::SyncFailed { class, task_id: None });
+            }
+        }
+    }
+}
