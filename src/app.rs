@@ -175,13 +175,10 @@ const REFUSED: u8 = 64;
 
 /// A setting whose feature this program does not have yet. Honest at the start rather than silently without effect.
 fn not_there_yet(config: &Config) -> Option<&'static str> {
-    let asked = [
-        (config.event_feed, "event-feed-enabled"),
-        (
-            config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
-            "event-feed",
-        ),
-    ];
+    let asked = [(
+        config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
+        "event-feed",
+    )];
     asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
 }
 

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod docs;
+mod feed;
 mod k8s;
 mod one_shot;
 mod proto_table;
