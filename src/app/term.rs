@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client_key;
 use super::context::Context;
 use super::credentials::{Credentials, c1_credentials};
 use super::observe::Observer;
@@ -13,13 +14,14 @@ use super::{session_config, writes};
 use crate::config::Config;
 use crate::credentials::source::C1Values;
 use crate::pingone::{Budget, Client, Region};
+use crate::provision::action_schemas;
 use crate::runtime::permit::Permit;
 use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::Term;
 use crate::runtime::supervisor::Failure;
 use crate::schedule::{self, IntervalConfig, SnapshotConfig, SyncDesk, WriteLog};
 use crate::session::{MetadataSource, Session, SessionParts, TcpDialer};
-use crate::task::{ActionSchema, Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
+use crate::task::{Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
 use crate::telemetry::BuildInfo;
 use crate::wire::describe::{Metadata, metadata};
 
@@ -56,8 +58,14 @@ impl Work {
         let desk = Arc::new(SyncDesk::new(snapshots, inner, log.clone(), metrics));
         let parts = Parts {
             syncs: Arc::clone(&desk) as _,
-            writes: writes::of(&self.config, &self.client, &permit, log),
-            actions: Arc::new(Vec::<ActionSchema>::new()),
+            writes: writes::of(
+                &self.config,
+                &self.client,
+                client_key::source(&self.credentials),
+                &permit,
+                log,
+            ),
+            actions: Arc::new(action_schemas()),
             events: Arc::new(NoEventFeed),
         };
         let clock = self.clock(&term, &desk);

@@ -43,6 +43,8 @@ pub(crate) async fn run(work: &Work, call: &ActionCall) -> Result<ActionOutcome,
     args::check(schema, &call.args)?;
     let id = args::resource(&call.args, USER_ID, USER)?;
     refuse_user(work, id)?;
+    // Two actions on one user side by side would each decide from what the other is about to change.
+    let _turn = work.turn(id).await?;
     match schema.name {
         "enable_user" => enabled::set(work, id, true).await,
         "disable_user" => enabled::set(work, id, false).await,

@@ -18,6 +18,7 @@ use super::turns::Turns;
 use crate::error::ErrorClass;
 use crate::pingone::types::Environment;
 use crate::pingone::{Budget, Client, PingOneError, Principal, WriteCall, Written};
+use crate::runtime::permit::Permit;
 use crate::task::{Annotation, RateLimit, WriteContext};
 
 /// Before what may only not be visible yet is read again (connector-model.md §7.1).
@@ -84,7 +85,7 @@ pub(crate) struct Work {
     context: WriteContext,
     plan: Option<Mutex<Plan>>,
     rate: Mutex<Option<RateLimit>>,
-    half_done: AtomicBool,
+    half_done: Arc<AtomicBool>,
 }
 
 /// How a change is called in the audit line.
@@ -101,21 +102,28 @@ pub(crate) struct Told<'a> {
 impl Work {
     pub(crate) fn new(
         options: Arc<ProvisionOptions>,
-        client: &Client,
+        (client, permit): (&Client, &Permit),
         audit: Arc<dyn AuditSink>,
         facts: Arc<Facts>,
         context: WriteContext,
     ) -> Self {
         let plan = options.dry_run.then(Mutex::default);
+        let (permit, token) = (permit.clone(), context.token.clone());
+        let half_done = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&half_done);
+        let may_write =
+            Permit::new(move || permit.may_begin() && (!token.is_cancelled() || begun.load(Ordering::Relaxed)));
         Self {
             options,
-            client: client.for_task(Budget::PROVISION),
+            client: client
+                .with_transaction(context.task_id.as_str())
+                .for_task(Budget::PROVISION, may_write),
             audit,
             facts,
             context,
             plan,
             rate: Mutex::default(),
-            half_done: AtomicBool::new(false),
+            half_done,
         }
     }
 
@@ -131,17 +139,13 @@ impl Work {
 
     /// A client whose budget is not the task's, for reads that decide what a lost answer left open.
     pub(crate) fn deciding(&self) -> Client {
-        self.client.for_task(DECIDE)
+        self.client.for_task(DECIDE, Permit::always())
     }
 
     /// From here on cancelling does not end the task: what it has begun to write would be left half done, and C1 would
     /// never learn of it.
     pub(crate) fn carry_on(&self) {
         self.half_done.store(true, Ordering::Relaxed);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.context.token.is_cancelled() && !self.half_done.load(Ordering::Relaxed)
     }
 
     async fn cancelled(&self) {
@@ -174,9 +178,6 @@ impl Work {
     /// One write whose audit line is the caller's to leave with [`Work::told`], because only the answer names what was
     /// made. Else as [`Work::write`].
     pub(crate) async fn send(&self, call: &WriteCall) -> Result<Written, Failure> {
-        if self.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
         if let Some(plan) = &self.plan {
             if let Ok(mut plan) = plan.lock() {
                 plan.add(call);

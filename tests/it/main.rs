@@ -1,7 +1,9 @@
 //! The integration binary: one module per scenario.
 
+mod daemon;
 mod docs;
 mod k8s;
+mod one_shot;
 mod proto_table;
 mod provision;
 mod provision_accounts;

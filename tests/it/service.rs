@@ -9,9 +9,10 @@
     reason = "test code"
 )]
 
+mod accounts;
 mod deviation;
 mod fake;
 mod fault;
 mod rig;
-mod script;
+pub(crate) mod script;
 mod socket;

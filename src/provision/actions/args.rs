@@ -140,6 +140,7 @@ mod tests {
 
     const ID: &str = "7c2e1d94-55a0-4a34-9a1b-c0ffee001001";
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn args(value: Value) -> JsonObject {
         value.as_object().unwrap().clone()
     }

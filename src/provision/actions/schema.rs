@@ -38,60 +38,75 @@ const USER_ID_TEXT: &str = "PingOne id (a UUID) of the user, not C1's id; a reso
 
 /// Every action.
 pub fn action_schemas() -> Vec<ActionSchema> {
-    vec![
-        ActionSchema {
-            name: "enable_user",
-            display_name: "Enable user",
-            description: "Enables the account. Needs the role Identity Data Admin",
-            resource_type_id: None,
-            action_types: &[ActionType::Account, ActionType::AccountEnable],
-            arguments: vec![user_text()],
-            return_types: outcome(),
-            constraints: Vec::new(),
-        },
-        ActionSchema {
-            name: "disable_user",
-            display_name: "Disable user",
-            description: "Disables the account and keeps its record; sessions that are open are ended by sign_out_user. \
-                          Needs the role Identity Data Admin",
-            resource_type_id: None,
-            action_types: &[ActionType::Account, ActionType::AccountDisable],
-            arguments: vec![user_text()],
-            return_types: outcome(),
-            constraints: Vec::new(),
-        },
-        ActionSchema {
-            name: "update_user",
-            display_name: "Update user",
-            description: "Changes the attributes that are given and leaves the others. Needs the role Identity Data \
-                          Admin",
-            resource_type_id: None,
-            action_types: &[ActionType::Account, ActionType::AccountUpdateProfile],
-            arguments: vec![
-                user_text(),
-                ActionField {
-                    required: true,
-                    ..field(
-                        USER_PROFILE,
-                        "User profile",
-                        "A JSON object of attributes: keys of the account fields or PingOne's attribute names; null or \
-                         an empty text clears",
-                        ActionFieldKind::String,
-                    )
-                },
-            ],
-            return_types: vec![
-                success(),
-                field(
-                    UPDATED_FIELDS,
-                    "Updated fields",
-                    "Keys that changed, joined by commas",
-                    ActionFieldKind::String,
-                ),
-            ],
-            constraints: Vec::new(),
-        },
+    let mut all = vec![
+        switch(
+            "enable_user",
+            "Enable user",
+            "Enables the account. Needs the role Identity Data Admin",
+            &[ActionType::Account, ActionType::AccountEnable],
+        ),
+        switch(
+            "disable_user",
+            "Disable user",
+            "Disables the account and keeps its record; sessions that are open are ended by sign_out_user. Needs the role \
+             Identity Data Admin",
+            &[ActionType::Account, ActionType::AccountDisable],
+        ),
+        update_user(),
         update_profile(),
+    ];
+    all.extend(on_users());
+    all
+}
+
+/// A global action on an account that takes nothing but the user.
+fn switch(
+    name: &'static str,
+    display_name: &'static str,
+    description: &'static str,
+    action_types: &'static [ActionType],
+) -> ActionSchema {
+    ActionSchema {
+        resource_type_id: None,
+        action_types,
+        arguments: vec![user_text()],
+        ..scoped(name, display_name, description)
+    }
+}
+
+fn update_user() -> ActionSchema {
+    let profile = field(
+        USER_PROFILE,
+        "User profile",
+        "A JSON object of attributes: keys of the account fields or PingOne's attribute names; null or an empty text \
+         clears",
+        ActionFieldKind::String,
+    );
+    let mut schema = switch(
+        "update_user",
+        "Update user",
+        "Changes the attributes that are given and leaves the others. Needs the role Identity Data Admin",
+        &[ActionType::Account, ActionType::AccountUpdateProfile],
+    );
+    schema.arguments.push(ActionField {
+        required: true,
+        ..profile
+    });
+    schema.return_types = vec![
+        success(),
+        field(
+            UPDATED_FIELDS,
+            "Updated fields",
+            "Keys that changed, joined by commas",
+            ActionFieldKind::String,
+        ),
+    ];
+    schema
+}
+
+/// The actions of the type `user` that are not about the profile.
+fn on_users() -> [ActionSchema; 7] {
+    [
         scoped(
             "lock_user",
             "Lock user",

@@ -1,15 +1,18 @@
 //! Outcomes of granting a membership (connector-model.md §7.1).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use baton_ping_one::pingone::WriteBody;
 use baton_ping_one::pingone::write::users;
 use baton_ping_one::provision::ChangeOutcome::{Confirmed, Done, Unknown};
+use baton_ping_one::runtime::permit::Permit;
 use baton_ping_one::task::{Annotation, Code, Detail};
 use sandbox::pingone::{Fault, FaultAction, Lost};
 use serde_json::json;
 
-use super::rig::{HELP_DESK, Rig, Setup, directory, existed, member_of, refuse, refused, resource};
+use super::rig::{HELP_DESK, Rig, Setup, existed, member_of, refuse, refused, resource};
 
 const ADD: &str = "*/memberOfGroups";
 
@@ -353,6 +356,28 @@ async fn cancelling_keeps_a_write_from_starting_and_never_ends_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_written_without_the_permit_nor_repeated() {
+    let rig = Rig::with(Setup {
+        permit: Some(Permit::new(|| false)),
+        ..Setup::default()
+    })
+    .await;
+    refused(rig.join("team", "ann").await, Code::Cancelled, &["does not lead"]);
+    assert_eq!(rig.writes(), 0);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let rig = Rig::with(Setup {
+        permit: Some(Permit::new(move || count.fetch_add(1, Ordering::SeqCst) == 0)),
+        ..Setup::default()
+    })
+    .await;
+    rig.server
+        .set_faults(vec![Fault::on("POST", ADD, FaultAction::too_many(Some(1)))]);
+    refused(rig.join("team", "ann").await, Code::Cancelled, &[]);
+    assert_eq!((rig.writes(), asked.load(Ordering::SeqCst) > 1), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dry_run_reads_and_checks_but_writes_nothing() {
     let rig = Rig::set(|options| options.dry_run = true).await;
     let before = rig.server.snapshot();
@@ -390,14 +415,7 @@ async fn a_dry_run_reads_and_checks_but_writes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn two_equal_grants_at_a_time_leave_one_membership() {
-    let rig = Rig::with(Setup {
-        sandbox: sandbox::pingone::Options {
-            custom: Some(directory()),
-            ..Default::default()
-        },
-        ..Setup::default()
-    })
-    .await;
+    let rig = Rig::new().await;
     let (one, two) = tokio::join!(rig.join("team", "ann"), rig.join("team", "ann"));
     assert_eq!(
         [existed(&one.unwrap()), existed(&two.unwrap())]

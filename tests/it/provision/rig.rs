@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
 use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
+use baton_ping_one::runtime::permit::Permit;
 use baton_ping_one::task::{
     Annotation, Code, EntitlementRef, GrantReply, GrantRequest, Provisioner as _, ResourceRef, RevokeReply,
     RevokeRequest, TaskError, TaskId, WriteContext,
@@ -33,6 +34,7 @@ pub struct Setup {
     pub sandbox: Options,
     pub options: ProvisionOptions,
     pub rate_limit: Option<u32>,
+    pub permit: Option<Permit>,
 }
 
 pub struct Rig {
@@ -124,7 +126,8 @@ impl Rig {
         server.reset_requests();
         let audited = Arc::new(Audited::default());
         let provisioner = PingOneProvisioner::new(setup.options, client.clone())
-            .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>);
+            .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>)
+            .with_permit(setup.permit.unwrap_or(Permit::always()));
         Self {
             server,
             client,

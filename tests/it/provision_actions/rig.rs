@@ -89,7 +89,7 @@ impl Rig {
         set(&mut sandbox);
         let server = start(sandbox).await.unwrap();
         let audit = Arc::new(Lines::default());
-        let provisioner = PingOneProvisioner::new(options, client(&server)).with_audit(audit.clone());
+        let provisioner = PingOneProvisioner::new(options, client(&server)).with_audit(Arc::clone(&audit) as _);
         let parts = Parts {
             syncs: Arc::new(NoSyncs),
             writes: Writes::Enabled(Arc::new(provisioner)),

@@ -15,6 +15,7 @@ fn user() -> User {
     .unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn read(profile: Value) -> Result<Changes, TaskError> {
     let mut changes = Changes::default();
     changes.read(profile.as_object().unwrap(), Form::Whole)?;

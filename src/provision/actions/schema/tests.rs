@@ -8,63 +8,61 @@ fn schema(name: &str) -> ActionSchema {
         .unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// The table of connector-model.md §7.7, row by row.
-#[test]
-fn the_actions_are_those_of_the_contract() {
+/// A row of the table of connector-model.md §7.7: name, scope, types, arguments.
+type Row = (
+    &'static str,
+    Option<&'static str>,
+    &'static [ActionType],
+    &'static [&'static str],
+);
+
+const USER_ONLY: &[&str] = &["user_id"];
+const PROFILE: &[&str] = &[
+    "user_id",
+    "username",
+    "email",
+    "given_name",
+    "family_name",
+    "formatted_name",
+    "nickname",
+    "title",
+    "type",
+    "external_id",
+    "primary_phone",
+    "mobile_phone",
+    "locale",
+    "preferred_language",
+    "timezone",
+    "additional_attributes",
+];
+const ROWS: [Row; 11] = {
     use ActionType::{Account, AccountDisable, AccountEnable, AccountUpdateProfile, Dynamic, ResourceDelete};
-    let rows: [(&str, Option<&str>, &[ActionType], &[&str]); 11] = [
-        ("enable_user", None, &[Account, AccountEnable], &["user_id"]),
-        ("disable_user", None, &[Account, AccountDisable], &["user_id"]),
+    let user = Some("user");
+    [
+        ("enable_user", None, &[Account, AccountEnable], USER_ONLY),
+        ("disable_user", None, &[Account, AccountDisable], USER_ONLY),
         (
             "update_user",
             None,
             &[Account, AccountUpdateProfile],
             &["user_id", "user_profile"],
         ),
-        (
-            "update_profile",
-            Some("user"),
-            &[AccountUpdateProfile],
-            &[
-                "user_id",
-                "username",
-                "email",
-                "given_name",
-                "family_name",
-                "formatted_name",
-                "nickname",
-                "title",
-                "type",
-                "external_id",
-                "primary_phone",
-                "mobile_phone",
-                "locale",
-                "preferred_language",
-                "timezone",
-                "additional_attributes",
-            ],
-        ),
-        ("lock_user", Some("user"), &[Dynamic], &["user_id"]),
-        ("unlock_user", Some("user"), &[Dynamic], &["user_id"]),
-        (
-            "reset_password",
-            Some("user"),
-            &[Dynamic],
-            &["user_id", "send_recovery"],
-        ),
-        (
-            "set_population",
-            Some("user"),
-            &[Dynamic],
-            &["user_id", "population_id"],
-        ),
-        ("sign_out_user", Some("user"), &[Dynamic], &["user_id"]),
-        ("reset_mfa", Some("user"), &[Dynamic], &["user_id"]),
-        ("delete_user", Some("user"), &[ResourceDelete], &["user_id"]),
-    ];
+        ("update_profile", user, &[AccountUpdateProfile], PROFILE),
+        ("lock_user", user, &[Dynamic], USER_ONLY),
+        ("unlock_user", user, &[Dynamic], USER_ONLY),
+        ("reset_password", user, &[Dynamic], &["user_id", "send_recovery"]),
+        ("set_population", user, &[Dynamic], &["user_id", "population_id"]),
+        ("sign_out_user", user, &[Dynamic], USER_ONLY),
+        ("reset_mfa", user, &[Dynamic], USER_ONLY),
+        ("delete_user", user, &[ResourceDelete], USER_ONLY),
+    ]
+};
+
+#[test]
+fn the_actions_are_those_of_the_contract() {
     let all = action_schemas();
-    assert_eq!(all.len(), rows.len());
-    for (schema, (name, scope, types, arguments)) in all.iter().zip(rows) {
+    assert_eq!(all.len(), ROWS.len());
+    for (schema, (name, scope, types, arguments)) in all.iter().zip(ROWS) {
         let found: Vec<&str> = schema.arguments.iter().map(|argument| argument.name).collect();
         assert_eq!(
             (
