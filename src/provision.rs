@@ -34,6 +34,7 @@ pub use plan::{DRY_RUN, Plan};
 pub use settings::{Deprovision, ProvisionOptions};
 
 use crate::pingone::Client;
+use crate::runtime::permit::Permit;
 use crate::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
     GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
@@ -47,6 +48,7 @@ pub struct PingOneProvisioner {
     client: Client,
     audit: Arc<dyn AuditSink>,
     facts: Arc<Facts>,
+    permit: Permit,
     /// What the last dry run would have sent.
     plan: Mutex<Option<Plan>>,
 }
@@ -67,6 +69,7 @@ impl PingOneProvisioner {
             client,
             audit: Arc::new(AuditLog),
             facts: Arc::default(),
+            permit: Permit::always(),
             plan: Mutex::default(),
         }
     }
@@ -78,6 +81,13 @@ impl PingOneProvisioner {
         self
     }
 
+    /// The same provisioner, which asks `permit` immediately before each write.
+    #[must_use]
+    pub fn with_permit(mut self, permit: Permit) -> Self {
+        self.permit = permit;
+        self
+    }
+
     /// What the last task would have sent, where `dry_run` is on and it came to its end. Taken once.
     pub fn take_plan(&self) -> Option<Plan> {
         self.plan.lock().ok()?.take()
@@ -86,7 +96,7 @@ impl PingOneProvisioner {
     fn begin(&self, context: WriteContext) -> Work {
         Work::new(
             Arc::clone(&self.options),
-            &self.client,
+            (&self.client, &self.permit),
             Arc::clone(&self.audit),
             Arc::clone(&self.facts),
             context,

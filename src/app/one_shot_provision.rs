@@ -11,9 +11,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::connect;
+use super::{connect, writes};
 use crate::config::{Config, OneShot, Output};
-use crate::provision::{PingOneProvisioner, ProvisionOptions, action_schemas};
+use crate::provision::{PingOneProvisioner, action_schemas};
 use crate::task::{
     ActionState, ActionStatus, Code, Dispatcher, NoEventFeed, Parts, Reply, SyncRequest, SyncRunner, SyncedFile, Task,
     TaskError, TaskId, TaskKind, TaskRunner, Writes,
@@ -30,22 +30,6 @@ const UNFIT: u8 = 64;
 /// Who asks, for audit lines.
 const TASK_ID: &str = "one-shot";
 
-/// What the settings say about provisioning.
-pub(super) fn options(config: &Config) -> anyhow::Result<ProvisionOptions> {
-    let settings = &config.provision;
-    Ok(ProvisionOptions {
-        dry_run: settings.dry_run,
-        protected_roles: settings.protected_roles.clone(),
-        protected_users: settings.protected_users.clone(),
-        default_population: settings.default_population,
-        deprovision: settings.deprovision_mode.parse().map_err(anyhow::Error::msg)?,
-        population_filter: config.sync.population_filter.clone(),
-        custom_attributes: config.sync.custom_attributes.clone(),
-        employee_id_attributes: config.sync.employee_id_attributes.clone(),
-        service_account_types: config.sync.service_account_types.clone(),
-    })
-}
-
 /// Does what the settings ask for and prints the result; answers the exit code.
 pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
     let terminal = io::stdout().is_terminal();
@@ -61,7 +45,7 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
         Err(Unfit::Task(error)) => return show(&config, &Answer::failed(operation, &error)).map(|()| FAILED),
     };
     let (client, _) = connect::pingone(&config.pingone, None)?;
-    let provisioner = Arc::new(PingOneProvisioner::new(options(&config)?, client));
+    let provisioner = Arc::new(PingOneProvisioner::new(writes::options(&config), client));
     let parts = Parts {
         syncs: Arc::new(NoSyncs),
         writes: Writes::Enabled(Arc::clone(&provisioner) as _),

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::auth::{Credentials, TokenSource, header, transport_reason};
+use super::auth::{Credentials, Token, TokenSource, header, transport_reason};
 use super::error::{ErrorBody, PingOneError, Reason};
 use super::host::{HostError, Hosts, Region};
 use super::limiter::Limiter;
@@ -27,6 +27,7 @@ use super::write::{RateInfo, WriteBody};
 use super::{retry_after, roles};
 use crate::error::ErrorClass;
 use crate::runtime::backoff::Backoff;
+use crate::runtime::permit::Permit;
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
 const PAGE: &str = "200";
@@ -200,6 +201,7 @@ pub struct Client {
 struct TaskTime {
     deadline: Instant,
     slept_nanos: AtomicU64,
+    permit: Permit,
 }
 
 impl fmt::Debug for Client {
@@ -262,15 +264,17 @@ impl Client {
         }
     }
 
-    /// The same client for one task whose calls share `budget`, from now on.
+    /// The same client for one task whose calls share `budget`, from now on. `permit` is asked before each write and each
+    /// repetition of one.
     #[must_use]
-    pub fn for_task(&self, budget: Budget) -> Self {
+    pub fn for_task(&self, budget: Budget, permit: Permit) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
             budget,
             task: Some(Arc::new(TaskTime {
                 deadline: Instant::now() + budget.0,
                 slept_nanos: AtomicU64::new(0),
+                permit,
             })),
         }
     }
@@ -669,9 +673,42 @@ impl Client {
         let asked = Instant::now();
         let place = inner.limiter.enter(group, &inner.stats).await;
         self.waited(asked.elapsed());
+        if call.operation.is_write() && !self.task.as_ref().is_none_or(|task| task.permit.may_begin()) {
+            return Err(call.failed(Reason::NotBegun, None, None).into());
+        }
         inner.stats.request(call.operation);
         let sent = Instant::now();
-        let mut request = inner
+        let outcome = self.exchange(call, &token).await;
+        drop(place);
+        inner.limiter.finished(group);
+        let status = outcome.as_ref().ok().map(|got| got.status);
+        if let Some(observer) = &inner.observer {
+            observer.finished(call.operation, status, sent.elapsed());
+        }
+        let got = outcome?;
+        inner.stats.received(got.body.len());
+        if (200..300).contains(&got.status) {
+            return Ok(Answer {
+                status: got.status,
+                body: got.body,
+                request_id: got.request_id,
+                rate: got.rate,
+            });
+        }
+        if got.status == 429 {
+            inner.stats.refused_once();
+            inner.limiter.refused(group, sent, got.wish);
+        }
+        let (reason, id) = refusal(got.status, got.media_type, &got.body);
+        let error = call.failed(reason, got.request_id.or(id), got.wish);
+        let refused_token = (error.class() == ErrorClass::Auth).then_some(token.serial);
+        Err(Failed { error, refused_token })
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status.
+    async fn exchange(&self, call: &Call<'_>, token: &Token) -> Result<Received, PingOneError> {
+        let mut request = self
+            .inner
             .http
             .request(call.method.clone(), call.url.clone())
             .header(AUTHORIZATION, token.header.clone());
@@ -680,52 +717,41 @@ impl Client {
                 .header(CONTENT_TYPE, body.content_type())
                 .body(body.bytes().clone());
         }
-        let outcome = async {
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| call.failed(call.transport(&error), None, None))?;
-            let status = answer.status().as_u16();
-            let request_id = header(&answer, "correlation-id");
-            let wish =
-                header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
-            let rate = RateInfo::of(answer.headers());
-            let media_type = answer
-                .headers()
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .map(media_type);
-            let body = read_body(answer, &inner.bodies)
-                .await
-                .map_err(|reason| call.failed(call.broken(reason), request_id.clone(), None))?;
-            Ok::<_, PingOneError>((status, request_id, wish, rate, media_type, body))
-        }
-        .await;
-        drop(place);
-        inner.limiter.finished(group);
-        let status = outcome.as_ref().ok().map(|(status, ..)| *status);
-        if let Some(observer) = &inner.observer {
-            observer.finished(call.operation, status, sent.elapsed());
-        }
-        let (status, request_id, wish, rate, media_type, body) = outcome?;
-        inner.stats.received(body.len());
-        if (200..300).contains(&status) {
-            return Ok(Answer {
-                status,
-                body,
-                request_id,
-                rate,
-            });
-        }
-        if status == 429 {
-            inner.stats.refused_once();
-            inner.limiter.refused(group, sent, wish);
-        }
-        let (reason, id) = refusal(status, media_type, &body);
-        let error = call.failed(reason, request_id.or(id), wish);
-        let refused_token = (error.class() == ErrorClass::Auth).then_some(token.serial);
-        Err(Failed { error, refused_token })
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| call.failed(call.transport(&error), None, None))?;
+        let status = answer.status().as_u16();
+        let request_id = header(&answer, "correlation-id");
+        let wish = header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
+        let rate = RateInfo::of(answer.headers());
+        let media_type = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(media_type);
+        let body = read_body(answer, &self.inner.bodies)
+            .await
+            .map_err(|reason| call.failed(call.broken(reason), request_id.clone(), None))?;
+        Ok(Received {
+            status,
+            request_id,
+            wish,
+            rate,
+            media_type,
+            body,
+        })
     }
+}
+
+/// An answer of any status.
+struct Received {
+    status: u16,
+    request_id: Option<String>,
+    wish: Option<Duration>,
+    rate: Option<RateInfo>,
+    media_type: Option<String>,
+    body: Vec<u8>,
 }
 
 /// A failed attempt; `refused_token` names the token that PingOne did not take.

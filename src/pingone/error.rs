@@ -84,6 +84,8 @@ pub enum Reason {
     TimedOut,
     /// A write was sent and its answer was lost: whether it took effect is not known.
     LostAnswer,
+    /// A write was not sent: its task was cancelled, or another instance leads now.
+    NotBegun,
     /// An answer that is not what it must be.
     Corrupt {
         /// What is wrong, naming endpoint and member, never the content.
@@ -165,6 +167,7 @@ impl PingOneError {
             Reason::Foreign { status, .. } => status_class(*status, retry_after),
             Reason::Network { .. } | Reason::TimedOut | Reason::LostAnswer => ErrorClass::Transient { retry_after },
             Reason::Certificate => ErrorClass::Local,
+            Reason::NotBegun => ErrorClass::Cancelled,
             Reason::Corrupt { .. } | Reason::ForeignHost | Reason::Endless => ErrorClass::Corrupt,
             Reason::BudgetSpent { retry_after, status } => {
                 let retry_after = Some(*retry_after);
@@ -208,11 +211,14 @@ impl PingOneError {
         if !self.operation.is_write() {
             return false;
         }
-        match (&self.reason, self.class()) {
-            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
-            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
-            _ => false,
-        }
+        matches!(
+            (&self.reason, self.class()),
+            (Reason::LostAnswer | Reason::Corrupt { .. }, _)
+                | (
+                    Reason::Api { .. } | Reason::Foreign { .. },
+                    ErrorClass::Transient { .. } | ErrorClass::Corrupt
+                )
+        )
     }
 
     /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,
@@ -358,6 +364,7 @@ impl PingOneError {
             Reason::Certificate => "the server's certificate is not trusted".to_owned(),
             Reason::TimedOut => "no answer in time".to_owned(),
             Reason::LostAnswer => "the answer was lost on the way".to_owned(),
+            Reason::NotBegun => "not sent, because this instance was told to stop or does not lead any more".to_owned(),
             Reason::Corrupt { what } => format!("{what}{}", self.request()),
             Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
             Reason::Endless => format!("the listing does not end: a page links to itself{}", self.request()),

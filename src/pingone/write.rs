@@ -113,6 +113,10 @@ pub struct WriteCall {
 
 impl WriteCall {
     /// A call on `path`, segments under the environment.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small and copied; a reference at every call would only be noise"
+    )]
     pub fn new(operation: Operation, object: impl ToString, method: Method, path: &[&str]) -> Self {
         Self {
             operation,
@@ -200,13 +204,15 @@ impl Written {
     }
 
     /// The body. A failure is a write of unknown outcome: it took effect, but not what it made.
-    pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, PingOneError> {
-        serde_json::from_slice(&self.body).map_err(|error| PingOneError {
-            operation: call.operation,
-            object: call.object.clone(),
-            request_id: self.request_id.clone(),
-            reason: corrupt(&error),
-            retry_after: None,
+    pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, Box<PingOneError>> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Box::new(PingOneError {
+                operation: call.operation,
+                object: call.object.clone(),
+                request_id: self.request_id.clone(),
+                reason: corrupt(&error),
+                retry_after: None,
+            })
         })
     }
 }

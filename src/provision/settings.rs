@@ -1,7 +1,5 @@
 //! What the settings say about provisioning.
 
-use std::str::FromStr;
-
 use uuid::Uuid;
 
 /// What deleting an account does (connector-model.md §7.4).
@@ -14,19 +12,6 @@ pub enum Deprovision {
     Disable,
     /// The account is disabled, then deleted.
     DisableThenDelete,
-}
-
-impl FromStr for Deprovision {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "delete" => Ok(Self::Delete),
-            "disable" => Ok(Self::Disable),
-            "disable-then-delete" => Ok(Self::DisableThenDelete),
-            other => Err(format!("deprovision-mode {other} is not known")),
-        }
-    }
 }
 
 /// The settings of provisioning.

@@ -17,6 +17,7 @@ use super::turns::Turns;
 use crate::error::ErrorClass;
 use crate::pingone::types::Environment;
 use crate::pingone::{Budget, Client, PingOneError, Principal, WriteCall, Written};
+use crate::runtime::permit::Permit;
 use crate::task::{Annotation, RateLimit, WriteContext};
 
 /// Before what may only not be visible yet is read again (connector-model.md §7.1).
@@ -99,15 +100,17 @@ pub(crate) struct Told<'a> {
 impl Work {
     pub(crate) fn new(
         options: Arc<ProvisionOptions>,
-        client: &Client,
+        (client, permit): (&Client, &Permit),
         audit: Arc<dyn AuditSink>,
         facts: Arc<Facts>,
         context: WriteContext,
     ) -> Self {
         let plan = options.dry_run.then(Mutex::default);
+        let (permit, token) = (permit.clone(), context.token.clone());
+        let may_write = Permit::new(move || permit.may_begin() && !token.is_cancelled());
         Self {
             options,
-            client: client.for_task(Budget::PROVISION),
+            client: client.for_task(Budget::PROVISION, may_write),
             audit,
             facts,
             context,
@@ -128,7 +131,7 @@ impl Work {
 
     /// A client whose budget is not the task's, for reads that decide what a lost answer left open.
     pub(crate) fn deciding(&self) -> Client {
-        self.client.for_task(DECIDE)
+        self.client.for_task(DECIDE, Permit::always())
     }
 
     /// One read; cancelling the task ends it.
@@ -144,9 +147,6 @@ impl Work {
     /// dry run it is only written down. A success leaves an audit line; a failure whose outcome is unknown is the
     /// caller's to decide by a read and to tell with [`Work::decided`].
     pub(crate) async fn write(&self, call: &WriteCall, told: Told<'_>) -> Result<Written, Failure> {
-        if self.context.token.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
         if let Some(plan) = &self.plan {
             if let Ok(mut plan) = plan.lock() {
                 plan.add(call);

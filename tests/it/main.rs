@@ -4,6 +4,7 @@ mod docs;
 mod k8s;
 mod one_shot;
 mod proto_table;
+mod provision;
 mod provision_actions;
 mod service;
 mod sync;
