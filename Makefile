@@ -17,7 +17,7 @@ demo: ## Sync a made-up PingOne environment into a file and show what is in it
 test: ci ## Everything that CI runs
 
 .PHONY: ci
-ci: fmt-check lint unit docs drift deny compat ## Format, lints, tests, docs, drift, licences, compatibility
+ci: fmt-check lint unit docs drift deny chart-test compat ## Format, lints, tests, docs, drift, licences, chart, compatibility
 
 .PHONY: fmt
 fmt: ## Format the code

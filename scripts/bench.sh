@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # One table from one run; see benches/table.rs. SMALL=1 leaves the million out.
 . "$(dirname "$0")/lib.sh"
-build_release
-cd "$root" && cargo bench --locked --quiet --bench table
+cd "$root"
+cargo build --locked --release --workspace --bins
+cargo bench --locked --quiet --bench table

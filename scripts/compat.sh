@@ -18,7 +18,7 @@ trap cleanup EXIT
 sync_preset() {
   start_sandbox --preset "$1"
   say "syncing the directory $1"
-  "$target/release/baton-ping-one" --file "$work/$1.c1z" --pingone-rate-limit 100000 --log-level warn -o json >"$work/$1.json"
+  "$release/baton-ping-one" --file "$work/$1.c1z" --pingone-rate-limit 100000 --log-level warn -o json >"$work/$1.json"
   stop_sandbox
 }
 presets=(empty demo rings bench-50k)

@@ -11,7 +11,7 @@ trap 'stop_sandbox; rm -rf "$work"' EXIT
 . "$root/scripts/sandbox.sh"
 say "starting a PingOne of 240 made-up users"
 start_sandbox --preset demo
-binary=$target/release/baton-ping-one
+binary=$release/baton-ping-one
 out=${OUT:-$root/sync.c1z}
 say "baton-ping-one -f $(basename "$out")"
 "$binary" -f "$out" --accept-shrink

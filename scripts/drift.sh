@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Files that are generated from the program must be what the program makes now.
+# Files that are generated from the program or the chart must be what these make now.
 . "$(dirname "$0")/lib.sh"
 cd "$root"
 cargo build --locked --quiet --bin baton-ping-one
@@ -21,4 +21,6 @@ compare "$work/capabilities" baton_capabilities.json
 sed -n '/^<!-- help -->$/,/^<!-- end of help -->$/p' README.md | sed '1,2d' | head -n -2 >"$work/readme"
 COLUMNS=120 "$binary" --help >"$work/help"
 compare "$work/help" "$work/readme"
+# manifests/base is what the chart renders, and the overlays build what it would.
+scripts/manifests.sh --check || different=1
 exit "$different"

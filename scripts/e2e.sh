@@ -54,9 +54,8 @@ cluster=${CLUSTER:-$(realpath -m "$root/../shared/tools/cluster")}
 command -v go >/dev/null || need "Go, to build a cluster of our own"
 
 say "building the stand-ins"
-triple=$(uname -m)-unknown-linux-gnu
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --package sandbox --bin sandbox --target "$triple"
-sandbox=$target/$triple/release/sandbox
+build_release
+sandbox=$release/sandbox
 knows() { # knows SUBCOMMAND TEXT WHY
 	{ "$sandbox" "$1" --help 2>/dev/null || true; } | grep -q -- "$2" || need "the stand-in \`sandbox $1\` with $2 ($3)"
 }

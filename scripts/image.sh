@@ -9,23 +9,19 @@
 #                  like select the platform, BASE=IMAGE@DIGEST another last base
 #   BINARY=PATH    host mode with a program that is there already
 #   BUILDER=docker|podman|buildah  do not choose
-set -euo pipefail
-
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
 export PATH=$PATH:/usr/local/go/bin
-say() { printf 'image: %s\n' "$*" >&2; }
 die() {
 	say "$*"
 	exit 1
 }
 
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-revision=${REVISION:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
 image=${IMAGE:-baton-ping-one:$version}
 out=${OUT:-}
 mode=${MODE:-host}
 max_bytes=25000000
-target=$(uname -m)-unknown-linux-gnu
 [[ $mode == host || $mode == container ]] || die "MODE=$mode is none of host, container"
 [[ $mode == host || -z ${BINARY:-} ]] || die "BINARY is for MODE=host"
 
@@ -41,10 +37,10 @@ arguments=(--file Dockerfile --tag "$image" --build-arg "VERSION=$version" --bui
 if [[ $mode == host ]]; then
 	binary=${BINARY:-}
 	if [[ -z $binary ]]; then
-		say "building the program for $target"
-		BATON_REVISION=$revision RUSTFLAGS="-C target-feature=+crt-static" \
-			cargo build --locked --release --package baton-ping-one --bin baton-ping-one --target "$target"
-		binary=${CARGO_TARGET_DIR:-target}/$target/release/baton-ping-one
+		[[ -n $triple ]] || die "MODE=host makes Linux programs on Linux alone: MODE=container"
+		say "building the program for $triple"
+		build_release
+		binary=$release/baton-ping-one
 	fi
 	[[ -x $binary ]] || die "$binary is no program"
 	if readelf --program-headers "$binary" | grep -q INTERP; then
@@ -53,7 +49,7 @@ if [[ $mode == host ]]; then
 	"$binary" --version >/dev/null || die "$binary does not start"
 	mkdir "$work/binary"
 	install -m 0755 "$binary" "$work/binary/baton-ping-one"
-	cargo metadata --locked --format-version 1 --filter-platform "$target" |
+	cargo metadata --locked --format-version 1 --filter-platform "$triple" |
 		python3 scripts/sbom.py baton-ping-one >"$work/binary/sbom.cdx.json"
 	sh scripts/rootfs.sh "$work/rootfs/files"
 	arguments+=(--build-context "binary=$work/binary" --build-context "rootfs=$work/rootfs")

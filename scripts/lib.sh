@@ -6,9 +6,25 @@ tools=$cache/tools
 target=${CARGO_TARGET_DIR:-$root/target}
 mkdir -p "$tools"
 say() { printf '== %s\n' "$*" >&2; }
-# Builds what the demo and the bench run, once.
+# The program as it goes into the image: static on Linux, so that one release build serves the demo, the checks, the image
+# and the cluster. $release is the folder of the binaries.
+if [ "$(uname -s)" = Linux ]; then
+  triple=$(uname -m)-unknown-linux-gnu
+  release=$target/$triple/release
+else
+  triple=
+  release=$target/release
+fi
+revision=${REVISION:-$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
 build_release() {
-  (cd "$root" && cargo build --locked --release --workspace --bins)
+  # Both in one call: cargo settles features per call, and two sets of them would be two builds of everything.
+  local arguments=(--package baton-ping-one --package sandbox --bins)
+  [ -z "$triple" ] || arguments+=(--target "$triple")
+  (
+    cd "$root"
+    [ -z "$triple" ] || export RUSTFLAGS="-C target-feature=+crt-static"
+    BATON_REVISION=$revision cargo build --locked --release "${arguments[@]}"
+  )
 }
 # The value of a text member in a JSON line.
 json_text() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" <<<"$2"; }

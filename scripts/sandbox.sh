@@ -2,7 +2,7 @@
 sandbox_pid=
 start_sandbox() {
   : >"$work/sandbox.out"
-  "$target/release/sandbox" pingone --api-addr 127.0.0.1:0 --auth-addr 127.0.0.1:0 "$@" >"$work/sandbox.out" 2>"$work/sandbox.err" &
+  "$release/sandbox" pingone --api-addr 127.0.0.1:0 --auth-addr 127.0.0.1:0 "$@" >"$work/sandbox.out" 2>"$work/sandbox.err" &
   sandbox_pid=$!
   local line=
   for _ in $(seq 1 600); do

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::{connect, writes};
+use super::connect;
 use crate::config::{Config, OneShot, Output};
 use crate::provision::{PingOneProvisioner, action_schemas};
 use crate::task::{
@@ -45,7 +45,7 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
         Err(Unfit::Task(error)) => return show(&config, &Answer::failed(operation, &error)).map(|()| FAILED),
     };
     let (client, _) = connect::pingone(&config.pingone, None)?;
-    let provisioner = Arc::new(PingOneProvisioner::new(writes::options(&config), client));
+    let provisioner = Arc::new(PingOneProvisioner::new(super::writes::options(&config), client));
     let parts = Parts {
         syncs: Arc::new(NoSyncs),
         writes: Writes::Enabled(Arc::clone(&provisioner) as _),

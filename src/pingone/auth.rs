@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -11,13 +11,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::error::{PingOneError, Reason};
+use super::gate::Gate;
+use super::lenient;
+use super::limiter::TooLong;
 use super::operation::Operation;
-use super::retry_after;
+use super::transport::{header, transport_reason, wish};
 
 /// Share of a token's life after which it is renewed.
 const RENEW_AT: f64 = 0.85;
+/// Life of a token whose answer tells none.
+const UNKNOWN_LIFE: Duration = Duration::from_mins(5);
 /// Longest body of a token answer that is read.
 const BODY_MAX: usize = 64 * 1024;
 
@@ -62,11 +68,22 @@ impl fmt::Debug for Token {
     }
 }
 
+impl Token {
+    fn is_good(&self, credentials: &Arc<Credentials>) -> bool {
+        Instant::now() < self.renew_at && Arc::ptr_eq(&self.credentials, credentials)
+    }
+
+    /// Its time to be renewed has come.
+    pub(crate) fn is_stale(&self) -> bool {
+        Instant::now() >= self.renew_at
+    }
+}
+
 #[derive(Deserialize)]
 struct TokenBody {
     access_token: SecretString,
-    #[serde(default)]
-    expires_in: Option<f64>,
+    #[serde(default, deserialize_with = "lenient::seconds")]
+    expires_in: Option<Duration>,
 }
 
 #[derive(Deserialize, Default)]
@@ -75,13 +92,30 @@ struct TokenErrorBody {
     error: Option<String>,
     #[serde(default)]
     error_description: Option<String>,
+    /// The platform's error body, which the endpoint uses for 404 and 429.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// How one attempt at a token ended.
-pub(crate) struct Refusal {
-    pub(crate) error: PingOneError,
+struct Refusal {
+    error: PingOneError,
     /// The other way to send the credentials is worth one try.
     method: bool,
+}
+
+impl From<PingOneError> for Refusal {
+    fn from(error: PingOneError) -> Self {
+        Self { error, method: false }
+    }
+}
+
+/// What is known of tokens.
+#[derive(Debug, Default)]
+struct Known {
+    token: Option<Token>,
+    /// The last failure, for those who waited while it happened.
+    failed: Option<(Instant, Arc<Credentials>, PingOneError)>,
 }
 
 /// Gets tokens.
@@ -90,8 +124,8 @@ pub(crate) struct TokenSource {
     http: reqwest::Client,
     url: reqwest::Url,
     credentials: watch::Receiver<Arc<Credentials>>,
-    current: Mutex<Option<Token>>,
-    serial: std::sync::atomic::AtomicU64,
+    known: Mutex<Known>,
+    serial: AtomicU64,
     in_body: AtomicBool,
 }
 
@@ -105,47 +139,81 @@ impl TokenSource {
             http,
             url,
             credentials,
-            current: Mutex::new(None),
-            serial: std::sync::atomic::AtomicU64::new(0),
+            known: Mutex::default(),
+            serial: AtomicU64::new(0),
             in_body: AtomicBool::new(false),
         }
     }
 
-    /// The client id in use.
+    /// The client id in force.
     pub(crate) fn client_id(&self) -> String {
         self.credentials.borrow().client_id.clone()
     }
 
-    /// A token that is good for now. Callers that come while one is fetched wait for that one.
-    pub(crate) async fn token(&self) -> Result<Token, PingOneError> {
-        let mut current = self.current.lock().await;
-        let wanted = Arc::clone(&self.credentials.borrow());
-        let usable = current
-            .as_ref()
-            .filter(|token| Instant::now() < token.renew_at && Arc::ptr_eq(&token.credentials, &wanted));
-        if let Some(token) = usable {
-            return Ok(token.clone());
+    /// Grows with every token, so that a listing can tell whether its token changed.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial.load(Ordering::Relaxed)
+    }
+
+    /// A token that is good for now. Callers that come while one is fetched wait for that one and share its failure:
+    /// repeated attempts with a refused secret may lock the application.
+    pub(crate) async fn token(&self, gate: &Gate, deadline: Instant) -> Result<Token, PingOneError> {
+        let asked = Instant::now();
+        let mut known = self.known.lock().await;
+        loop {
+            let wanted = Arc::clone(&self.credentials.borrow());
+            if let Some(token) = known.token.as_ref().filter(|token| token.is_good(&wanted)) {
+                return Ok(token.clone());
+            }
+            if let Some((at, with, error)) = &known.failed
+                && *at > asked
+                && Arc::ptr_eq(with, &wanted)
+            {
+                return Err(error.clone());
+            }
+            match self.fetch(&wanted, gate, deadline).await {
+                Ok(token) => {
+                    known.failed = None;
+                    known.token = Some(token);
+                }
+                // Renewed while the old ones were tried: those decide.
+                Err(_) if !Arc::ptr_eq(&self.credentials.borrow(), &wanted) => {}
+                Err(error) => {
+                    known.failed = Some((Instant::now(), wanted, error.clone()));
+                    return Err(error);
+                }
+            }
+            // A token without any life would be fetched for ever.
+            if let Some(token) = known
+                .token
+                .as_ref()
+                .filter(|token| Arc::ptr_eq(&token.credentials, &wanted))
+            {
+                return Ok(token.clone());
+            }
         }
-        let token = self.fetch(&wanted).await?;
-        *current = Some(token.clone());
-        Ok(token)
     }
 
     /// PingOne refused this token: the next caller fetches a new one.
     pub(crate) async fn refused(&self, serial: u64) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|token| token.serial == serial) {
-            *current = None;
+        let mut known = self.known.lock().await;
+        if known.token.as_ref().is_some_and(|token| token.serial == serial) {
+            known.token = None;
         }
     }
 
     /// Basic first; where the answer speaks of the method, the body once, and what worked is remembered
     /// (pingone-api.md §2.1).
-    async fn fetch(&self, credentials: &Arc<Credentials>) -> Result<Token, PingOneError> {
+    async fn fetch(
+        &self,
+        credentials: &Arc<Credentials>,
+        gate: &Gate,
+        deadline: Instant,
+    ) -> Result<Token, PingOneError> {
         let in_body = self.in_body.load(Ordering::Relaxed);
-        match self.ask(credentials, in_body).await {
+        match self.ask(credentials, in_body, gate, deadline).await {
             Ok(token) => Ok(token),
-            Err(refusal) if refusal.method => match self.ask(credentials, !in_body).await {
+            Err(refusal) if refusal.method => match self.ask(credentials, !in_body, gate, deadline).await {
                 Ok(token) => {
                     self.in_body.store(!in_body, Ordering::Relaxed);
                     Ok(token)
@@ -156,7 +224,49 @@ impl TokenSource {
         }
     }
 
-    async fn ask(&self, credentials: &Arc<Credentials>, in_body: bool) -> Result<Token, Refusal> {
+    async fn ask(
+        &self,
+        credentials: &Arc<Credentials>,
+        in_body: bool,
+        gate: &Gate,
+        deadline: Instant,
+    ) -> Result<Token, Refusal> {
+        let place = gate
+            .enter(Operation::Token, deadline)
+            .await
+            .map_err(|TooLong(wait)| failed(Reason::spent(wait, 429), None, None))?;
+        let sent = Instant::now();
+        let exchange = self.exchange(credentials, in_body);
+        let outcome = match tokio::time::timeout_at(deadline, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(failed(Reason::TimedOut, None, None)),
+        };
+        drop(place);
+        let status = outcome.as_ref().ok().map(|answer| answer.status);
+        let wish = outcome.as_ref().ok().and_then(|answer| answer.wish);
+        gate.left(Operation::Token, status, sent, wish);
+        let answer = outcome?;
+        if answer.status != 200 {
+            return Err(refusal(&answer));
+        }
+        let corrupt = || {
+            let what = "the token answer lacks a usable access_token".to_owned();
+            failed(Reason::Corrupt { what }, answer.request_id.clone(), None)
+        };
+        let body: TokenBody = serde_json::from_slice(&answer.body).map_err(|_| corrupt())?;
+        let mut header =
+            HeaderValue::try_from(format!("Bearer {}", body.access_token.expose_secret())).map_err(|_| corrupt())?;
+        header.set_sensitive(true);
+        let life = body.expires_in.unwrap_or(UNKNOWN_LIFE);
+        Ok(Token {
+            header,
+            serial: self.serial.fetch_add(1, Ordering::Relaxed),
+            renew_at: sent + life.mul_f64(RENEW_AT),
+            credentials: Arc::clone(credentials),
+        })
+    }
+
+    async fn exchange(&self, credentials: &Credentials, in_body: bool) -> Result<TokenAnswer, PingOneError> {
         let secret = credentials.client_secret.expose_secret();
         let request = self.http.post(self.url.clone());
         let request = if in_body {
@@ -171,138 +281,64 @@ impl TokenSource {
                 .basic_auth(&credentials.client_id, Some(secret))
                 .form(&[("grant_type", "client_credentials")])
         };
-        let begun = Instant::now();
-        let answer = request.send().await.map_err(|error| Refusal {
-            error: network(&error),
-            method: false,
-        })?;
-        let status = answer.status().as_u16();
-        let request_id = header(&answer, "correlation-id");
-        let wait = header(&answer, "retry-after").and_then(|value| retry_after::parse(&value, jiff::Timestamp::now()));
-        let failed = |reason| PingOneError {
-            operation: Operation::Token,
-            object: "the worker application".to_owned(),
-            request_id: request_id.clone(),
-            reason,
-            retry_after: wait,
-        };
-        let body = read_limited(answer).await.map_err(|reason| Refusal {
-            error: failed(reason),
-            method: false,
-        })?;
-        if status != 200 {
-            return Err(refusal(status, &body, &failed));
-        }
-        let corrupt = || Refusal {
-            error: failed(Reason::Corrupt {
-                what: "the token answer lacks a usable access_token".to_owned(),
-            }),
-            method: false,
-        };
-        let body: TokenBody = serde_json::from_slice(&body).map_err(|_| corrupt())?;
-        let mut header =
-            HeaderValue::try_from(format!("Bearer {}", body.access_token.expose_secret())).map_err(|_| corrupt())?;
-        header.set_sensitive(true);
-        let life = body
-            .expires_in
-            .filter(|life| life.is_finite() && *life > 0.0)
-            .unwrap_or(0.0);
-        Ok(Token {
-            header,
-            serial: self.serial.fetch_add(1, Ordering::Relaxed),
-            renew_at: begun + Duration::try_from_secs_f64(life * RENEW_AT).unwrap_or_default(),
-            credentials: Arc::clone(credentials),
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| failed(transport_reason(&error), None, None))?;
+        let request_id = header(answer.headers(), "correlation-id");
+        Ok(TokenAnswer {
+            status: answer.status().as_u16(),
+            wish: wish(answer.headers()),
+            body: read_limited(answer)
+                .await
+                .map_err(|reason| failed(reason, request_id.clone(), None))?,
+            request_id,
         })
     }
 }
 
-fn refusal(status: u16, body: &[u8], failed: &dyn Fn(Reason) -> PingOneError) -> Refusal {
-    let parsed: TokenErrorBody = serde_json::from_slice(body).unwrap_or_default();
+/// What the token endpoint answered. The body may hold a token and is wiped.
+struct TokenAnswer {
+    status: u16,
+    wish: Option<Duration>,
+    body: Zeroizing<Vec<u8>>,
+    request_id: Option<String>,
+}
+
+fn failed(reason: Reason, request_id: Option<String>, retry_after: Option<Duration>) -> PingOneError {
+    PingOneError {
+        request_id,
+        retry_after,
+        ..PingOneError::new(Operation::Token, "the worker application", reason)
+    }
+}
+
+fn refusal(answer: &TokenAnswer) -> Refusal {
+    let status = answer.status;
+    let failed = |reason| failed(reason, answer.request_id.clone(), answer.wish);
+    if status == 404 {
+        return failed(Reason::EnvironmentMissing).into();
+    }
+    let parsed: TokenErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
     let description = parsed.error_description.unwrap_or_default().to_lowercase();
     // Whether the text speaks of the method only decides on one more try, never on what is reported.
     let method = parsed.error.as_deref() == Some("invalid_client") && description.contains("method");
-    let error = parsed.error.unwrap_or_else(|| "unknown".to_owned());
-    if status == 404 {
-        return Refusal {
-            error: failed(Reason::EnvironmentMissing),
-            method: false,
-        };
-    }
+    let error = parsed.error.or(parsed.code).unwrap_or_else(|| "unknown".to_owned());
     Refusal {
         error: failed(Reason::Token { status, error }),
         method,
     }
 }
 
-async fn read_limited(mut answer: reqwest::Response) -> Result<Vec<u8>, Reason> {
-    let mut body = Vec::new();
-    loop {
-        match answer.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(_) => {
-                return Err(Reason::Network {
-                    what: "the token answer broke off",
-                });
-            }
-        }
+async fn read_limited(mut answer: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Reason> {
+    let mut body = Zeroizing::new(Vec::with_capacity(8 * 1024));
+    while let Some(chunk) = answer.chunk().await.map_err(|error| transport_reason(&error))? {
+        body.extend_from_slice(&chunk);
         if body.len() > BODY_MAX {
             return Err(Reason::Corrupt {
                 what: "the token answer is too long".to_owned(),
             });
         }
     }
-}
-
-/// A header's text.
-pub(crate) fn header(answer: &reqwest::Response, name: &str) -> Option<String> {
-    answer
-        .headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
-}
-
-fn network(error: &reqwest::Error) -> PingOneError {
-    PingOneError {
-        operation: Operation::Token,
-        object: "the worker application".to_owned(),
-        request_id: None,
-        reason: transport_reason(error),
-        retry_after: None,
-    }
-}
-
-/// What a failed transport was, from its kind; its text may hold URLs and is dropped.
-pub(crate) fn transport_reason(error: &reqwest::Error) -> Reason {
-    if error.is_timeout() {
-        return Reason::TimedOut;
-    }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(current) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = current.downcast_ref::<rustls::Error>() {
-            return Reason::Certificate;
-        }
-        // An I/O error may wrap the TLS error without naming it as its source.
-        let inner = current
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(rustls::Error::InvalidCertificate(_)) =
-            inner.and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            return Reason::Certificate;
-        }
-        cause = current.source();
-    }
-    if error.is_connect() {
-        Reason::Network { what: "no connection" }
-    } else if error.is_body() || error.is_decode() {
-        Reason::Network {
-            what: "the answer broke off",
-        }
-    } else {
-        Reason::Network {
-            what: "the connection was lost",
-        }
-    }
+    Ok(body)
 }

@@ -1,36 +1,62 @@
 //! One rate bucket (pingone-api.md §5), pure: time comes in as an argument.
 //!
-//! Starts at its ceiling with a burst of a tenth of a second. A refusal pauses it for what PingOne asked, halves the
-//! rate once per pause, then lets it grow by a twentieth of the ceiling per clean second, and for a minute not beyond
-//! nine tenths of the rate at which the refusal came.
+//! Starts at its ceiling; what is not used may be caught up with for a tenth of a second, but no second ever holds more
+//! starts than its rate allows, so that a server which counts by the second has nothing to refuse. A refusal pauses the
+//! bucket for what PingOne asked, halves the rate once per pause, then lets it grow by a twentieth of the ceiling per
+//! clean second, and for a minute not beyond nine tenths of the rate at which the refusal came.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// From this rate on a bucket that was never refused does not count: there is no limit in sight.
 const UNLIMITED: f64 = 20_000.0;
-/// What a bucket may hold back, in seconds of its rate.
-const BURST_SECONDS: f64 = 0.1;
+/// What may be caught up with after idle time, in seconds of the rate.
+const BURST: Duration = Duration::from_millis(100);
 /// How long a refusal is remembered.
 const MEMORY: Duration = Duration::from_mins(1);
 /// The least rate that refusals lead to.
 const FLOOR: f64 = 0.5;
+/// Share of the rate at which a refusal came, beyond which the next minute does not go.
+const CAP: f64 = 0.9;
+/// Starts that are remembered for the count by the second.
+const STARTS_MAX: f64 = 1_000.0;
+/// The second is taken a little longer: requests do not arrive as evenly as they leave.
+const SECOND: f64 = 1.01;
+/// Without a start for so long the rate that was measured before says nothing any more.
+const IDLE: Duration = Duration::from_millis(500);
+/// Factor on what was taken within the first second, where no limit was in sight.
+const FIRST_GUESS: f64 = 4.0;
+
+/// What a refusal says about the minute after it.
+#[derive(Debug, Clone, Copy)]
+struct Cap {
+    /// Not beyond this rate, as long as the others take what they took then.
+    rate: f64,
+    /// Starts of the others in the second before the refusal. The limit may be theirs, too: what they take less of it
+    /// later is ours.
+    others: f64,
+    until: Instant,
+}
 
 /// A token bucket that learns from refusals.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     ceiling: f64,
     rate: f64,
-    /// When the next request may start if no burst is left.
+    /// When the next request may start if nothing is to be caught up with.
     next: Instant,
+    /// The latest starts, for the count by the second.
+    starts: VecDeque<Instant>,
     paused_until: Option<Instant>,
     /// Requests that were sent before this moment belong to the last pause.
     halved_at: Option<Instant>,
-    /// Not beyond this rate until then.
-    cap: Option<(f64, Instant)>,
+    /// What others took of a shared limit in the last second.
+    others: f64,
+    cap: Option<Cap>,
     grown_at: Instant,
-    window: (Instant, u32, f64),
+    taken: Taken,
 }
 
 impl Bucket {
@@ -39,11 +65,13 @@ impl Bucket {
             ceiling,
             rate: ceiling,
             next: now,
+            starts: VecDeque::new(),
             paused_until: None,
             halved_at: None,
+            others: 0.0,
             cap: None,
             grown_at: now,
-            window: (now, 0, 0.0),
+            taken: Taken::new(now),
         }
     }
 
@@ -55,38 +83,105 @@ impl Bucket {
         self.ceiling = ceiling;
     }
 
-    /// Takes a place and answers how long to wait for it.
-    pub(crate) fn reserve(&mut self, now: Instant) -> Duration {
-        if self.rate >= UNLIMITED && self.halved_at.is_none() {
-            return Duration::ZERO;
-        }
-        self.grow(now);
-        let earliest = now.checked_sub(Duration::from_secs_f64(BURST_SECONDS)).unwrap_or(now);
-        let start = self.next.max(earliest).max(self.paused_until.unwrap_or(earliest));
-        self.next = start + Duration::from_secs_f64(1.0 / self.rate.max(FLOOR));
-        let wait = start.saturating_duration_since(now);
-        self.count(now);
-        wait
+    /// There is no limit in sight.
+    pub(crate) fn is_free(&self) -> bool {
+        self.rate >= UNLIMITED && self.halved_at.is_none()
     }
 
-    /// How much longer a pause lasts that began after a place was taken.
-    pub(crate) fn pause_left(&self, now: Instant) -> Duration {
-        self.paused_until
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    /// The rate that holds now, where there is a limit in sight.
+    pub(crate) fn limit(&self) -> Option<f64> {
+        (!self.is_free()).then_some(self.rate)
+    }
+
+    /// When the next request may start, if `take` is not called before.
+    pub(crate) fn ready_at(&mut self, now: Instant) -> Instant {
+        if self.is_free() {
+            return now;
+        }
+        self.grow(now);
+        let spaced = self.next.max(self.paused_until.unwrap_or(now));
+        let (starts, second) = self.per_second();
+        let counted = self
+            .starts
+            .len()
+            .checked_sub(starts)
+            .and_then(|index| self.starts.get(index))
+            .map(|start| *start + second);
+        counted.map_or(spaced, |counted| spaced.max(counted))
+    }
+
+    /// What others take now of a limit that they may share with this bucket: starts in the last second.
+    pub(crate) fn set_others(&mut self, starts: f64) {
+        self.others = starts;
+    }
+
+    /// Starts in the last second, where there is a limit in sight.
+    pub(crate) fn used(&self, now: Instant) -> f64 {
+        let since = |start: &&Instant| now.saturating_duration_since(**start) < Duration::from_secs(1);
+        let starts = self.starts.iter().rev().take_while(since).count();
+        u32::try_from(starts).map_or(0.0, f64::from)
+    }
+
+    /// A request starts now.
+    pub(crate) fn take(&mut self, now: Instant) {
+        if self.is_free() {
+            return;
+        }
+        let start = self.next.max(now.checked_sub(BURST).unwrap_or(now));
+        self.next = start + Duration::from_secs_f64(1.0 / self.rate.max(FLOOR));
+        let (most, _) = self.per_second();
+        self.starts.push_back(now);
+        while self.starts.len() > most {
+            self.starts.pop_front();
+        }
+    }
+
+    /// How many starts a second may hold; above [`STARTS_MAX`] the part of a second that holds so many.
+    fn per_second(&self) -> (usize, Duration) {
+        let rate = self.rate.max(FLOOR);
+        let starts = rate.floor().clamp(1.0, STARTS_MAX);
+        let second = Duration::from_secs_f64(starts / rate * SECOND);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 1..=1000"
+        )]
+        let starts = starts as usize;
+        (starts, second)
+    }
+
+    /// A request that was sent at `sent` came back and was not refused.
+    pub(crate) fn accepted(&mut self, sent: Instant) {
+        self.taken.count(sent);
     }
 
     /// A request that was sent at `sent` came back refused, with this wish.
     pub(crate) fn refused(&mut self, sent: Instant, now: Instant, wait: Duration) {
         let until = now + wait;
         if self.halved_at.is_none_or(|halved| sent > halved) {
-            let reached = self.measured(now).min(self.rate).max(FLOOR);
+            let reached = self.reached(sent).max(FLOOR);
             self.rate = (reached / 2.0).max(FLOOR);
-            self.cap = Some((reached * 0.9, until + MEMORY));
+            self.cap = Some(Cap {
+                rate: reached * CAP,
+                others: self.others,
+                until: until + MEMORY,
+            });
             self.halved_at = Some(now);
         }
         self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
         self.next = self.next.max(until);
         self.grown_at = self.grown_at.max(until);
+    }
+
+    /// The rate at which a refusal came: the bucket's own, since what really went out also depends on how much there was
+    /// to do. Where no limit was in sight its own says nothing, and what was taken of us counts instead.
+    fn reached(&self, sent: Instant) -> f64 {
+        if !self.is_free() {
+            return self.rate;
+        }
+        // What a server takes in its first moment says little: guess high, halve again.
+        let (taken, whole) = self.taken.rate_before(sent);
+        if whole { taken } else { taken * FIRST_GUESS }
     }
 
     /// The rate at which requests may start now.
@@ -102,151 +197,82 @@ impl Bucket {
         }
         self.grown_at = now;
         let limit = match self.cap {
-            Some((cap, until)) if now < until => cap.min(self.ceiling),
+            Some(cap) if now < cap.until => cap.rate + (cap.others - self.others).max(0.0),
             _ => self.ceiling,
         };
         let grown = self.rate + clean * self.ceiling.min(UNLIMITED) / 20.0;
-        self.rate = grown.min(limit).max(self.rate.min(self.ceiling));
+        self.rate = grown.min(limit).min(self.ceiling);
     }
+}
 
-    fn count(&mut self, now: Instant) {
-        let (begun, count, previous) = self.window;
-        let span = now.saturating_duration_since(begun).as_secs_f64();
-        self.window = if span >= 1.0 {
-            (now, 1, f64::from(count) / span)
-        } else {
-            (begun, count + 1, previous)
-        };
-    }
+/// Length of a slot of [`Taken`].
+const SLOT: Duration = Duration::from_millis(100);
+/// Slots of [`Taken`]: two seconds, so that the second before a refused request is whole.
+const SLOTS: usize = 20;
 
-    /// Requests per second that really went out lately.
-    fn measured(&self, now: Instant) -> f64 {
-        let (begun, count, previous) = self.window;
-        let span = now.saturating_duration_since(begun).as_secs_f64();
-        if span < 0.2 {
-            previous.max(f64::from(count))
-        } else {
-            (f64::from(count) / span).max(previous)
+/// Requests that were taken, by the time at which they were sent.
+#[derive(Debug, Clone)]
+struct Taken {
+    begun: Instant,
+    slots: [u32; SLOTS],
+    /// Number of the newest slot since `begun`.
+    newest: u64,
+    busy_since: Instant,
+    last: Instant,
+}
+
+impl Taken {
+    fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            slots: [0; SLOTS],
+            newest: 0,
+            busy_since: now,
+            last: now,
         }
+    }
+
+    fn slot(&self, at: Instant) -> u64 {
+        let slots = at.saturating_duration_since(self.begun).as_millis() / SLOT.as_millis();
+        u64::try_from(slots).unwrap_or(u64::MAX)
+    }
+
+    fn index(slot: u64) -> usize {
+        usize::try_from(slot % SLOTS as u64).unwrap_or(0)
+    }
+
+    fn count(&mut self, sent: Instant) {
+        if sent.saturating_duration_since(self.last) > IDLE {
+            self.busy_since = sent;
+        }
+        self.last = self.last.max(sent);
+        let slot = self.slot(sent);
+        if slot > self.newest {
+            for passed in (self.newest + 1..=slot).take(SLOTS) {
+                if let Some(count) = self.slots.get_mut(Self::index(passed)) {
+                    *count = 0;
+                }
+            }
+            self.newest = slot;
+        }
+        if slot + SLOTS as u64 > self.newest
+            && let Some(count) = self.slots.get_mut(Self::index(slot))
+        {
+            *count += 1;
+        }
+    }
+
+    /// Requests per second that were taken in the second before this moment, and whether there was a whole second.
+    fn rate_before(&self, sent: Instant) -> (f64, bool) {
+        let last = self.slot(sent);
+        let count: u32 = (last.saturating_sub(10)..=last.min(self.newest))
+            .filter(|slot| slot + SLOTS as u64 > self.newest)
+            .filter_map(|slot| self.slots.get(Self::index(slot)))
+            .sum();
+        let span = sent.saturating_duration_since(self.busy_since).as_secs_f64();
+        (f64::from(count) / span.clamp(0.2, 1.0), span >= 1.0)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A server with a bucket of its own: `limit` per second, burst of one second.
-    struct Server {
-        limit: f64,
-        tokens: f64,
-        last: Instant,
-    }
-
-    impl Server {
-        fn take(&mut self, now: Instant) -> bool {
-            let gained = now.saturating_duration_since(self.last).as_secs_f64() * self.limit;
-            self.tokens = (self.tokens + gained).min(self.limit);
-            self.last = now;
-            if self.tokens >= 1.0 {
-                self.tokens -= 1.0;
-                return true;
-            }
-            false
-        }
-    }
-
-    /// Sends `count` requests one after the other as the bucket allows; answers seconds and refusals.
-    fn simulate(bucket: &mut Bucket, limit: f64, count: u32, start: Instant) -> (f64, u32) {
-        let mut server = Server {
-            limit,
-            tokens: limit,
-            last: start,
-        };
-        let (mut now, mut done, mut refusals) = (start, 0, 0);
-        while done < count {
-            now += bucket.reserve(now);
-            if server.take(now) {
-                done += 1;
-            } else {
-                refusals += 1;
-                bucket.refused(now, now + Duration::from_millis(1), Duration::from_secs(1));
-            }
-        }
-        (now.duration_since(start).as_secs_f64(), refusals)
-    }
-
-    #[test]
-    fn a_known_limit_is_used_to_the_full_and_never_exceeded() {
-        let start = Instant::now();
-        let (seconds, refusals) = simulate(&mut Bucket::new(100.0, start), 100.0, 3_000, start);
-        assert_eq!(refusals, 0);
-        assert!((28.5..=31.5).contains(&seconds), "{seconds}");
-    }
-
-    #[test]
-    fn an_unknown_limit_is_learned() {
-        let start = Instant::now();
-        let (seconds, refusals) = simulate(&mut Bucket::new(100.0, start), 40.0, 3_000, start);
-        assert!(seconds < 3_000.0 / 40.0 * 1.25, "{seconds}");
-        assert!(refusals < 60, "{refusals}");
-    }
-
-    #[test]
-    fn a_refusal_halves_once_per_pause() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(100.0, start);
-        let mut now = start;
-        for _ in 0..200 {
-            now += bucket.reserve(now);
-        }
-        bucket.refused(now, now, Duration::from_secs(2));
-        let halved = bucket.rate();
-        assert!((45.0..=52.0).contains(&halved), "{halved}");
-        for _ in 0..20 {
-            bucket.refused(now, now, Duration::from_secs(2));
-        }
-        assert!((bucket.rate() - halved).abs() < f64::EPSILON);
-        assert!(bucket.reserve(now) >= Duration::from_secs(2));
-        assert_eq!(bucket.pause_left(now), Duration::from_secs(2));
-    }
-
-    #[test]
-    fn growth_is_a_twentieth_a_second_and_capped_for_a_minute() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(100.0, start);
-        let mut now = start;
-        for _ in 0..200 {
-            now += bucket.reserve(now);
-        }
-        bucket.refused(now, now, Duration::ZERO);
-        let halved = bucket.rate();
-        bucket.reserve(now + Duration::from_secs(2));
-        assert!((bucket.rate() - halved - 10.0).abs() < 0.5, "{}", bucket.rate());
-        bucket.reserve(now + Duration::from_secs(50));
-        assert!((85.0..=92.0).contains(&bucket.rate()), "{}", bucket.rate());
-        bucket.reserve(now + Duration::from_secs(70));
-        assert!((bucket.rate() - 100.0).abs() < 0.5, "{}", bucket.rate());
-    }
-
-    #[test]
-    fn no_limit_in_sight_costs_no_wait_until_a_refusal() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(100_000.0, start);
-        assert!((0..100_000).all(|_| bucket.reserve(start).is_zero()));
-        bucket.refused(start, start, Duration::from_secs(1));
-        assert!(!bucket.reserve(start).is_zero());
-    }
-
-    #[test]
-    fn a_new_ceiling_keeps_what_was_learned() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(100.0, start);
-        bucket.reserve(start);
-        bucket.refused(start, start, Duration::ZERO);
-        let learned = bucket.rate();
-        bucket.set_ceiling(200.0);
-        assert!((bucket.rate() - learned).abs() < f64::EPSILON);
-        bucket.set_ceiling(0.6);
-        assert!(bucket.rate() <= 0.6);
-    }
-}
+mod tests;

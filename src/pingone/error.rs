@@ -1,13 +1,17 @@
 //! Errors of PingOne calls (connector-model.md §9, §10): what was tried, on what, what PingOne said, and what to do.
 //! Never a URL, a token, an address or a body.
 
+mod class;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::lenient;
 use super::operation::Operation;
 use crate::error::ErrorClass;
+use class::{api_class, status_class};
 
 /// Longest error text in bytes.
 const TEXT_MAX_BYTES: usize = 1024;
@@ -56,6 +60,8 @@ pub enum Reason {
         target: Option<String>,
         /// PingOne's words.
         message: String,
+        /// What else the first detail says.
+        more: Box<More>,
     },
     /// The token endpoint refused (RFC 6749 shape).
     Token {
@@ -106,6 +112,32 @@ pub enum Reason {
     EnvironmentMissing,
 }
 
+/// What the first detail of an error says besides its code (`innerError`, pingone-api.md §3.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct More {
+    /// The object that exists already.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub existing_id: Option<String>,
+    /// The limit that was reached.
+    #[serde(default, deserialize_with = "lenient::count")]
+    pub quota_limit: Option<u64>,
+    /// What a text must look like.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub allowed_pattern: Option<String>,
+}
+
+/// A rate limit as `RateLimitDescription` wants it (connector-model.md §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateInfo {
+    /// Requests that the limit allows.
+    pub limit: i64,
+    /// How many are left.
+    pub remaining: i64,
+    /// When there are more.
+    pub reset_after: Duration,
+}
+
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PingOneError {
@@ -119,6 +151,15 @@ pub struct PingOneError {
     pub reason: Reason,
     /// What PingOne asked us to wait.
     pub retry_after: Option<Duration>,
+    /// The limit that the answer's headers told of.
+    pub told_limit: Option<Box<RateInfo>>,
+}
+
+impl Reason {
+    /// The time that the caller has does not suffice.
+    pub(crate) fn spent(retry_after: Duration, status: u16) -> Self {
+        Self::BudgetSpent { retry_after, status }
+    }
 }
 
 impl std::error::Error for PingOneError {}
@@ -141,6 +182,7 @@ pub(crate) struct ErrorBody {
 
 /// One detail of an error body.
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorDetail {
     #[serde(default)]
     pub(crate) code: Option<String>,
@@ -148,9 +190,22 @@ pub(crate) struct ErrorDetail {
     pub(crate) target: Option<String>,
     #[serde(default)]
     pub(crate) message: Option<String>,
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) inner_error: Option<More>,
 }
 
 impl PingOneError {
+    pub(crate) fn new(operation: Operation, object: impl Into<String>, reason: Reason) -> Self {
+        Self {
+            operation,
+            object: object.into(),
+            request_id: None,
+            reason,
+            retry_after: None,
+            told_limit: None,
+        }
+    }
+
     /// What kind of failure it is: decided by the body's code first, since PingOne may change the status inside a
     /// class (connector-model.md §9).
     pub fn class(&self) -> ErrorClass {
@@ -167,7 +222,6 @@ impl PingOneError {
             Reason::Foreign { status, .. } => status_class(*status, retry_after),
             Reason::Network { .. } | Reason::TimedOut | Reason::LostAnswer => ErrorClass::Transient { retry_after },
             Reason::Certificate => ErrorClass::Local,
-            Reason::NotBegun => ErrorClass::Cancelled,
             Reason::Corrupt { .. } | Reason::ForeignHost | Reason::Endless => ErrorClass::Corrupt,
             Reason::BudgetSpent { retry_after, status } => {
                 let retry_after = Some(*retry_after);
@@ -178,6 +232,7 @@ impl PingOneError {
                 }
             }
             Reason::EnvironmentMissing => ErrorClass::Forbidden,
+            Reason::NotBegun => ErrorClass::Cancelled,
         }
     }
 
@@ -202,6 +257,46 @@ impl PingOneError {
                 ErrorClass::Unsupported => GrpcCode::Unimplemented,
                 ErrorClass::Corrupt | ErrorClass::Bug => GrpcCode::Internal,
             },
+        }
+    }
+
+    /// The HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match &self.reason {
+            Reason::Api { status, .. } | Reason::Token { status, .. } | Reason::Foreign { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Code of the first detail, such as `UNIQUENESS_VIOLATION`.
+    pub fn detail_code(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Api { detail, .. } => detail.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What the first detail is about, such as `username` or `scope`.
+    pub fn target(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Api { target, .. } => target.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// PingOne's words. For people, and for the few refusals that have no code of their own (pingone-api.md §3.4).
+    pub fn message(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Api { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What else the first detail says.
+    pub fn more(&self) -> Option<&More> {
+        match &self.reason {
+            Reason::Api { more, .. } => Some(more),
+            _ => None,
         }
     }
 
@@ -244,29 +339,28 @@ impl PingOneError {
         matches!(&self.reason, Reason::Api { message, .. } if message.contains("cannot be deleted as it is read only"))
     }
 
-    /// A write that surely had no effect and may succeed when it is sent again as it is.
-    pub(crate) fn is_unsent(&self) -> bool {
-        match self.class() {
-            ErrorClass::Throttled { .. } => true,
-            ErrorClass::Transient { .. } => !self.outcome_unknown(),
-            _ => false,
-        }
+    /// The service behind the call is not enabled in this environment, whatever the roles (pingone-api.md §3.4).
+    pub fn is_service_off(&self) -> bool {
+        let off = |message: &str| message.contains("not licensed to make this request");
+        self.class() == ErrorClass::Forbidden && self.message().is_some_and(off)
     }
 
-    /// The HTTP status, where there was an answer.
-    pub fn status(&self) -> Option<u16> {
-        match &self.reason {
-            Reason::Api { status, .. } | Reason::Token { status, .. } | Reason::Foreign { status, .. } => Some(*status),
-            _ => None,
-        }
-    }
-
-    /// Code of the first detail, such as `UNIQUENESS_VIOLATION`.
-    pub fn detail_code(&self) -> Option<&str> {
-        match &self.reason {
-            Reason::Api { detail, .. } => detail.as_deref(),
-            _ => None,
-        }
+    /// The limit that refused us, for `RateLimitDescription`: from headers or the body, else 1 with nothing left for
+    /// what PingOne asked us to wait, or a minute (connector-model.md §9). `None` for any other failure.
+    pub fn rate_limit(&self) -> Option<RateInfo> {
+        let ErrorClass::Throttled { retry_after } = self.class() else {
+            return None;
+        };
+        let told = self.told_limit.as_deref();
+        let limit = told
+            .map(|told| told.limit)
+            .or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
+        let reset = retry_after.or_else(|| told.map(|told| told.reset_after));
+        Some(RateInfo {
+            limit: limit.unwrap_or(1),
+            remaining: 0,
+            reset_after: reset.unwrap_or(Duration::from_mins(1)),
+        })
     }
 
     /// PingOne does not take an attribute or operator of our filter (pingone-api.md §3.4).
@@ -277,7 +371,13 @@ impl PingOneError {
                 code,
                 detail,
                 ..
-            } => detail.as_deref() == Some("INVALID_FILTER") || code == "REQUEST_FAILED" || code == "INVALID_FILTER",
+            } => {
+                let bare = code == "INVALID_REQUEST" && detail.is_none();
+                detail.as_deref() == Some("INVALID_FILTER")
+                    || code == "REQUEST_FAILED"
+                    || code == "INVALID_FILTER"
+                    || bare
+            }
             _ => false,
         }
     }
@@ -287,12 +387,22 @@ impl PingOneError {
         matches!(&self.reason, Reason::Api { status: 400, code, .. } if code == "INVALID_REQUEST" || code == "INVALID_DATA")
     }
 
-    /// The service is not enabled in the environment, whatever the roles (pingone-api.md §3.4).
-    pub fn is_service_off(&self) -> bool {
-        matches!(&self.reason, Reason::Api { message, .. } if message.contains("not licensed"))
+    fn remedy(&self) -> Option<String> {
+        if let Reason::BudgetSpent { retry_after, .. } = &self.reason {
+            let seconds = retry_after.as_secs().max(1);
+            return Some(format!("Try again in {seconds} s, or lower pingone-rate-limit."));
+        }
+        if self.is_service_off() {
+            let service = self.operation.service().unwrap_or("needed");
+            return Some(format!(
+                "The {service} service is not enabled in this environment; enable it in PingOne or leave the feature off."
+            ));
+        }
+        self.fixed_remedy().map(str::to_owned)
     }
 
-    fn remedy(&self) -> Option<String> {
+    fn fixed_remedy(&self) -> Option<&'static str> {
+        let write = self.operation.is_write();
         let text = match (&self.reason, self.class()) {
             (Reason::EnvironmentMissing, _) => {
                 "Check pingone-environment-id and that the worker application has a role in that environment."
@@ -302,10 +412,10 @@ impl PingOneError {
                  application lacks a role."
             }
             (Reason::Foreign { .. }, _) => "This is not an answer of PingOne's: a proxy or maintenance stands between.",
-            (Reason::Api { .. }, ErrorClass::Forbidden) if self.is_service_off() => {
-                "The service is not enabled in this environment; enable it in PingOne or leave the feature off."
+            (_, ErrorClass::Forbidden) if self.operation.assigns_roles() => {
+                "The worker application must itself hold the role, or a role allowed to assign it, at the scope."
             }
-            (_, ErrorClass::Forbidden) if self.operation.is_write() => {
+            (_, ErrorClass::Forbidden) if write => {
                 "Give the application Identity Data Admin for this environment; it must be of type Worker."
             }
             (_, ErrorClass::Forbidden) => {
@@ -323,21 +433,18 @@ impl PingOneError {
                 "Check the network, the proxy and pingone-region; nothing was changed."
             }
             (Reason::LostAnswer, _) => "Whether it took effect is read back before anything is repeated.",
-            (Reason::BudgetSpent { retry_after, .. }, _) => {
-                return Some(format!(
-                    "Try again in {} s, or lower pingone-rate-limit.",
-                    retry_after.as_secs().max(1)
-                ));
-            }
             (Reason::ForeignHost, _) => "Set pingone-base-url or pingone-region to the host that PingOne answers with.",
             (Reason::Endless, _) => "Nothing was synced; report this page to Ping Identity with the request id.",
+            (Reason::Corrupt { .. }, _) if write => {
+                "PingOne took the change; read it back, and report the request id to Ping Identity."
+            }
             (Reason::Corrupt { .. }, _) => {
                 "Nothing was synced; check that nothing between changes answers, then report the request id to Ping \
                  Identity."
             }
             _ => return None,
         };
-        Some(text.to_owned())
+        Some(text)
     }
 
     fn said(&self) -> String {
@@ -367,7 +474,7 @@ impl PingOneError {
             Reason::NotBegun => "not sent, because this instance was told to stop or does not lead any more".to_owned(),
             Reason::Corrupt { what } => format!("{what}{}", self.request()),
             Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
-            Reason::Endless => format!("the listing does not end: a page links to itself{}", self.request()),
+            Reason::Endless => format!("the listing does not end{}", self.request()),
             Reason::BudgetSpent { retry_after, status } => {
                 format!(
                     "no success in time (last status {status}, wait of {} s asked for)",
@@ -416,35 +523,6 @@ fn head(text: &str, max_bytes: usize) -> String {
 /// Control characters would let an answer forge log lines.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn api_class(status: u16, code: &str, detail: Option<&str>, retry_after: Option<Duration>) -> ErrorClass {
-    match (code, detail) {
-        (_, Some("UNIQUENESS_VIOLATION")) => ErrorClass::AlreadyExists,
-        ("INVALID_TOKEN", _) | (_, Some("INVALID_TOKEN")) if status == 401 => ErrorClass::Auth,
-        ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
-        ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
-        ("NOT_FOUND", _) => ErrorClass::NotFound,
-        // The status inside the 4xx class may change for the same fault; the code does not (pingone-api.md §3.2).
-        ("INVALID_DATA", _) if (400..500).contains(&status) => ErrorClass::Rejected,
-        ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },
-        ("UNEXPECTED_ERROR" | "SERVICE_UNAVAILABLE", _) if status != 501 => ErrorClass::Transient { retry_after },
-        _ => status_class(status, retry_after),
-    }
-}
-
-fn status_class(status: u16, retry_after: Option<Duration>) -> ErrorClass {
-    match status {
-        401 => ErrorClass::Auth,
-        403 => ErrorClass::Forbidden,
-        404 => ErrorClass::NotFound,
-        408 | 500 | 502..=599 => ErrorClass::Transient { retry_after },
-        409 => ErrorClass::AlreadyExists,
-        429 => ErrorClass::Throttled { retry_after },
-        501 => ErrorClass::Unsupported,
-        400..=499 => ErrorClass::Rejected,
-        _ => ErrorClass::Corrupt,
-    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,11 @@ pub enum HostError {
     /// Plain http to another machine.
     #[error("{0} must use https; plain http is accepted for loopback addresses only")]
     Insecure(&'static str),
+    /// TLS cannot be set up: mostly there are no certificate authorities.
+    #[error(
+        "TLS could not be set up on this machine: install its certificate authorities or name them in SSL_CERT_FILE"
+    )]
+    Tls,
 }
 
 /// Where requests go.
@@ -130,6 +135,17 @@ impl Hosts {
         url
     }
 
+    /// A path under an environment.
+    pub(crate) fn environment_url(&self, environment: &str, segments: &[&str]) -> Url {
+        let mut url = self.api.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear()
+                .extend(["v1", "environments", environment])
+                .extend(segments);
+        }
+        url
+    }
+
     /// A link from an answer, turned to the configured origin. `None` for any host that is neither the configured one
     /// nor the region's: following it would hand the token to a stranger.
     pub(crate) fn follow(&self, href: &str) -> Option<Url> {
@@ -142,6 +158,9 @@ impl Hosts {
         url.set_scheme(self.api.scheme()).ok()?;
         url.set_host(self.api.host_str()).ok()?;
         url.set_port(self.api.port()).ok()?;
+        // A name in the link would be sent as credentials of its own.
+        url.set_username("").ok()?;
+        url.set_password(None).ok()?;
         Some(url)
     }
 }
@@ -275,6 +294,11 @@ mod tests {
                 Some(target),
             ),
             ("/v1/environments/e/users?limit=200&cursor=a%2Bb", Some(target)),
+            (
+                "https://name:word@api.pingone.eu/v1/environments/e/users?limit=200&cursor=a%2Bb",
+                Some(target),
+            ),
+            ("https://api.pingone.eu@evil.example.com/v1", None),
             ("https://api.pingone.com/v1/environments/e/users", None),
             ("http://127.0.0.1:9001/v1/environments/e/users", None),
             ("https://evil.example.com/", None),

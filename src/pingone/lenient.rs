@@ -1,23 +1,41 @@
 //! Lenient members (pingone-api.md §3.2): an optional member of an unexpected type never spoils the object. Null is
 //! absent, a number or truth value where a text belongs is its text, anything else is absent. Ids are strict.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+thread_local! {
+    static MISFITS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A member has another type than the documented one.
+fn misfit<T>(value: Option<T>) -> Option<T> {
+    MISFITS.set(MISFITS.get().saturating_add(1));
+    value
+}
+
+/// How many members had another type than the documented one in what this thread parsed since the last call. Parsing
+/// never waits, so a caller that asks before and after knows what it parsed itself.
+pub(crate) fn take_misfits() -> u64 {
+    MISFITS.replace(0)
+}
 
 macro_rules! ignore_the_rest {
     (seq) => {
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
             while items.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(None)
+            Ok(misfit(None))
         }
     };
     (map) => {
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok(None)
+            Ok(misfit(None))
         }
     };
     (unit) => {
@@ -31,19 +49,19 @@ macro_rules! ignore_the_rest {
     };
     (scalars) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(misfit(None))
         }
 
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(misfit(None))
         }
 
         fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(misfit(None))
         }
 
         fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(misfit(None))
         }
     };
 }
@@ -66,19 +84,19 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(misfit(Some(value.to_string())))
     }
 
     ignore_the_rest!(unit);
@@ -105,19 +123,19 @@ impl<'de> Visitor<'de> for Flag {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(text.to_ascii_lowercase().parse().ok())
+        Ok(misfit(text.to_ascii_lowercase().parse().ok()))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(misfit(None))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(misfit(None))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -144,19 +162,19 @@ impl<'de> Visitor<'de> for Count {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(u64::try_from(value).ok())
+        Ok(misfit(u64::try_from(value).ok()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(format!("{value:.0}").parse().ok())
+        Ok(misfit(format!("{value:.0}").parse().ok()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(text.parse().ok())
+        Ok(misfit(text.parse().ok()))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -171,25 +189,78 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// A time: ISO 8601, with or without fraction and offset; without an offset it is UTC.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
-    Ok(text(deserializer)?.and_then(|text| parse_time(&text)))
+    let Some(text) = text(deserializer)? else {
+        return Ok(None);
+    };
+    match parse_time(&text) {
+        None => Ok(misfit(None)),
+        time => Ok(time),
+    }
 }
 
 fn parse_time(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
 }
 
+/// A length of time in seconds, as a number or its text; `None` where it says nothing.
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let seconds: Option<f64> = text(deserializer)?.and_then(|text| text.trim().parse().ok());
+    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+}
+
+struct List<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+    type Value = Option<Vec<T>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<Item<T>>()? {
+            list.extend(item.0);
+        }
+        Ok(Some(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(misfit(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(misfit(None))
+    }
+
+    ignore_the_rest!(unit);
+    ignore_the_rest!(scalars);
+}
+
+/// An item of a list that may be of a wrong type and is then left out.
+struct Item<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match T::deserialize(value) {
+            Ok(item) => Ok(Self(Some(item))),
+            Err(_) => Ok(Self(misfit(None))),
+        }
+    }
+}
+
+/// A list; what is not of the item's type in it is left out.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    deserializer.deserialize_any(List(PhantomData))
+}
+
 /// A list of texts; what is no text in it is left out.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(match value {
-        Some(serde_json::Value::Array(items)) => Some(
-            items
-                .into_iter()
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect(),
-        ),
-        _ => None,
-    })
+    list(deserializer)
 }
 
 struct Object<T>(PhantomData<T>);
@@ -206,7 +277,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(misfit(None))
     }
 
     ignore_the_rest!(unit);
@@ -266,5 +337,62 @@ mod tests {
             assert_eq!(parse_time(text), expected, "{text}");
         }
         assert_eq!(parse_time("yesterday"), None);
+    }
+
+    #[derive(serde::Deserialize, Default, Debug, PartialEq)]
+    #[serde(default)]
+    struct All {
+        #[serde(deserialize_with = "text")]
+        text: Option<String>,
+        #[serde(deserialize_with = "flag")]
+        flag: Option<bool>,
+        #[serde(deserialize_with = "count")]
+        count: Option<u64>,
+        #[serde(deserialize_with = "time")]
+        time: Option<jiff::Timestamp>,
+        #[serde(deserialize_with = "texts")]
+        texts: Option<Vec<String>>,
+        #[serde(deserialize_with = "seconds")]
+        seconds: Option<Duration>,
+    }
+
+    #[test]
+    fn members_of_an_unexpected_type_are_counted_and_good_ones_are_not() {
+        let cases = [
+            (
+                r#"{"text":"a","flag":true,"count":7,"texts":["a"],"time":"2026-03-02T09:14:05Z"}"#,
+                0,
+            ),
+            (
+                r#"{"text":null,"flag":null,"count":null,"texts":null,"time":null,"new":{"x":[1]}}"#,
+                0,
+            ),
+            (
+                r#"{"text":7,"flag":"true","count":"7","texts":["a",7],"time":"soon"}"#,
+                5,
+            ),
+            (r#"{"text":{"x":1},"flag":[],"count":false,"texts":{},"time":[1]}"#, 5),
+            (r#"{"text":1.5,"flag":0,"count":-1,"texts":"a"}"#, 4),
+        ];
+        for (body, misfits) in cases {
+            take_misfits();
+            serde_json::from_str::<All>(body).unwrap();
+            assert_eq!(take_misfits(), misfits, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_makes_sense_of_an_unexpected_type_is_kept() {
+        let body = r#"{"text":7,"flag":"TRUE","count":"7","texts":["a",7],"seconds":"3599"}"#;
+        let found: All = serde_json::from_str(body).unwrap();
+        let expected = All {
+            text: Some("7".to_owned()),
+            flag: Some(true),
+            count: Some(7),
+            time: None,
+            texts: Some(vec!["a".to_owned()]),
+            seconds: Some(Duration::from_secs(3_599)),
+        };
+        assert_eq!(found, expected);
     }
 }

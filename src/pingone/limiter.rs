@@ -1,14 +1,21 @@
-//! All work of the process shares these buckets (pingone-api.md §5). Writes have a bucket of their own and never
-//! stand behind reads; reads additionally share one total, because a licence or an address may have one number for
-//! all of them. What was learned outlives a sync.
+//! All work of the process passes here (pingone-api.md §5). Each rate group has a bucket; writes never stand behind reads;
+//! reads additionally share one total, because a licence or an address may have one number for all of them, and what
+//! writes use of it is taken off. What was learned outlives a sync.
+//!
+//! Who has to wait stands in his group's line and is granted a turn and a place under way together, so that requests
+//! leave as evenly as the buckets let them, and a pause or a new rate holds for everybody at once. Nobody in a line
+//! owns anything: whoever is polled moves all lines on, so a caller that does not poll what it began holds up nobody
+//! but itself.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::in_flight::{InFlight, Place};
+use super::in_flight::InFlight;
 use super::operation::RateGroup;
 use super::stats::Stats;
 
@@ -22,33 +29,193 @@ const AUDIT_CEILING: f64 = 3.0;
 const WRITES_IN_FLIGHT: usize = 16;
 /// Wait after a refusal that names none.
 const UNNAMED_PAUSE: Duration = Duration::from_millis(500);
+/// The longest time after which a waiting caller looks again by itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A turn did not come in time; so long it would have taken, as far as can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong(pub(crate) Duration);
 
 /// The limits of one client.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    groups: Vec<Mutex<Bucket>>,
-    reads: Mutex<Bucket>,
-    reads_in_flight: InFlight,
-    writes_in_flight: InFlight,
+    state: Mutex<State>,
+    stats: Arc<Stats>,
     automatic: bool,
+}
+
+/// A place among the requests under way.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// `None`: it was given back already.
+    limiter: Option<Arc<Limiter>>,
+    group: RateGroup,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(limiter) = self.limiter.take() {
+            let mut state = limiter.state();
+            state.places(self.group).leave();
+            limiter.move_on(&mut state, Instant::now());
+        }
+    }
+}
+
+/// Somebody in a line.
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    grant: oneshot::Sender<Place>,
+    /// Look again: you are the first now.
+    look: Arc<Notify>,
+}
+
+/// One rate group.
+#[derive(Debug)]
+struct Group {
+    bucket: Bucket,
+    line: VecDeque<Waiter>,
+    tickets: u64,
+    /// Since when the bucket holds back the first of the line.
+    held_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// In the order of [`RateGroup::ALL`].
+    groups: [Group; RateGroup::ALL.len()],
+    /// The reads' total.
+    total: Bucket,
+    reads: InFlight,
+    writes: InFlight,
+    /// A token is fetched by one at a time, while others hold places and wait for it.
+    tokens: InFlight,
+    /// Which read group is served first next time.
+    turn: usize,
+}
+
+impl State {
+    fn group(&mut self, group: RateGroup) -> &mut Group {
+        let [directory, assignments, configuration, writes, audit, token] = &mut self.groups;
+        match group {
+            RateGroup::DirectoryReads => directory,
+            RateGroup::RoleAssignments => assignments,
+            RateGroup::Configuration => configuration,
+            RateGroup::DirectoryWrites => writes,
+            RateGroup::Audit => audit,
+            RateGroup::Token => token,
+        }
+    }
+
+    fn places(&mut self, group: RateGroup) -> &mut InFlight {
+        match group {
+            RateGroup::DirectoryWrites => &mut self.writes,
+            RateGroup::Token => &mut self.tokens,
+            _ => &mut self.reads,
+        }
+    }
+
+    /// When the group's buckets let the next request start.
+    fn ready_at(&mut self, group: RateGroup, now: Instant) -> Instant {
+        self.tell_others(group, now);
+        let own = self.group(group).bucket.ready_at(now);
+        if group.is_read() {
+            own.max(self.total.ready_at(now))
+        } else {
+            own
+        }
+    }
+
+    /// Read groups may share a limit that nothing tells: each learns beside what the others take.
+    fn tell_others(&mut self, group: RateGroup, now: Instant) {
+        if group.is_read() && !self.group(group).bucket.is_free() {
+            let others = RateGroup::ALL
+                .into_iter()
+                .filter(|other| other.is_read() && *other != group);
+            let starts = others.map(|other| self.group(other).bucket.used(now)).sum();
+            self.group(group).bucket.set_others(starts);
+        }
+    }
+
+    /// The rate that limits a group now, if any does.
+    fn limit(&mut self, group: RateGroup) -> Option<f64> {
+        let own = self.group(group).bucket.limit();
+        let total = self.total.limit().filter(|_| group.is_read());
+        match (own, total) {
+            (Some(own), Some(total)) => Some(own.min(total)),
+            (own, total) => own.or(total),
+        }
+    }
+
+    fn take(&mut self, group: RateGroup, now: Instant) {
+        self.group(group).bucket.take(now);
+        if group.counts_in_total() {
+            self.total.take(now);
+        }
+    }
+
+    /// Writes and tokens first, then the reads, each group in its turn.
+    fn order(&mut self) -> [RateGroup; RateGroup::ALL.len()] {
+        use RateGroup::{Audit, Configuration, DirectoryReads, DirectoryWrites, RoleAssignments, Token};
+        self.turn = self.turn.wrapping_add(1);
+        match self.turn % 3 {
+            0 => [
+                DirectoryWrites,
+                Token,
+                DirectoryReads,
+                RoleAssignments,
+                Configuration,
+                Audit,
+            ],
+            1 => [
+                DirectoryWrites,
+                Token,
+                RoleAssignments,
+                Configuration,
+                DirectoryReads,
+                Audit,
+            ],
+            _ => [
+                DirectoryWrites,
+                Token,
+                Configuration,
+                DirectoryReads,
+                RoleAssignments,
+                Audit,
+            ],
+        }
+    }
 }
 
 impl Limiter {
     /// `rate` is `pingone-rate-limit`: 0 is automatic.
-    pub(crate) fn new(rate: u32, most_in_flight: usize) -> Self {
+    pub(crate) fn new(rate: u32, most_in_flight: usize, counters: Arc<Stats>) -> Arc<Self> {
         let now = Instant::now();
         let automatic = rate == 0;
         let ceiling = if automatic { DEFAULT_CEILING } else { f64::from(rate) };
-        Self {
-            groups: RateGroup::ALL
-                .iter()
-                .map(|group| Mutex::new(Bucket::new(of_group(*group, ceiling), now)))
-                .collect(),
-            reads: Mutex::new(Bucket::new(ceiling, now)),
-            reads_in_flight: InFlight::new(most_in_flight, now),
-            writes_in_flight: InFlight::new(WRITES_IN_FLIGHT.min(most_in_flight), now),
+        let state = State {
+            groups: RateGroup::ALL.map(|group| Group {
+                bucket: Bucket::new(of_group(group, ceiling), now),
+                line: VecDeque::new(),
+                tickets: 0,
+                held_since: None,
+            }),
+            total: Bucket::new(ceiling, now),
+            reads: InFlight::new(most_in_flight, now),
+            writes: InFlight::new(WRITES_IN_FLIGHT.min(most_in_flight), now),
+            tokens: InFlight::new(1, now),
+            turn: 0,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            stats: counters,
             automatic,
-        }
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the ceiling is to be learned from the licence.
@@ -59,89 +226,166 @@ impl Limiter {
     /// The licence's smallest directory number, per second; one address gets its share of it.
     pub(crate) fn licence_rate(&self, per_second: f64) {
         let ceiling = (per_second * ADDRESS_SHARE).max(1.0);
-        for (group, bucket) in RateGroup::ALL.iter().zip(&self.groups) {
-            if let Ok(mut bucket) = bucket.lock() {
-                bucket.set_ceiling(of_group(*group, ceiling));
-            }
+        let mut state = self.state();
+        for group in RateGroup::ALL {
+            state.group(group).bucket.set_ceiling(of_group(group, ceiling));
         }
-        if let Ok(mut reads) = self.reads.lock() {
-            reads.set_ceiling(ceiling);
-        }
+        state.total.set_ceiling(ceiling);
     }
 
-    /// Waits for a place under way and for the group's turn.
-    pub(crate) async fn enter(&self, group: RateGroup, stats: &Stats) -> Place<'_> {
-        let in_flight = self.in_flight(group);
-        // The turn is taken first: a place is only held while a request is really under way.
-        let begun = Instant::now();
-        let mut waited = false;
-        loop {
-            let wait = self.reserve(group, Instant::now());
-            if wait.is_zero() {
-                break;
-            }
-            waited = true;
-            tokio::time::sleep(wait).await;
-            // A pause that began meanwhile holds for those who waited, too.
-            if self.pause_left(group, Instant::now()).is_zero() {
-                break;
-            }
-        }
-        if waited {
-            stats.wait(group, begun.elapsed());
-        }
-        in_flight.enter().await
-    }
-
-    fn in_flight(&self, group: RateGroup) -> &InFlight {
-        if group.is_read() {
-            &self.reads_in_flight
-        } else {
-            &self.writes_in_flight
-        }
-    }
-
-    fn reserve(&self, group: RateGroup, now: Instant) -> Duration {
-        let own = self
-            .bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|mut bucket| bucket.reserve(now)));
-        let total = if group.is_read() {
-            self.reads.lock().ok().map(|mut reads| reads.reserve(now))
-        } else {
-            None
+    /// Waits for the group's turn and a place under way. Fails at once where a pause lasts longer than the caller can
+    /// wait, and when his time is over.
+    pub(crate) async fn enter(self: &Arc<Self>, group: RateGroup, deadline: Instant) -> Result<Place, TooLong> {
+        let Some((ticket, mut grant, look)) = self.ask(group, deadline)? else {
+            return Ok(self.place(group));
         };
-        own.unwrap_or_default().max(total.unwrap_or_default())
+        loop {
+            let until = self.look_at(group, ticket, deadline)?;
+            tokio::select! {
+                biased;
+                place = &mut grant => {
+                    // The sender goes only with the limiter, which we hold.
+                    return place.map_err(|_| TooLong(Duration::ZERO));
+                }
+                () = tokio::time::sleep_until(until.min(deadline)) => {
+                    let now = Instant::now();
+                    let mut state = self.state();
+                    self.move_on(&mut state, now);
+                    drop(state);
+                    if now >= deadline {
+                        // A grant that comes just now goes back by itself.
+                        return grant.try_recv().map_err(|_| TooLong(self.left(group, now)));
+                    }
+                }
+                () = look.notified() => {}
+            }
+        }
     }
 
-    fn pause_left(&self, group: RateGroup, now: Instant) -> Duration {
-        let bucket = self
-            .bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.pause_left(now)));
-        bucket.unwrap_or_default()
+    /// Takes a turn and a place at once (`None`), or joins the line.
+    #[expect(clippy::type_complexity, reason = "the three parts of a wait, used in one place")]
+    fn ask(
+        self: &Arc<Self>,
+        group: RateGroup,
+        deadline: Instant,
+    ) -> Result<Option<(u64, oneshot::Receiver<Place>, Arc<Notify>)>, TooLong> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let ready = state.ready_at(group, now);
+        if ready > deadline {
+            return Err(TooLong(ready.saturating_duration_since(now)));
+        }
+        if ready <= now && state.group(group).line.is_empty() && state.places(group).enter() {
+            state.take(group, now);
+            return Ok(None);
+        }
+        let (grant, granted) = oneshot::channel();
+        let look = Arc::new(Notify::new());
+        let waiting = state.group(group);
+        if waiting.line.is_empty() {
+            waiting.held_since = None;
+        }
+        let ticket = waiting.tickets;
+        waiting.tickets += 1;
+        waiting.line.push_back(Waiter {
+            ticket,
+            grant,
+            look: Arc::clone(&look),
+        });
+        if ready > now {
+            waiting.held_since.get_or_insert(now);
+        }
+        Ok(Some((ticket, granted, look)))
     }
 
-    fn bucket(&self, group: RateGroup) -> Option<&Mutex<Bucket>> {
-        self.groups.get(group as usize)
+    /// When a waiting caller should look again: about when his turn comes. Fails where a pause outlasts him.
+    fn look_at(&self, group: RateGroup, ticket: u64, deadline: Instant) -> Result<Instant, TooLong> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let ready = state.ready_at(group, now);
+        if ready > deadline {
+            return Err(TooLong(ready.saturating_duration_since(now)));
+        }
+        let rate = state.limit(group);
+        let first = state.group(group).line.front().map_or(ticket, |first| first.ticket);
+        let before = u32::try_from(ticket.saturating_sub(first)).unwrap_or(u32::MAX);
+        Ok(match rate {
+            Some(rate) if ready > now => {
+                let own = ready + Duration::from_secs_f64(f64::from(before) / rate.max(0.1));
+                // Those before may have gone away.
+                own.min(ready.max(now + LOOK_AGAIN))
+            }
+            _ => now + LOOK_AGAIN,
+        })
+    }
+
+    fn left(&self, group: RateGroup, now: Instant) -> Duration {
+        self.state().ready_at(group, now).saturating_duration_since(now)
+    }
+
+    fn place(self: &Arc<Self>, group: RateGroup) -> Place {
+        Place {
+            limiter: Some(Arc::clone(self)),
+            group,
+        }
+    }
+
+    /// Grants whatever can be granted now.
+    fn move_on(self: &Arc<Self>, state: &mut State, now: Instant) {
+        for group in state.order() {
+            while !state.group(group).line.is_empty() {
+                if state.ready_at(group, now) > now {
+                    let waiting = state.group(group);
+                    waiting.held_since.get_or_insert(now);
+                    if let Some(first) = waiting.line.front() {
+                        first.look.notify_one();
+                    }
+                    break;
+                }
+                if let Some(since) = state.group(group).held_since.take() {
+                    self.stats.wait(group, now.saturating_duration_since(since));
+                }
+                if !state.places(group).enter() {
+                    break;
+                }
+                let Some(waiter) = state.group(group).line.pop_front() else {
+                    break;
+                };
+                match waiter.grant.send(self.place(group)) {
+                    Ok(()) => state.take(group, now),
+                    Err(mut place) => {
+                        // He went away. The state is locked: give the place back by hand.
+                        place.limiter = None;
+                        state.places(group).leave();
+                    }
+                }
+            }
+        }
+    }
+
+    /// A request that was sent at `sent` came back and was not refused for its rate.
+    pub(crate) fn finished(&self, group: RateGroup, sent: Instant) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.group(group).bucket.accepted(sent);
+        let limit = state.limit(group);
+        let latency = now.saturating_duration_since(sent);
+        state.places(group).finished(now, latency, limit);
     }
 
     /// A request was refused for its rate.
     pub(crate) fn refused(&self, group: RateGroup, sent: Instant, wish: Option<Duration>) {
-        if let Some(mut bucket) = self.bucket(group).and_then(|bucket| bucket.lock().ok()) {
-            bucket.refused(sent, Instant::now(), wish.unwrap_or(UNNAMED_PAUSE));
-        }
-    }
-
-    /// A request ended.
-    pub(crate) fn finished(&self, group: RateGroup) {
-        self.in_flight(group).finished(Instant::now());
+        let wait = wish.unwrap_or(UNNAMED_PAUSE);
+        let now = Instant::now();
+        let mut state = self.state();
+        state.tell_others(group, now);
+        state.group(group).bucket.refused(sent, now, wait);
     }
 
     /// The rate at which a group's requests may start now.
     #[cfg(test)]
     pub(crate) fn rate(&self, group: RateGroup) -> f64 {
-        self.bucket(group)
-            .and_then(|bucket| bucket.lock().ok().map(|bucket| bucket.rate()))
-            .unwrap_or_default()
+        self.state().group(group).bucket.rate()
     }
 }
 
@@ -154,58 +398,4 @@ fn of_group(group: RateGroup, ceiling: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn reads_of_different_groups_share_one_total() {
-        let limiter = Limiter::new(100, 64);
-        let stats = Stats::default();
-        let begun = Instant::now();
-        for n in 0..400 {
-            let group = if n % 2 == 0 {
-                RateGroup::DirectoryReads
-            } else {
-                RateGroup::RoleAssignments
-            };
-            drop(limiter.enter(group, &stats).await);
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        assert!((3.7..=4.2).contains(&seconds), "{seconds}");
-        assert!(stats.waited() > Duration::from_secs(3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn writes_do_not_stand_behind_reads() {
-        let limiter = Limiter::new(10, 64);
-        let stats = Stats::default();
-        for _ in 0..20 {
-            limiter.reserve(RateGroup::DirectoryReads, Instant::now());
-        }
-        let begun = Instant::now();
-        drop(limiter.enter(RateGroup::DirectoryWrites, &stats).await);
-        assert!(begun.elapsed() < Duration::from_millis(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_pauses_its_group_alone() {
-        let limiter = Limiter::new(100, 64);
-        let stats = Stats::default();
-        limiter.refused(RateGroup::RoleAssignments, Instant::now(), Some(Duration::from_secs(5)));
-        let begun = Instant::now();
-        drop(limiter.enter(RateGroup::DirectoryReads, &stats).await);
-        assert!(begun.elapsed() < Duration::from_secs(1));
-        drop(limiter.enter(RateGroup::RoleAssignments, &stats).await);
-        assert!(begun.elapsed() >= Duration::from_secs(5));
-    }
-
-    #[test]
-    fn the_licence_counts_only_by_the_share_of_one_address() {
-        let limiter = Limiter::new(0, 64);
-        assert!(limiter.is_automatic());
-        assert!((limiter.rate(RateGroup::DirectoryReads) - 100.0).abs() < f64::EPSILON);
-        limiter.licence_rate(400.0);
-        assert!((limiter.rate(RateGroup::DirectoryReads) - 140.0).abs() < 1e-9);
-        assert!((limiter.rate(RateGroup::Audit) - 3.0).abs() < f64::EPSILON);
-    }
-}
+mod tests;

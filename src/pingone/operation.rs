@@ -63,6 +63,8 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
+    /// One password policy.
+    ReadPasswordPolicy => "read_password_policy", Configuration, "read password policy";
     /// One role, built in or custom.
     ReadRole => "read_role", Configuration, "read role";
     /// How a user's password stands.
@@ -122,9 +124,23 @@ operations! {
 }
 
 impl Operation {
-    /// Whether it changes the directory, so that it is never repeated blindly.
+    /// It changes something in PingOne.
     pub const fn is_write(self) -> bool {
         matches!(self.group(), RateGroup::DirectoryWrites)
+    }
+
+    /// It needs rights on role assignments rather than on the directory.
+    pub(crate) const fn assigns_roles(self) -> bool {
+        matches!(self, Self::AssignRole | Self::UnassignRole)
+    }
+
+    /// The service that an environment may have switched off.
+    pub(crate) const fn service(self) -> Option<&'static str> {
+        match self {
+            Self::ListDevices | Self::DeleteDevice => Some("MFA"),
+            Self::ListActivities => Some("audit"),
+            _ => None,
+        }
     }
 }
 
@@ -171,5 +187,10 @@ impl RateGroup {
     /// Reads that also share one total: a licence or an address may have one number for all of them.
     pub(crate) const fn is_read(self) -> bool {
         matches!(self, Self::DirectoryReads | Self::RoleAssignments | Self::Configuration)
+    }
+
+    /// Takes from the reads' total. Writes do so without waiting for it: they come first.
+    pub(crate) const fn counts_in_total(self) -> bool {
+        self.is_read() || matches!(self, Self::DirectoryWrites)
     }
 }

@@ -11,7 +11,14 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::client::Client;
 use super::error::{PingOneError, Reason};
+use super::lenient;
 use super::operation::Operation;
+use super::types::SAFE;
+
+/// Pages of one listing: ten times what 50 million users make at 100 a page.
+const PAGES_MAX: u64 = 5_000_000;
+/// Pages without any item, one after the other.
+const EMPTY_MAX: u32 = 1_000;
 
 /// One page was handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +42,10 @@ pub struct Pages<T> {
     seen: HashSet<u64>,
     hasher: RandomState,
     restarted: bool,
+    read: u64,
+    empty: u32,
+    /// The newest token when the listing began.
+    token: Option<u64>,
     item: PhantomData<fn() -> T>,
 }
 
@@ -56,6 +67,9 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             seen: HashSet::new(),
             hasher: RandomState::new(),
             restarted: false,
+            read: 0,
+            empty: 0,
+            token: None,
             item: PhantomData,
         }
     }
@@ -63,25 +77,29 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
     /// Reads the next page and hands out each item while the body is parsed, so that no page exists twice in memory.
     /// `None` after the last page.
     pub async fn next_with(&mut self, mut each: impl FnMut(T) + Send) -> Result<Option<PageInfo>, PingOneError> {
-        let Some(url) = self.next.clone() else { return Ok(None) };
-        if !self.seen.insert(self.hasher.hash_one(url.as_str())) {
-            return Err(self.failed(Reason::Endless, None));
-        }
-        let answer = match self.client.get(self.operation, &self.object, url.clone()).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_cursor_rejected() && url != self.first && !self.restarted => {
-                // Once per listing: the cursor may have expired, or the token changed inside the chain.
-                self.restarted = true;
-                self.seen.clear();
-                self.next = Some(self.first.clone());
-                let restarted = Box::pin(self.next_with(each)).await?;
-                return Ok(restarted.map(|page| PageInfo {
-                    restarted: true,
-                    ..page
-                }));
+        let mut restarted = false;
+        let (url, answer) = loop {
+            let Some(url) = self.next.clone() else { return Ok(None) };
+            if self.read >= PAGES_MAX {
+                return Err(self.failed(Reason::Endless, None));
             }
-            Err(error) => return Err(error),
+            self.seen.insert(self.hasher.hash_one(url.as_str()));
+            self.read += 1;
+            match self.client.get(self.operation, &self.object, url.clone()).await {
+                Ok(answer) => break (url, answer),
+                Err(error) if url != self.first && !self.restarted && self.is_chain_broken(&error) => {
+                    // Once per listing.
+                    (self.restarted, restarted) = (true, true);
+                    self.seen.clear();
+                    self.token = None;
+                    self.next = Some(self.first.clone());
+                }
+                Err(error) => return Err(error),
+            }
         };
+        if url == self.first {
+            self.token = Some(self.client.token_serial());
+        }
         let mut items = 0;
         let mut count = |item| {
             items += 1;
@@ -92,41 +110,65 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             each: &mut count,
             item: PhantomData::<T>,
         };
-        let mut parser = serde_json::Deserializer::from_slice(&answer.body);
+        let Ok(body) = std::str::from_utf8(&answer.body) else {
+            return Err(self.failed(not_text(), answer.request_id));
+        };
+        lenient::take_misfits();
+        let mut parser = serde_json::Deserializer::from_str(body);
         let parsed = seed
             .deserialize(&mut parser)
             .and_then(|next| parser.end().map(|()| next));
+        self.client.note_misfits(self.operation);
         let next = parsed.map_err(|error| self.failed(corrupt(&error), answer.request_id.clone()))?;
+        self.empty = if items == 0 { self.empty + 1 } else { 0 };
+        if next.is_some() && self.empty >= EMPTY_MAX {
+            return Err(self.failed(Reason::Endless, answer.request_id));
+        }
         self.next = match next {
             Some(href) => match self.client.hosts().follow(&href) {
+                Some(url) if self.seen.contains(&self.hasher.hash_one(url.as_str())) => {
+                    return Err(self.failed(Reason::Endless, answer.request_id));
+                }
                 Some(url) => Some(url),
                 None => return Err(self.failed(Reason::ForeignHost, answer.request_id)),
             },
             None => None,
         };
-        Ok(Some(PageInfo {
-            items,
-            restarted: false,
-        }))
+        Ok(Some(PageInfo { items, restarted }))
     }
 
-    /// Every item of every page.
-    pub async fn all(mut self) -> Result<Vec<T>, PingOneError>
+    /// The page's address does not hold any more: the cursor was rejected, or the token changed inside the chain
+    /// (pingone-api.md §2.2).
+    fn is_chain_broken(&self, error: &PingOneError) -> bool {
+        let renewed = self.token.is_some_and(|token| token != self.client.token_serial());
+        error.is_cursor_rejected() || renewed && matches!(error.status(), Some(400 | 401 | 403))
+    }
+
+    /// Every item of every page. What came before a restart is dropped, since it comes again.
+    pub async fn all(self) -> Result<Vec<T>, PingOneError>
     where
         T: Send,
     {
+        self.all_as(|item| item).await
+    }
+
+    /// What `part` takes of every item.
+    pub(crate) async fn all_as<P: Send>(mut self, part: impl Fn(T) -> P + Send + Sync) -> Result<Vec<P>, PingOneError> {
         let mut items = Vec::new();
-        while self.next_with(|item| items.push(item)).await?.is_some() {}
-        Ok(items)
+        loop {
+            let before = items.len();
+            match self.next_with(|item| items.push(part(item))).await? {
+                Some(page) if page.restarted => drop(items.drain(..before)),
+                Some(_) => {}
+                None => return Ok(items),
+            }
+        }
     }
 
     fn failed(&self, reason: Reason, request_id: Option<String>) -> PingOneError {
         PingOneError {
-            operation: self.operation,
-            object: self.object.clone(),
             request_id,
-            reason,
-            retry_after: None,
+            ..PingOneError::new(self.operation, self.object.as_str(), reason)
         }
     }
 }
@@ -146,13 +188,31 @@ pub fn each_item<T: for<'de> Deserialize<'de>>(
         .map(drop)
 }
 
-/// What a body lacks, without its content: serde's texts can quote values.
+/// A body that is no UTF-8. Checked for the whole body at once, which is faster than text by text.
+pub(crate) fn not_text() -> Reason {
+    let what = "the body is not UTF-8".to_owned();
+    Reason::Corrupt { what }
+}
+
+/// What a body lacks, without its content: serde's texts can quote values, so only those are shown that we wrote or
+/// that name a member.
 pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {
     let place = format!("line {} column {}", error.line(), error.column());
     let what = match error.classify() {
         serde_json::error::Category::Eof => format!("the body ends too early ({place})"),
         serde_json::error::Category::Syntax => format!("the body is not JSON ({place})"),
-        _ => format!("a member of the body is missing or has the wrong type ({place})"),
+        _ => {
+            let text = error.to_string();
+            let ours = text.split(SAFE).nth(1).map(str::to_owned);
+            let missing = text
+                .strip_prefix("missing field `")
+                .and_then(|rest| rest.split('`').next());
+            match (ours, missing) {
+                (Some(ours), _) => format!("{ours} ({place})"),
+                (None, Some(member)) => format!("the member {member} is missing ({place})"),
+                (None, None) => format!("a member of the body has the wrong type ({place})"),
+            }
+        }
     };
     Reason::Corrupt { what }
 }

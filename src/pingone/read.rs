@@ -5,9 +5,8 @@ use uuid::Uuid;
 use super::client::Client;
 use super::error::PingOneError;
 use super::operation::Operation;
-use super::page::Pages;
 use super::roles;
-use super::types::{Membership, Role};
+use super::types::Role;
 use crate::error::ErrorClass;
 
 impl Client {
@@ -31,14 +30,5 @@ impl Client {
             }
             outcome => outcome,
         }
-    }
-
-    /// The groups that a user belongs to, directly or not.
-    pub async fn groups_of_user(&self, id: Uuid) -> Result<Vec<Membership>, PingOneError> {
-        let id = id.to_string();
-        let url = self.url(&["users", &id, "memberOfGroups"]);
-        Pages::new(self.clone(), Operation::ListParents, id, "groupMemberships", url)
-            .all()
-            .await
     }
 }

@@ -1,16 +1,21 @@
 //! PingOne's objects as they come over the wire (pingone-api.md §6, §7). Ids are strict, everything else is lenient:
 //! unknown members and values are carried or ignored, null is absent.
 
+mod activity;
+mod admin;
 mod user;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 use uuid::Uuid;
 
 pub use user::{Account, Address, IdentityProvider, LastSignOn, Lifecycle, Name, Photo, User};
 
-use super::lenient::{count, flag, object, text, texts, time};
+pub use activity::{Activity, ActivityParty, ActivityResource};
+pub use admin::{PasswordLength, PasswordPolicy};
+
+use super::lenient::{count, flag, list, object, text, texts, time};
 
 /// A reference to another object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -22,8 +27,29 @@ pub struct Reference {
 
 /// An id: a UUID, or the body is corrupt.
 pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    Uuid::try_parse(&text).map_err(|_| D::Error::custom("an id is not a UUID"))
+    struct Id;
+
+    impl serde::de::Visitor<'_> for Id {
+        type Value = Uuid;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a UUID")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Uuid, E> {
+            Uuid::try_parse(text).map_err(|_| safe("an id is not a UUID"))
+        }
+    }
+
+    deserializer.deserialize_str(Id)
+}
+
+/// Marks a text of ours in an error of the parser. Its own texts can quote values and are never shown.
+pub(crate) const SAFE: char = '\u{1}';
+
+/// An error whose text may be shown.
+pub(crate) fn safe<E: serde::de::Error>(what: impl std::fmt::Display) -> E {
+    E::custom(format_args!("{SAFE}{what}{SAFE}"))
 }
 
 /// An object of which only the id is kept.
@@ -51,6 +77,9 @@ pub struct Environment {
     /// `ACTIVE`, `DELETE_PENDING`, or absent.
     #[serde(default, deserialize_with = "text")]
     pub status: Option<String>,
+    /// The licence that it is on.
+    #[serde(default, deserialize_with = "object")]
+    pub license: Option<Reference>,
     /// The organization that owns it.
     #[serde(default, deserialize_with = "object")]
     pub organization: Option<Reference>,
@@ -262,7 +291,7 @@ pub struct Role {
     #[serde(default, deserialize_with = "scope_types")]
     pub applicable_to: Vec<String>,
     /// Permissions.
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "permissions")]
     pub permissions: Vec<Permission>,
     /// Roles that a holder may assign.
     #[serde(default, deserialize_with = "references")]
@@ -279,12 +308,12 @@ fn scope_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     Ok(texts(deserializer)?.unwrap_or_default())
 }
 
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+fn permissions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Permission>, D::Error> {
+    Ok(list(deserializer)?.unwrap_or_default())
 }
 
 fn references<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Uuid>, D::Error> {
-    let references: Vec<Reference> = list(deserializer)?;
+    let references: Vec<Reference> = list(deserializer)?.unwrap_or_default();
     Ok(references.into_iter().map(|reference| reference.id).collect())
 }
 

@@ -9,19 +9,16 @@ pub mod roles;
 pub mod users;
 
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::client::{Call, Client};
-use super::error::PingOneError;
+use super::error::{PingOneError, RateInfo};
 use super::operation::Operation;
 use super::page::corrupt;
-use super::retry_after;
 
 /// Media type of plain bodies.
 pub const JSON: &str = "application/json";
@@ -113,10 +110,6 @@ pub struct WriteCall {
 
 impl WriteCall {
     /// A call on `path`, segments under the environment.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "ids are small and copied; a reference at every call would only be noise"
-    )]
     pub fn new(operation: Operation, object: impl ToString, method: Method, path: &[&str]) -> Self {
         Self {
             operation,
@@ -143,34 +136,6 @@ impl fmt::Display for WriteCall {
             Some(body) => write!(f, " {} {}", body.content_type(), body.shown()),
             None => Ok(()),
         }
-    }
-}
-
-/// What an answer's rate headers said (connector-model.md §9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateInfo {
-    /// Requests per window.
-    pub limit: i64,
-    /// Left in the window.
-    pub remaining: i64,
-    /// Until the window ends.
-    pub reset_after: Duration,
-}
-
-impl RateInfo {
-    /// From headers that end in `RateLimit-Limit`, `-Remaining` and `-Reset`; PingOne documents none, so mostly `None`.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = |tail: &str| {
-            let found = headers.iter().find(|(name, _)| name.as_str().ends_with(tail));
-            found.and_then(|(_, value)| value.to_str().ok())
-        };
-        Some(Self {
-            limit: value("ratelimit-limit")?.trim().parse().ok()?,
-            remaining: value("ratelimit-remaining")?.trim().parse().ok()?,
-            reset_after: value("ratelimit-reset")
-                .and_then(|text| retry_after::parse(text, jiff::Timestamp::now()))
-                .unwrap_or_default(),
-        })
     }
 }
 
@@ -204,15 +169,10 @@ impl Written {
     }
 
     /// The body. A failure is a write of unknown outcome: it took effect, but not what it made.
-    pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, Box<PingOneError>> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Box::new(PingOneError {
-                operation: call.operation,
-                object: call.object.clone(),
-                request_id: self.request_id.clone(),
-                reason: corrupt(&error),
-                retry_after: None,
-            })
+    pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, PingOneError> {
+        serde_json::from_slice(&self.body).map_err(|error| PingOneError {
+            request_id: self.request_id.clone(),
+            ..PingOneError::new(call.operation, call.object.clone(), corrupt(&error))
         })
     }
 }
@@ -230,7 +190,7 @@ impl Client {
             url: self.url(&path),
             body: call.body.as_ref(),
         };
-        let answer = self.attempt(&request).await?;
+        let answer = self.call(&request).await?;
         Ok(Written {
             status: answer.status,
             body: answer.body,

@@ -1,5 +1,6 @@
 //! The integration binary: one module per scenario.
 
+mod daemon;
 mod docs;
 mod k8s;
 mod one_shot;

@@ -13,8 +13,10 @@ fn api(status: u16, code: &str, detail: Option<&str>) -> PingOneError {
             detail: detail.map(str::to_owned),
             target: None,
             message: "The request could not be completed.".to_owned(),
+            more: Box::default(),
         },
         retry_after: None,
+        told_limit: None,
     }
 }
 

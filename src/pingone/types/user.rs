@@ -83,6 +83,12 @@ pub struct Account {
     /// `OK`, `LOCKED`, or anything new.
     #[serde(default, deserialize_with = "text")]
     pub status: Option<String>,
+    /// When it was locked; absent for automatic lockouts.
+    #[serde(default, deserialize_with = "time")]
+    pub locked_at: Option<Timestamp>,
+    /// When the lock ends.
+    #[serde(default, deserialize_with = "time")]
+    pub unlock_at: Option<Timestamp>,
 }
 
 /// Where a user signs on.
@@ -128,8 +134,14 @@ macro_rules! user {
                 let mut id = None;
                 while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
                     match key.as_ref() {
-                        "id" => id = Some(map.next_value::<StrictId>()?.0),
-                        $($key => user.$member = map.next_value::<lenient::$with<$type>>()?.0,)+
+                        "id" => {
+                            let value = map.next_value::<StrictId>();
+                            id = Some(value.map_err(|error| within("`id` of a user", &error))?.0);
+                        }
+                        $($key => {
+                            let value = map.next_value::<lenient::$with<$type>>();
+                            user.$member = value.map_err(|error| within(concat!("`", $key, "` of a user"), &error))?.0;
+                        })+
                         // Links, and members that only single reads carry.
                         "_links" | "_embedded" | "memberOfGroupIDs" | "memberOfGroupNames" => {
                             map.next_value::<IgnoredAny>()?;
@@ -202,6 +214,15 @@ user! {
     "username" => username: String, AsText;
     /// State of identity verification.
     "verifyStatus" => verify_status: String, AsText;
+}
+
+/// Names the member in which an error happened; the error's own text may quote values.
+fn within<E: serde::de::Error>(member: &str, error: &E) -> E {
+    let broken = error.to_string();
+    if broken.contains(super::SAFE) || broken.starts_with("missing field") {
+        return super::safe(format_args!("{member} has no usable id"));
+    }
+    super::safe(format_args!("{member} cannot be read"))
 }
 
 /// An id of the user itself.

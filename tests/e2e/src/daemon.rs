@@ -239,7 +239,10 @@ impl<'a> Daemon<'a> {
 /// Fails if, since that many entries, a process said something to C1 after another one had said Hello.
 pub fn one_session(seen: &[Seen], since: usize) -> anyhow::Result<()> {
     let mut current: Option<&str> = None;
-    for entry in seen.iter().skip(since).filter(|entry| !entry.host.is_empty()) {
+    // An upload is in the log when it ended; what counts is when things began.
+    let mut begun: Vec<_> = seen.iter().skip(since).filter(|entry| !entry.host.is_empty()).collect();
+    begun.sort_by_key(|entry| entry.begun_ms);
+    for entry in begun {
         if entry.method == "Hello" {
             current = Some(&entry.host);
         }
@@ -248,7 +251,7 @@ pub fn one_session(seen: &[Seen], since: usize) -> anyhow::Result<()> {
             "{} began {} at {} ms while {} had the session",
             entry.host,
             entry.method,
-            entry.at_ms,
+            entry.begun_ms,
             current.unwrap_or_default()
         );
     }
@@ -290,7 +293,7 @@ mod tests {
 
     fn seen(entries: &[(&str, &str)]) -> Vec<Seen> {
         let entry = |(method, host): &(&str, &str)| Seen {
-            at_ms: 0,
+            begun_ms: 0,
             method: (*method).to_owned(),
             host: (*host).to_owned(),
             request: Value::Null,
@@ -311,6 +314,17 @@ mod tests {
         let two = seen(&[("Hello", "a"), ("Hello", "b"), ("GetTask", "b"), ("GetTask", "a")]);
         assert!(one_session(&two, 0).is_err());
         assert!(one_session(&two, 4).is_ok());
+    }
+
+    #[test]
+    fn what_counts_is_when_things_began() {
+        let mut entries = seen(&[("Hello", "b"), ("UploadAsset", "a"), ("GetTask", "b")]);
+        for (entry, begun) in entries.iter_mut().zip([20, 10, 30]) {
+            entry.begun_ms = begun;
+        }
+        assert!(one_session(&entries, 0).is_ok(), "the upload began before the takeover");
+        entries[1].begun_ms = 25;
+        assert!(one_session(&entries, 0).is_err());
     }
 
     #[test]

@@ -26,13 +26,15 @@ pub struct Sandboxes {
     pub ca: String,
     /// The five values by their names, as they are now.
     credentials: Mutex<Vec<(&'static str, String)>>,
+    /// C1's log as far as it was read.
+    seen: tokio::sync::Mutex<Vec<Seen>>,
 }
 
 /// One request that C1 received.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Milliseconds since C1 started.
-    pub at_ms: u64,
+    /// When it began, in milliseconds since C1 started.
+    pub begun_ms: u64,
     /// `Hello`, `GetTask` and so on.
     pub method: String,
     /// Who sent it; empty where the method does not say.
@@ -71,6 +73,7 @@ impl Sandboxes {
         };
         Ok(Self {
             ca,
+            seen: tokio::sync::Mutex::default(),
             credentials: Mutex::new(vec![
                 ("BATON_CLIENT_ID", text(&c1, "/environment/BATON_CLIENT_ID")?),
                 ("BATON_CLIENT_SECRET", text(&c1, "/environment/BATON_CLIENT_SECRET")?),
@@ -144,7 +147,9 @@ impl Sandboxes {
 
     /// Everything C1 received.
     pub async fn seen(&self, world: &World) -> anyhow::Result<Vec<Seen>> {
-        let log: Value = serde_json::from_str(&world.through_service(NAMESPACE, "c1", 8080, "/log").await?)?;
+        let mut all = self.seen.lock().await;
+        let path = format!("/log?since={}", all.len());
+        let log: Value = serde_json::from_str(&world.through_service(NAMESPACE, "c1", 8080, &path).await?)?;
         let entries = log.get("entries").and_then(Value::as_array).context("C1's log")?;
         let seen = entries.iter().map(|entry| {
             let text = |path: &str| {
@@ -155,13 +160,14 @@ impl Sandboxes {
                     .to_owned()
             };
             Seen {
-                at_ms: entry.get("at_ms").and_then(Value::as_u64).unwrap_or(0),
+                begun_ms: entry.get("begun_ms").and_then(Value::as_u64).unwrap_or(0),
                 method: text("/method"),
                 host: text("/request/hostId"),
                 request: entry.get("request").cloned().unwrap_or_default(),
             }
         });
-        Ok(seen.collect())
+        all.extend(seen);
+        Ok(all.clone())
     }
 
     /// How many uploads were complete.
@@ -190,6 +196,11 @@ impl Sandboxes {
             .context("the task's id")
     }
 
+    /// Offers tasks again that a connector took with it.
+    pub async fn requeue(&self, world: &World) -> anyhow::Result<()> {
+        post(world, "c1", "/requeue", &json!({})).await.map(|_| ())
+    }
+
     /// Plans faults at PingOne, in place of earlier ones.
     pub async fn faults(&self, world: &World, faults: &Value) -> anyhow::Result<()> {
         post(world, "pingone", "/sandbox/faults", faults).await.map(|_| ())
@@ -197,15 +208,42 @@ impl Sandboxes {
 
     /// What PingOne counted: `method`, `path`, `status`, `count`.
     pub async fn counts(&self, world: &World) -> anyhow::Result<Vec<Value>> {
+        let counts = self
+            .requests(world)
+            .await?
+            .get("counts")
+            .and_then(Value::as_array)
+            .cloned();
+        Ok(counts.unwrap_or_default())
+    }
+
+    /// How many requests PingOne received with a token of an older secret than the newest.
+    pub async fn with_old_token(&self, world: &World) -> anyhow::Result<u64> {
+        let requests = self.requests(world).await?;
+        let by_secret = requests
+            .get("by_secret")
+            .and_then(Value::as_object)
+            .context("by_secret")?;
+        let mut numbered = Vec::new();
+        for (number, count) in by_secret {
+            numbered.push((number.parse::<u64>()?, count.as_u64().context("a count")?));
+        }
+        let newest = requests
+            .get("secret")
+            .and_then(Value::as_u64)
+            .context("the newest secret")?;
+        Ok(numbered
+            .iter()
+            .filter(|(number, _)| *number < newest)
+            .map(|(_, count)| count)
+            .sum())
+    }
+
+    async fn requests(&self, world: &World) -> anyhow::Result<Value> {
         let text = world
             .through_service(NAMESPACE, "pingone", 8080, "/sandbox/requests")
             .await?;
-        let requests: Value = serde_json::from_str(&text)?;
-        Ok(requests
-            .get("counts")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default())
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Forgets the counts.

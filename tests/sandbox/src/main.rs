@@ -14,6 +14,8 @@ const PINGONE_HELP: &str = r#"The sandbox's own paths on the API listener:
   GET  /sandbox/state?full=true   every row of the true state as JSON lines
   POST /sandbox/faults            replace the planned faults by a JSON array
   POST /sandbox/tokens/expire     make every token unknown
+  POST /sandbox/secret            {"keep_old":true}: a new secret of the worker, the old one beside it
+  POST /sandbox/secret/retire     refuse older secrets and tokens made with them
 
 A fault: {"method":"GET","path":"*/users","query":"limit","nth":3,"times":1,"action":{"status":{"status":503,"retry_after":"2"}}}
 times 0 means all from the n-th on. Actions: status{status,retry_after,body:platform|html|empty|gateway},

@@ -33,6 +33,7 @@ mod plan;
 mod populate;
 mod rolebook;
 mod route;
+mod secrets;
 mod server;
 mod state;
 #[cfg(test)]

@@ -55,16 +55,30 @@ async fn by(world: &World, case: &str, values: &Value, key: &str, limit: Duratio
     };
     let took = rotate(&daemon, key, &secret, limit).await?;
     world.time(&format!("Secret to new credentials ({case})"), took, limit)?;
-    world.sandboxes.retire(world).await?;
+    // The old secret is still good: whoever used it would not be refused, only counted.
     world.sandboxes.forget(world).await?;
     daemon.sync(SYNC).await?;
-    ensure!(refused(world).await? == 0, "requests with the old token after the swap");
+    ensure!(
+        old_tokens(world).await? == 0,
+        "requests with the old token after the swap"
+    );
+    world.sandboxes.retire(world).await?;
+    daemon.sync(SYNC).await?;
+    ensure!(
+        refused(world).await? == 0,
+        "requests were refused after the old secret ended"
+    );
     ensure!(
         daemon.metric(&["credentials_reloads_total", "ok"]).await? >= 1.0,
         "the metric does not count the reload"
     );
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
+}
+
+/// Requests that PingOne received with a token of an older secret.
+async fn old_tokens(world: &World) -> anyhow::Result<u64> {
+    world.sandboxes.with_old_token(world).await
 }
 
 /// Requests that PingOne answered 401.
@@ -149,11 +163,22 @@ pub async fn during_a_sync(world: &World) -> anyhow::Result<Outcome> {
     begun(world, "GET", "/populations").await?;
     let secret = world.sandboxes.rotate_pingone(world).await?;
     rotate(&daemon, PINGONE, &secret, WATCH).await?;
+    // A request counts when it arrives, so those in flight are in this number already.
+    let before = old_tokens(world).await?;
     world.sandboxes.retire(world).await?;
-    world.sandboxes.forget(world).await?;
     daemon.wait_upload(uploads, SYNC).await?;
     finished(world, &task, SYNC).await?;
-    ensure!(refused(world).await? == 0, "requests with the old token after the swap");
+    let after = old_tokens(world).await?;
+    ensure!(before > 0, "the sync had no request before the swap");
+    ensure!(
+        after == before,
+        "{} requests with the old token after the swap",
+        after - before
+    );
+    ensure!(
+        refused(world).await? == 0,
+        "requests were refused after the old secret ended"
+    );
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
 }

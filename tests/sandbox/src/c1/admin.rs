@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State as Shared;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/faults", routing::post(faults))
         .route("/log", routing::get(log))
         .route("/violations", routing::get(violations))
+        .route("/requeue", routing::post(requeue))
+        .route("/identity", routing::post(identity))
+        .route("/identity/retire", routing::post(retire))
         .with_state(server)
 }
 
@@ -60,10 +63,19 @@ async fn faults(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) ->
     Ok(Json(json!({})))
 }
 
-async fn log(Shared(server): Shared<Arc<Server>>) -> Answer {
+/// Which part of the log is wanted.
+#[derive(serde::Deserialize)]
+struct Part {
+    /// How many entries to leave out, the oldest first.
+    #[serde(default)]
+    since: usize,
+}
+
+async fn log(Shared(server): Shared<Arc<Server>>, Query(part): Query<Part>) -> Answer {
     let entries = server
         .log()
         .iter()
+        .skip(part.since)
         .map(entry)
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(bad)?;
@@ -76,6 +88,25 @@ async fn violations(Shared(server): Shared<Arc<Server>>) -> Json<Value> {
     Json(json!(server.violations()))
 }
 
+/// Offers tasks again whose connector is gone.
+async fn requeue(Shared(server): Shared<Arc<Server>>) -> Json<Value> {
+    server.requeue_unfinished();
+    Json(json!({}))
+}
+
+/// `{"keep_old": true}`: a new secret, with the old one beside it until it is retired.
+async fn identity(Shared(server): Shared<Arc<Server>>, Json(body): Json<Value>) -> Answer {
+    let keep_old = body.get("keep_old").and_then(Value::as_bool).unwrap_or(false);
+    let secret = server.replace_secret(keep_old).map_err(bad)?;
+    Ok(Json(json!({"client_secret": secret})))
+}
+
+/// Ends older secrets and their tokens.
+async fn retire(Shared(server): Shared<Arc<Server>>) -> Json<Value> {
+    server.retire_secrets();
+    Json(json!({}))
+}
+
 fn entry(entry: &Entry) -> anyhow::Result<Value> {
     let request = match &entry.received {
         Received::Connection(alpn) => json!({"alpn": alpn}),
@@ -86,13 +117,19 @@ fn entry(entry: &Entry) -> anyhow::Result<Value> {
         Received::Heartbeat(request) => to_json(&format!("{PACKAGE}HeartbeatRequest"), request)?,
         Received::Finish(request) => to_json(&format!("{PACKAGE}FinishTaskRequest"), request)?,
         Received::Upload(upload) => json!({
+            "hostId": upload.host_id,
             "taskId": upload.task_id,
             "chunks": upload.chunks.len(),
             "bytes": upload.chunks.iter().sum::<usize>(),
             "file": upload.file,
         }),
     };
+    let begun = match &entry.received {
+        Received::Upload(upload) => upload.begun,
+        _ => entry.at,
+    };
     Ok(json!({
+        "begun_ms": u64::try_from(begun.as_millis())?,
         "at_ms": u64::try_from(entry.at.as_millis())?,
         "connection": entry.connection,
         "method": entry.received.name(),

@@ -74,6 +74,8 @@ pub struct TokenRequest {
 /// An upload stream.
 #[derive(Debug, Clone)]
 pub struct Upload {
+    /// When the stream was opened, since the start; its entry is made when it ends.
+    pub begun: Duration,
     /// From the metadata message.
     pub host_id: String,
     /// From the metadata message.

@@ -48,6 +48,8 @@ pub struct Options {
     pub identity: Identity,
     /// Where it listens; `None`: only streams that are handed in with [`super::Server::dial`].
     pub listen: Option<std::net::SocketAddr>,
+    /// Files of a certificate chain and its key, PEM; `None`: both are made, and their authority with them.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Where uploads are kept.
     pub upload_dir: PathBuf,
     /// Lifetime of tokens in seconds.
@@ -66,6 +68,7 @@ impl Options {
         Self {
             identity,
             listen: None,
+            certificate: None,
             upload_dir,
             token_lifetime: 3600,
             idle_poll: Duration::from_secs(10),

@@ -27,9 +27,15 @@ pub struct Program {
     /// The connector that may sign in; its secret is made up and printed.
     #[arg(long, default_value = "sandbox@acme.conductor.one/baton")]
     client_id: String,
-    /// Where the certificate authority is written.
-    #[arg(long)]
-    ca_file: PathBuf,
+    /// Where the authority of a made-up certificate is written.
+    #[arg(long, required_unless_present = "tls_cert", conflicts_with = "tls_cert")]
+    ca_file: Option<PathBuf>,
+    /// Certificate chain, PEM, in place of a made-up one.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Where uploads are kept.
     #[arg(long)]
     upload_dir: PathBuf,
@@ -56,9 +62,12 @@ impl Program {
         options.listen = Some(self.listen);
         options.idle_poll = Duration::from_millis(self.idle_poll_ms);
         options.slots = self.slots;
+        options.certificate = self.tls_cert.zip(self.tls_key);
         let identity = options.identity.clone();
         let server = Arc::new(server::start(options).await?);
-        std::fs::write(&self.ca_file, server.ca_pem())?;
+        if let Some(file) = &self.ca_file {
+            std::fs::write(file, server.ca_pem())?;
+        }
         let listener = TcpListener::bind(self.admin).await?;
         let address = server.address().context("no address")?;
         let line = json!({

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::ids::ksuid;
 use super::listener::{self, Connections};
 use super::log::{Entry, Received, Upload};
-use super::options::Options;
+use super::options::{Identity, Options};
 use super::proto::baton as pb;
 use super::proto::baton::task::TaskType;
 use super::script::{Rpc, Step, TokenStep};
@@ -40,7 +40,10 @@ pub struct Server {
 /// Starts a stand-in. Must be called inside a runtime.
 pub async fn start(options: Options) -> anyhow::Result<Server> {
     std::fs::create_dir_all(&options.upload_dir)?;
-    let tls = tls::make(options.identity.audience())?;
+    let tls = match &options.certificate {
+        None => tls::make(options.identity.audience())?,
+        Some((certificate, key)) => tls::read(certificate, key)?,
+    };
     let listener = match options.listen {
         Some(address) => Some(TcpListener::bind(address).await.context("listen")?),
         None => None,
@@ -147,6 +150,23 @@ impl Server {
     /// No token that was issued so far is good any more.
     pub fn revoke_tokens(&self) {
         self.state.lock().tokens.clear();
+    }
+
+    /// A new secret of the connector, beside the old one; `keep_old` false ends the old one and its tokens at once.
+    pub fn replace_secret(&self, keep_old: bool) -> anyhow::Result<String> {
+        let mut seed = [0u8; 32];
+        aws_lc_rs::rand::fill(&mut seed).context("no random bytes")?;
+        let identity = Identity::from_seed(&self.state.options.identity.client_id, seed)?;
+        self.state.add_key(identity.public_key);
+        if !keep_old {
+            self.state.retire_keys();
+        }
+        Ok(identity.client_secret)
+    }
+
+    /// From now on only the newest secret is good, and only tokens that were got with it.
+    pub fn retire_secrets(&self) {
+        self.state.retire_keys();
     }
 
     /// Ends all connections; while `down`, new ones are closed at once.

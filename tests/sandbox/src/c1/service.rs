@@ -65,7 +65,7 @@ impl BatonService {
             .lock()
             .tokens
             .get(token)
-            .is_some_and(|expires| *expires > Instant::now());
+            .is_some_and(|live| live.expires > Instant::now());
         if live {
             Ok(())
         } else {

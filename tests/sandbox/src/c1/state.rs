@@ -33,14 +33,23 @@ pub(super) struct Inside {
     pub(super) out: BTreeMap<String, Out>,
     steps: HashMap<Rpc, VecDeque<Step>>,
     pub(super) token_steps: VecDeque<TokenStep>,
-    /// Live tokens and when they expire.
-    pub(super) tokens: HashMap<String, Instant>,
+    /// Live tokens.
+    pub(super) tokens: HashMap<String, Live>,
+    /// Keys that assertions are checked with, the newest last. Empty: the one of the options.
+    keys: Vec<Vec<u8>>,
     pub(super) nonces: HashSet<String>,
     pub(super) greeted: bool,
     issued: u64,
     /// Planted faults: what the log shows instead of what came, and how much slower the log's clock runs.
     pub(super) tamper: Option<Tamper>,
     pub(super) clock_factor: Option<f64>,
+}
+
+/// A token that was issued.
+pub(super) struct Live {
+    pub(super) expires: Instant,
+    /// The key that its assertion was signed with.
+    key: Vec<u8>,
 }
 
 pub(super) type Tamper = Arc<dyn Fn(Received) -> Vec<Received> + Send + Sync>;
@@ -67,10 +76,15 @@ impl State {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn record(&self, connection: u64, metadata: &BTreeMap<String, String>, received: Received) {
+    /// Time since the start, by the log's clock.
+    pub(super) fn elapsed(&self) -> Duration {
         let at = self.started.elapsed();
+        self.lock().clock_factor.map_or(at, |factor| at.mul_f64(factor))
+    }
+
+    pub(super) fn record(&self, connection: u64, metadata: &BTreeMap<String, String>, received: Received) {
+        let at = self.elapsed();
         let mut inside = self.lock();
-        let at = inside.clock_factor.map_or(at, |factor| at.mul_f64(factor));
         let shown = match &inside.tamper {
             None => vec![received],
             Some(tamper) => tamper(received),
@@ -111,7 +125,7 @@ impl State {
             .unwrap_or(Step::Normal)
     }
 
-    pub(super) fn issue_token(&self, lifetime: i64) -> String {
+    pub(super) fn issue_token(&self, lifetime: i64, key: Vec<u8>) -> String {
         let mut inside = self.lock();
         inside.issued = inside.issued.saturating_add(1);
         let token = format!("sandbox-token-{}", inside.issued);
@@ -119,8 +133,32 @@ impl State {
         // A token without a lifetime is good for the one call it is fetched for.
         let good_for = lifetime.max(Duration::from_secs(1));
         let expires = Instant::now().checked_add(good_for).unwrap_or_else(Instant::now);
-        inside.tokens.insert(token.clone(), expires);
+        inside.tokens.insert(token.clone(), Live { expires, key });
         token
+    }
+
+    /// The keys that assertions may be signed with, the newest last.
+    pub(super) fn keys(&self) -> Vec<Vec<u8>> {
+        let inside = self.lock();
+        if inside.keys.is_empty() {
+            return vec![self.options.identity.public_key.clone()];
+        }
+        inside.keys.clone()
+    }
+
+    /// Takes assertions of this key too from now on.
+    pub(super) fn add_key(&self, key: Vec<u8>) {
+        let mut keys = self.keys();
+        keys.push(key);
+        self.lock().keys = keys;
+    }
+
+    /// From now on only the newest key is good, and only tokens that it was used for.
+    pub(super) fn retire_keys(&self) {
+        let newest = self.keys().pop().unwrap_or_default();
+        let mut inside = self.lock();
+        inside.tokens.retain(|_, live| live.key == newest);
+        inside.keys = vec![newest];
     }
 
     /// Tasks that are out and not finished. Hello tasks end with their Hello.

@@ -44,17 +44,19 @@ async fn token(
     let checked = check(&state, &headers, &mut request);
     let (status, body) = match (checked, &step) {
         (Err(reason), _) => {
-            state.violation(format!("Token: {reason}"));
+            if let Refused::Broken(reason) = reason {
+                state.violation(format!("Token: {reason}"));
+            }
             (401, "{\"error\":\"invalid_client\"}".to_owned())
         }
-        (Ok(()), Some(TokenStep::Status(status))) => (*status, String::new()),
-        (Ok(()), Some(TokenStep::Body(body))) => (200, body.clone()),
-        (Ok(()), step) => {
+        (Ok(_), Some(TokenStep::Status(status))) => (*status, String::new()),
+        (Ok(_), Some(TokenStep::Body(body))) => (200, body.clone()),
+        (Ok(key), step) => {
             let lifetime = match step {
                 Some(TokenStep::Lifetime(lifetime)) => *lifetime,
                 _ => state.options.token_lifetime,
             };
-            let token = state.issue_token(lifetime);
+            let token = state.issue_token(lifetime, key);
             (
                 200,
                 format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{lifetime}}}"#),
@@ -110,16 +112,31 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn check(state: &State, headers: &HeaderMap, request: &mut TokenRequest) -> Result<(), String> {
+/// Why there is no token.
+enum Refused {
+    /// A rule of the protocol was broken.
+    Broken(String),
+    /// Everything in its place, but signed with a key that is not this connector's.
+    Stranger,
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self::Broken(reason)
+    }
+}
+
+/// The key that the assertion is signed with, if all is well.
+fn check(state: &State, headers: &HeaderMap, request: &mut TokenRequest) -> Result<Vec<u8>, Refused> {
     if text(headers, header::CONTENT_TYPE) != "application/x-www-form-urlencoded" {
-        return Err("content type".to_owned());
+        return Err("content type".to_owned().into());
     }
     if request.user_agent.is_empty() || headers.contains_key("dpop") {
-        return Err("headers".to_owned());
+        return Err("headers".to_owned().into());
     }
     let names: Vec<_> = request.form.iter().map(|(name, _)| name.as_str()).collect();
     if names != ["client_assertion", "client_assertion_type", "client_id", "grant_type"] {
-        return Err(format!("form fields {names:?}"));
+        return Err(format!("form fields {names:?}").into());
     }
     let value = |name: &str| {
         request
@@ -135,26 +152,31 @@ fn check(state: &State, headers: &HeaderMap, request: &mut TokenRequest) -> Resu
         ("client_id", identity.client_id.as_str()),
     ] {
         if value(name).as_deref() != Some(wanted) {
-            return Err(name.to_owned());
+            return Err(name.to_owned().into());
         }
     }
     let assertion = value("client_assertion").unwrap_or_default();
-    let [header, claims] = verified(&assertion, &identity.public_key)?;
+    let ([header, claims], key) = verified(&assertion, &state.keys())?;
     request.header.clone_from(&header);
     request.claims.clone_from(&claims);
     check_header(state, &header)?;
-    check_claims(&claims, &identity.client_id, identity.audience())
+    check_claims(&claims, &identity.client_id, identity.audience())?;
+    key.ok_or(Refused::Stranger)
 }
 
-fn verified(assertion: &str, key: &[u8]) -> Result<[String; 2], String> {
+/// Header and claims of the assertion, and which of the keys it is signed with.
+fn verified(assertion: &str, keys: &[Vec<u8>]) -> Result<([String; 2], Option<Vec<u8>>), String> {
     let (signed, signature) = assertion.rsplit_once('.').ok_or("assertion is no JWS")?;
     let (header, claims) = signed.split_once('.').ok_or("assertion is no JWS")?;
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| "base64".to_owned());
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(signed.as_bytes(), &decode(signature)?)
-        .map_err(|_| "the signature is wrong".to_owned())?;
+    let signature = decode(signature)?;
+    let fits = |key: &&Vec<u8>| {
+        let key = UnparsedPublicKey::new(&ED25519, key.as_slice());
+        key.verify(signed.as_bytes(), &signature).is_ok()
+    };
     let utf8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned());
-    Ok([utf8(decode(header)?)?, utf8(decode(claims)?)?])
+    let parts = [utf8(decode(header)?)?, utf8(decode(claims)?)?];
+    Ok((parts, keys.iter().find(fits).cloned()))
 }
 
 /// Members in their order and no others; a nonce that was not used before.
@@ -196,4 +218,37 @@ fn check_claims(text: &str, client_id: &str, audience: &str) -> Result<(), Strin
         return Err("times of the claims".to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::{Identity, Options};
+    use super::*;
+    use aws_lc_rs::signature::Ed25519KeyPair;
+
+    const CLIENT: &str = "tests@acme.example/baton";
+
+    fn signed(seed: [u8; 32]) -> String {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("{}"));
+        let signature = URL_SAFE_NO_PAD.encode(pair.sign(text.as_bytes()));
+        format!("{text}.{signature}")
+    }
+
+    #[test]
+    fn an_old_key_is_good_until_it_is_retired_and_its_tokens_with_it() {
+        let first = Identity::from_seed(CLIENT, [1; 32]).unwrap();
+        let second = Identity::from_seed(CLIENT, [2; 32]).unwrap();
+        let state = State::new(Options::new(first.clone(), std::path::PathBuf::new()));
+        let key = |seed| verified(&signed(seed), &state.keys()).unwrap().1;
+        assert_eq!(key([1; 32]), Some(first.public_key.clone()));
+        assert_eq!(key([2; 32]), None);
+        state.add_key(second.public_key.clone());
+        let tokens = [[1; 32], [2; 32]].map(|seed| state.issue_token(3600, key(seed).unwrap()));
+        state.retire_keys();
+        assert_eq!(key([1; 32]), None);
+        assert_eq!(key([2; 32]), Some(second.public_key));
+        let live = tokens.map(|token| state.lock().tokens.contains_key(&token));
+        assert_eq!(live, [false, true]);
+    }
 }

@@ -31,6 +31,7 @@ pub(super) async fn receive(
     let call = service.open(Rpc::UploadAsset, &request)?;
     let mut receiving = Receiving {
         upload: Upload {
+            begun: service.0.elapsed(),
             host_id: String::new(),
             task_id: String::new(),
             chunks: Vec::new(),

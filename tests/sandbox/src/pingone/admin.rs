@@ -1,5 +1,6 @@
 //! The sandbox's own paths on the API listener: `GET /sandbox/requests`, `POST /sandbox/requests/reset`, `GET /sandbox/state`
-//! (with `?full=true` every row of the true state as JSON lines), `POST /sandbox/faults`, `POST /sandbox/tokens/expire`.
+//! (with `?full=true` every row of the true state as JSON lines), `POST /sandbox/faults`, `POST /sandbox/tokens/expire`, `POST /sandbox/secret` and
+//! `POST /sandbox/secret/retire`.
 
 use super::answer::Answer;
 use super::body::AnswerBody;
@@ -8,6 +9,14 @@ use super::http::Shared;
 use super::state;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
+
+/// Body of `POST /sandbox/secret`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replace {
+    #[serde(default)]
+    keep_old: bool,
+}
 
 /// Answers a call to the sandbox itself.
 pub(crate) fn answer(
@@ -19,9 +28,15 @@ pub(crate) fn answer(
 ) -> Response<AnswerBody> {
     let get = *method == Method::GET;
     let answer = match path {
-        "/sandbox/requests" if get => {
-            serde_json::to_value(shared.ledger.read()).map_or_else(|error| failed(&error), |v| Answer::json(200, &v))
-        }
+        "/sandbox/requests" if get => match serde_json::to_value(shared.ledger.read()) {
+            Ok(mut counted) => {
+                if let Some(counted) = counted.as_object_mut() {
+                    counted.insert("secret".to_owned(), shared.secret_number().into());
+                }
+                Answer::json(200, &counted)
+            }
+            Err(error) => failed(&error),
+        },
         "/sandbox/requests/reset" if !get => {
             shared.ledger.reset();
             Answer::empty(204)
@@ -41,6 +56,17 @@ pub(crate) fn answer(
         },
         "/sandbox/tokens/expire" if !get => {
             shared.tokens.expire_all();
+            Answer::empty(204)
+        }
+        "/sandbox/secret" if !get => match serde_json::from_slice::<Replace>(body) {
+            Ok(replace) => Answer::json(
+                200,
+                &serde_json::json!({"client_secret": shared.replace_secret(replace.keep_old)}),
+            ),
+            Err(error) => Answer::typed(400, "text/plain", error.to_string()),
+        },
+        "/sandbox/secret/retire" if !get => {
+            shared.retire_secrets();
             Answer::empty(204)
         }
         _ => Answer::typed(404, "text/plain", "the sandbox has no such path"),

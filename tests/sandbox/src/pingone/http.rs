@@ -12,7 +12,7 @@ use super::limits::{Bucket, Buckets};
 use super::options::{GatewayText, RetryAfter};
 use super::paging::{Query, percent_decode};
 use super::route::{self, Route};
-use super::token::{Asked, Tokens};
+use super::token::{Asked, Token, Tokens};
 use super::world::World;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -106,6 +106,8 @@ impl Shared {
                 .into_owned(),
         });
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        // What counts is whether the token was good on arrival, however slow the answer is.
+        let token = self.token_of(side, &request);
         self.wait(serial, due.as_ref()).await;
         let method = request.parts.method.as_str();
         if matches!(due, Some(FaultAction::Hang)) {
@@ -113,7 +115,7 @@ impl Shared {
             return std::future::pending().await;
         }
         let correlation = self.ids.encode(Kind::Correlation, serial);
-        let answer = self.decide(side, &request, route.as_ref(), due.as_ref(), correlation);
+        let answer = self.decide(side, &request, route.as_ref(), token, due.as_ref(), correlation);
         self.ledger.rows(answer.rows);
         let finished = self.finish(answer, due, correlation, &request.parts.headers);
         drop(working);
@@ -125,6 +127,18 @@ impl Shared {
             Err(Lost::Hang) => std::future::pending().await,
             Err(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         }
+    }
+
+    /// The token of a request to the API, if it is a known one.
+    fn token_of(&self, side: Side, request: &Received) -> Option<super::token::Token> {
+        if side == Side::Auth {
+            return None;
+        }
+        let token = self
+            .tokens
+            .known(text(&request.parts.headers, &header::AUTHORIZATION))?;
+        self.count_secret(&token);
+        Some(token)
     }
 
     async fn wait(&self, serial: u64, due: Option<&FaultAction>) {
@@ -147,6 +161,7 @@ impl Shared {
         side: Side,
         request: &Received,
         route: Option<&Route>,
+        token: Option<Token>,
         due: Option<&FaultAction>,
         correlation: Uuid,
     ) -> Answer {
@@ -157,7 +172,7 @@ impl Shared {
                 Side::Auth => self.token(request),
                 Side::Api => match route {
                     None => Ok(self.gateway()),
-                    Some(route) => self.api(request, route, due, correlation),
+                    Some(route) => self.api(request, route, token, due, correlation),
                 },
             },
         };
@@ -290,12 +305,16 @@ impl Shared {
         Err(refusal)
     }
 
-    fn api(&self, request: &Received, route: &Route, due: Option<&FaultAction>, correlation: Uuid) -> Outcome {
+    fn api(
+        &self,
+        request: &Received,
+        route: &Route,
+        token: Option<Token>,
+        due: Option<&FaultAction>,
+        correlation: Uuid,
+    ) -> Outcome {
         let parts = &request.parts;
-        let token = self
-            .tokens
-            .known(text(&parts.headers, &header::AUTHORIZATION))
-            .ok_or_else(Refusal::token)?;
+        let token = token.ok_or_else(Refusal::token)?;
         self.limit(
             route
                 .target

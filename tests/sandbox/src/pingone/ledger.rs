@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
@@ -25,6 +25,8 @@ pub struct Count {
 pub struct Requests {
     /// By method, path and status, sorted
     pub counts: Vec<Count>,
+    /// Requests of the API with a token of the worker's, by the number of the secret that the token was made with
+    pub by_secret: BTreeMap<u64, u64>,
     /// Requests of the API and of the token listener together
     pub total: u64,
     /// Of these, 429
@@ -71,6 +73,7 @@ impl Requests {
 #[derive(Debug, Default)]
 struct Table {
     counts: HashMap<(Cow<'static, str>, Cow<'static, str>, u16), u64>,
+    by_secret: BTreeMap<u64, u64>,
     first: Option<Instant>,
     last: Option<Instant>,
     smallest_gap_us: Option<u64>,
@@ -119,6 +122,11 @@ impl Ledger {
             let gap = u64::try_from(now.duration_since(last).as_micros()).unwrap_or(u64::MAX);
             table.smallest_gap_us = Some(table.smallest_gap_us.map_or(gap, |known| known.min(gap)));
         }
+    }
+
+    pub(crate) fn secret(&self, number: u64) {
+        let mut table = self.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *table.by_secret.entry(number).or_insert(0) += 1;
     }
 
     pub(crate) fn answered(&self, method: &str, shape: Cow<'static, str>, status: u16, bytes: usize) {
@@ -171,6 +179,7 @@ impl Ledger {
             most_in_flight: self.most_in_flight.load(Ordering::Relaxed),
             smallest_gap_us: table.smallest_gap_us,
             seconds,
+            by_secret: table.by_secret.clone(),
             counts,
         }
     }

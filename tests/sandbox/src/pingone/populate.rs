@@ -266,6 +266,8 @@ impl World {
             enabled: true,
             method: self.options.auth.auth_method,
             secret,
+            former: Vec::new(),
+            replaced: 0,
             assignments: Vec::new(),
         };
         let mut own = worker(0, self.environment, "Governance connector", secret(0));

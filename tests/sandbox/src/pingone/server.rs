@@ -179,6 +179,16 @@ impl Server {
         self.shared.tokens.expire_all();
     }
 
+    /// Gives the worker a new secret; the text of it. Without `keep_old` older ones end at once.
+    pub fn replace_secret(&self, keep_old: bool) -> String {
+        self.shared.replace_secret(keep_old)
+    }
+
+    /// From now on only the newest secret is taken, and only tokens made with it.
+    pub fn retire_secrets(&self) {
+        self.shared.retire_secrets();
+    }
+
     /// The true state, to compare with.
     pub fn directory(&self) -> Truth {
         Truth {

@@ -28,6 +28,8 @@ pub(crate) struct Token {
     /// Number of the application
     pub(crate) worker: usize,
     expires: Instant,
+    /// Number of the secret that it was made with
+    pub(crate) secret: u64,
     /// Tells tokens apart
     pub(crate) key: u64,
 }
@@ -57,6 +59,14 @@ impl Tokens {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clear();
+    }
+
+    /// Ends the tokens of an application that were made with an older secret than this.
+    pub(crate) fn end_older(&self, worker: usize, secret: u64) {
+        self.given
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .retain(|_, token| token.worker != worker || token.secret >= secret);
     }
 
     /// Answers a token request; the platform's 404 for an environment that is not here (2.3, G).
@@ -118,7 +128,7 @@ impl Tokens {
             (None, Some((id, secret))) => (AuthMethod::Post, id.to_owned(), secret.to_owned()),
             (None, None) => return Err(oauth(401, "invalid_client", "Request denied: Missing credentials")),
         };
-        let worker = client(world, environment, method, &id, &secret)?;
+        let (worker, secret) = client(world, environment, method, &id, &secret)?;
         if field("scope").is_some_and(|scope| !scope.is_empty()) {
             return Err(oauth(
                 400,
@@ -126,11 +136,11 @@ impl Tokens {
                 "May not request scopes for multiple resources",
             ));
         }
-        Ok(self.issue(world, worker, environment))
+        Ok(self.issue(world, worker, secret, environment))
     }
 
     /// 200 with a new token (2.2: members D, claims G).
-    fn issue(&self, world: &World, worker: usize, environment: Uuid) -> Answer {
+    fn issue(&self, world: &World, worker: usize, secret: u64, environment: Uuid) -> Answer {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let auth = &world.options.auth;
         let seconds = world.clock.unix_ms() / 1000;
@@ -153,6 +163,7 @@ impl Tokens {
         let token = Token {
             worker,
             expires,
+            secret,
             key: hash_text(&text),
         };
         self.given
@@ -185,8 +196,14 @@ fn environment_of(options: &Options, asked: &Asked<'_>) -> Result<Option<Uuid>, 
     id.map(Some).ok_or_else(Refusal::missing)
 }
 
-/// The application, if credentials, method and state fit (point 2 and 3; other causes than the method G).
-fn client(world: &World, environment: Uuid, method: AuthMethod, id: &str, secret: &str) -> Result<usize, Answer> {
+/// The application and the number of its secret, if credentials, method and state fit (point 2 and 3; other causes than the method G).
+fn client(
+    world: &World,
+    environment: Uuid,
+    method: AuthMethod,
+    id: &str,
+    secret: &str,
+) -> Result<(usize, u64), Answer> {
     let refused = |text: &str| oauth(401, "invalid_client", text);
     let here = |found: &Application| found.environment == environment && found.id.to_string() == id;
     let Some(number) = world.applications.iter().position(here) else {
@@ -198,10 +215,10 @@ fn client(world: &World, environment: Uuid, method: AuthMethod, id: &str, secret
     if found.method != method {
         return Err(refused("Request denied: Unsupported authentication method"));
     }
-    if found.secret != secret || !found.enabled {
-        return Err(refused("Request denied: Invalid client credentials"));
+    match found.secret_number(secret) {
+        Some(secret) if found.enabled => Ok((number, secret)),
+        _ => Err(refused("Request denied: Invalid client credentials")),
     }
-    Ok(number)
 }
 
 /// An error in the form of RFC 6749 (2.3).

@@ -157,6 +157,10 @@ pub(crate) struct Application {
     pub(crate) enabled: bool,
     pub(crate) method: super::options::AuthMethod,
     pub(crate) secret: String,
+    /// Older secrets that are still taken, with their numbers
+    pub(crate) former: Vec<(u64, String)>,
+    /// How often the secret was replaced: the number of the current one
+    pub(crate) replaced: u64,
     pub(crate) assignments: Vec<Assignment>,
 }
 

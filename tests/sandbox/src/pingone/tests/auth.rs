@@ -379,3 +379,50 @@ async fn point_01_scope_may_be_empty_and_the_size_of_a_token_is_a_knob() {
     assert_eq!(body["scope"], "");
     assert!((1990..2010).contains(&body["access_token"].as_str().unwrap().len()));
 }
+
+#[tokio::test]
+async fn a_replaced_secret_goes_on_until_it_is_retired_and_its_tokens_with_it() {
+    let bench = Bench::new(small().build(), |_| {}).await;
+    let (id, old) = (bench.server.client_id().to_string(), bench.server.client_secret());
+    let path = format!("/{}/as/token", bench.server.environment_id());
+    let token = async |secret: &str| {
+        let said = ask(&bench.server, &path, Some((&id, secret)), &[GRANT]).await;
+        said.1["access_token"].as_str().map(str::to_owned)
+    };
+    let users = async |token: &str| {
+        let request = bench.http.get(bench.env("/users")).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let new = bench.server.replace_secret(true);
+    assert_ne!(new, old);
+    let (by_old, by_new) = (token(&old).await.unwrap(), token(&new).await.unwrap());
+    for token in [&bench.token, &by_old, &by_new] {
+        assert_eq!(users(token).await, 200);
+    }
+    assert_eq!(bench.server.requests().by_secret, [(0, 2), (1, 1)].into());
+    bench.server.retire_secrets();
+    assert_eq!(token(&old).await, None);
+    assert_eq!(
+        (users(&bench.token).await, users(&by_old).await, users(&by_new).await),
+        (401, 401, 200)
+    );
+    bench.server.replace_secret(false);
+    assert_eq!((token(&new).await, users(&by_new).await), (None, 401));
+}
+
+#[tokio::test]
+async fn a_request_that_came_with_a_good_token_ends_well_however_slow_it_is() {
+    let bench = Bench::new(small().build(), |_| {}).await;
+    let fault = json!([{"method": "GET", "path": "*/users", "times": 0, "action": {"slow": 300}}]);
+    bench.server.set_faults(serde_json::from_value(fault).unwrap());
+    let slow = bench.get("/users");
+    let replaced = async {
+        while bench.server.requests().by_secret.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        bench.server.replace_secret(false);
+    };
+    let (said, ()) = tokio::join!(slow, replaced);
+    assert_eq!(said.0, 200);
+    assert_eq!(bench.get("/users").await.0, 401);
+}

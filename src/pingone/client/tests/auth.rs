@@ -1,0 +1,125 @@
+use futures_util::future::join_all;
+use sandbox::pingone::{AuthMethod, Fault, FaultAction};
+
+use super::*;
+use crate::error::ErrorClass;
+use crate::pingone::{GrpcCode, Reason};
+
+#[tokio::test]
+async fn many_callers_share_one_token() {
+    let pair = pair(|_| {}).await;
+    let found = join_all((0..40).map(|_| pair.client.environment())).await;
+    assert!(found.iter().all(Result::is_ok));
+    assert_eq!(pair.token_requests(), 1);
+    assert_eq!(pair.client.stats().by_operation().get("token"), Some(&1));
+}
+
+#[tokio::test]
+async fn callers_that_waited_share_the_failure_of_a_refused_secret() {
+    let pair = pair(|_| {}).await;
+    pair.credentials
+        .send_replace(credentials(&pair.server.client_id(), "wrong"));
+    let found = join_all((0..40).map(|_| pair.client.environment())).await;
+    for outcome in found {
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.class(), error.grpc_code()),
+            (ErrorClass::Auth, GrpcCode::Unauthenticated)
+        );
+        let text = error.to_string();
+        assert!(text.starts_with("get a token for the worker application: the token was refused (401 invalid_client"));
+        assert!(
+            text.ends_with("must be enabled and allow the client credentials grant."),
+            "{text}"
+        );
+        assert!(!text.contains("wrong"));
+    }
+    assert_eq!(pair.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn an_application_on_the_other_method_gets_one_more_try_and_it_is_remembered() {
+    let pair = pair(|options| options.auth.auth_method = AuthMethod::Post).await;
+    pair.client.environment().await.unwrap();
+    assert_eq!(pair.token_requests(), 2);
+    pair.server.expire_tokens();
+    pair.client.environment().await.unwrap();
+    assert_eq!(pair.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
+    let pair = pair(|_| {}).await;
+    pair.client.environment().await.unwrap();
+    pair.server.expire_tokens();
+    pair.client.environment().await.unwrap();
+    assert_eq!(pair.token_requests(), 2);
+    assert_eq!(pair.client.stats().retries_by_reason().get("token"), Some(&1));
+    let always = Fault::on("GET", "/environments/{id}", FaultAction::ExpiredToken).times(0);
+    pair.server.set_faults(vec![always]);
+    let error = pair.client.environment().await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Auth);
+    assert_eq!(pair.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn new_credentials_are_used_at_the_next_call_and_drop_the_old_token() {
+    let pair = pair_with(
+        |options| options.access.foreign_worker_role = vec!["Identity Data Read Only".to_owned()],
+        |_| {},
+    )
+    .await;
+    pair.client.environment().await.unwrap();
+    let (id, secret) = (pair.server.client_id(), pair.server.client_secret());
+    pair.credentials.send_replace(credentials(&id, "wrong"));
+    assert!(pair.client.environment().await.is_err());
+    pair.credentials.send_replace(credentials(&id, secret));
+    pair.client.environment().await.unwrap();
+    assert_eq!(pair.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn an_environment_that_the_token_endpoint_does_not_know_is_named() {
+    let pair = pair_with(|_| {}, |config| config.auth_environment_id = Uuid::new_v4()).await;
+    let error = pair.client.environment().await.unwrap_err();
+    assert_eq!(error.reason, Reason::EnvironmentMissing);
+    assert!(error.to_string().contains("Check pingone-environment-id"), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_environment_is_told_from_a_missing_role() {
+    for status in [400, 401, 403] {
+        let other = Uuid::new_v4();
+        let pair = pair_with(
+            |options| options.access.unknown_environment_status = status,
+            |config| {
+                config.auth_environment_id = config.environment_id;
+                config.environment_id = other;
+            },
+        )
+        .await;
+        assert_eq!(
+            pair.client.environment().await.unwrap_err().reason,
+            Reason::EnvironmentMissing,
+            "{status}"
+        );
+        if status != 400 {
+            let error = pair.client.populations().all().await.unwrap_err();
+            assert_eq!(error.reason, Reason::EnvironmentMissing, "{status}");
+        }
+    }
+    let pair = pair(|options| options.access.no_worker_role = true).await;
+    let error = pair.client.groups().all().await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Forbidden);
+}
+
+#[tokio::test]
+async fn validation_reads_one_row_of_each() {
+    let pair = pair(|_| {}).await;
+    pair.client.validate().await.unwrap();
+    let requests = pair.server.requests();
+    assert_eq!(
+        (requests.of("GET", "/environments/{id}/users"), requests.rows < 40),
+        (1, true)
+    );
+}
