@@ -31,6 +31,6 @@ pub use host::{HostError, Hosts, Region};
 pub use operation::{Operation, RateGroup};
 pub use page::{PageInfo, Pages, each_item};
 pub use schema::{ProviderInfo, SchemaAttribute};
-pub use state::PasswordState;
+pub use state::{PasswordState, PolicyId};
 pub use stats::{RequestObserver, Stats, StatsSnapshot, StatusClass};
 pub use write::{WriteBody, WriteCall, Written};
