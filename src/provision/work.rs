@@ -115,7 +115,9 @@ impl Work {
             Permit::new(move || permit.may_begin() && (!token.is_cancelled() || begun.load(Ordering::Relaxed)));
         Self {
             options,
-            client: client.for_task(Budget::PROVISION, may_write),
+            client: client
+                .with_transaction(context.task_id.as_str())
+                .for_task(Budget::PROVISION, may_write),
             audit,
             facts,
             context,
