@@ -208,20 +208,35 @@ impl Sandboxes {
 
     /// What PingOne counted: `method`, `path`, `status`, `count`.
     pub async fn counts(&self, world: &World) -> anyhow::Result<Vec<Value>> {
-        let counts = self.requests(world).await?.get("counts").and_then(Value::as_array).cloned();
+        let counts = self
+            .requests(world)
+            .await?
+            .get("counts")
+            .and_then(Value::as_array)
+            .cloned();
         Ok(counts.unwrap_or_default())
     }
 
     /// How many requests PingOne received with a token of an older secret than the newest.
     pub async fn with_old_token(&self, world: &World) -> anyhow::Result<u64> {
         let requests = self.requests(world).await?;
-        let by_secret = requests.get("by_secret").and_then(Value::as_object).context("by_secret")?;
+        let by_secret = requests
+            .get("by_secret")
+            .and_then(Value::as_object)
+            .context("by_secret")?;
         let mut numbered = Vec::new();
         for (number, count) in by_secret {
             numbered.push((number.parse::<u64>()?, count.as_u64().context("a count")?));
         }
-        let newest = requests.get("secret").and_then(Value::as_u64).context("the newest secret")?;
-        Ok(numbered.iter().filter(|(number, _)| *number < newest).map(|(_, count)| count).sum())
+        let newest = requests
+            .get("secret")
+            .and_then(Value::as_u64)
+            .context("the newest secret")?;
+        Ok(numbered
+            .iter()
+            .filter(|(number, _)| *number < newest)
+            .map(|(_, count)| count)
+            .sum())
     }
 
     async fn requests(&self, world: &World) -> anyhow::Result<Value> {

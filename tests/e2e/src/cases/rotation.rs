@@ -58,10 +58,16 @@ async fn by(world: &World, case: &str, values: &Value, key: &str, limit: Duratio
     // The old secret is still good: whoever used it would not be refused, only counted.
     world.sandboxes.forget(world).await?;
     daemon.sync(SYNC).await?;
-    ensure!(old_tokens(world).await? == 0, "requests with the old token after the swap");
+    ensure!(
+        old_tokens(world).await? == 0,
+        "requests with the old token after the swap"
+    );
     world.sandboxes.retire(world).await?;
     daemon.sync(SYNC).await?;
-    ensure!(refused(world).await? == 0, "requests were refused after the old secret ended");
+    ensure!(
+        refused(world).await? == 0,
+        "requests were refused after the old secret ended"
+    );
     ensure!(
         daemon.metric(&["credentials_reloads_total", "ok"]).await? >= 1.0,
         "the metric does not count the reload"
@@ -164,8 +170,15 @@ pub async fn during_a_sync(world: &World) -> anyhow::Result<Outcome> {
     finished(world, &task, SYNC).await?;
     let after = old_tokens(world).await?;
     ensure!(before > 0, "the sync had no request before the swap");
-    ensure!(after == before, "{} requests with the old token after the swap", after - before);
-    ensure!(refused(world).await? == 0, "requests were refused after the old secret ended");
+    ensure!(
+        after == before,
+        "{} requests with the old token after the swap",
+        after - before
+    );
+    ensure!(
+        refused(world).await? == 0,
+        "requests were refused after the old secret ended"
+    );
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
 }

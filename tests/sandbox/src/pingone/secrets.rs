@@ -63,7 +63,10 @@ impl Shared {
 
     /// Number of the worker's newest secret.
     pub(crate) fn secret_number(&self) -> u64 {
-        self.read_world().applications.get(WORKER).map_or(0, |worker| worker.replaced)
+        self.read_world()
+            .applications
+            .get(WORKER)
+            .map_or(0, |worker| worker.replaced)
     }
 
     /// Counts a request that came with a token of the worker's.
