@@ -69,6 +69,7 @@ impl Candidacy {
             return work(Permit::always(), context.shutdown.term()).await;
         };
         let leading = Arc::new(AtomicBool::new(false));
+        context.play("stands by");
         let pulse = context.liveness.register("lease", self.timing.request());
         let notice = notice(&context, &leading);
         let election = Election::new(leases, &self.pod, self.timing, notice).with_pulse(pulse);
@@ -99,7 +100,6 @@ impl Candidacy {
                 tokio::time::sleep(LOOK).await;
             }
             if !leading.load(Ordering::SeqCst) {
-                context.play("stands by");
                 context.readiness.meet(Condition::Session);
             }
             std::future::pending::<()>().await;

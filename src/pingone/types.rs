@@ -247,6 +247,9 @@ pub struct Membership {
     /// `DIRECT`, `INDIRECT`, or absent.
     #[serde(default, rename = "type", deserialize_with = "text")]
     pub membership_type: Option<String>,
+    /// The group's name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
 }
 
 impl Membership {

@@ -9,7 +9,7 @@
 
 mod election;
 mod events;
-mod fake;
+pub(crate) mod fake;
 mod secret;
 mod setup;
 

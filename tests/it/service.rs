@@ -13,5 +13,5 @@ mod deviation;
 mod fake;
 mod fault;
 mod rig;
-mod script;
+pub(crate) mod script;
 mod socket;

@@ -102,13 +102,7 @@ impl Shared {
         });
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         // What counts is whether the token was good on arrival, however slow the answer is.
-        let token = match side {
-            Side::Api => self.tokens.known(text(&request.parts.headers, &header::AUTHORIZATION)),
-            Side::Auth => None,
-        };
-        if let Some(token) = &token {
-            self.count_secret(token);
-        }
+        let token = self.token_of(side, &request);
         self.wait(serial, due.as_ref()).await;
         let method = request.parts.method.as_str();
         if matches!(due, Some(FaultAction::Hang)) {
@@ -128,6 +122,18 @@ impl Shared {
             Err(Lost::Hang) => std::future::pending().await,
             Err(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         }
+    }
+
+    /// The token of a request to the API, if it is a known one.
+    fn token_of(&self, side: Side, request: &Received) -> Option<super::token::Token> {
+        if side == Side::Auth {
+            return None;
+        }
+        let token = self
+            .tokens
+            .known(text(&request.parts.headers, &header::AUTHORIZATION))?;
+        self.count_secret(&token);
+        Some(token)
     }
 
     async fn wait(&self, serial: u64, due: Option<&FaultAction>) {

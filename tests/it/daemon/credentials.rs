@@ -1,0 +1,148 @@
+//! Credentials that come, change and go wrong while the program runs.
+
+use super::rig::{World, soon};
+use crate::service::script::sync;
+
+const FLAGS: [&str; 3] = [
+    "--credentials-secret=credentials",
+    "--leader-election=false",
+    "--log-level=debug",
+];
+
+fn reasons(world: &World) -> Vec<String> {
+    let data = world.kube.data();
+    let reason = |event: &serde_json::Value| event["reason"].as_str().unwrap().to_owned();
+    data.events.iter().map(reason).collect()
+}
+
+#[tokio::test]
+async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() {
+    let world = World::new().await;
+    let daemon = world.start(&FLAGS, &[]).await;
+    let body = daemon
+        .until("/readyz", |status, body| {
+            status == 503 && body.contains("BATON_PINGONE_")
+        })
+        .await;
+    assert!(body.contains("missing"), "{body}");
+    assert_eq!(daemon.get("/livez").await.unwrap().0, 200);
+    assert_eq!(world.c1.log().len(), 0);
+    // With an empty value it is still not ready, and says which.
+    world.put_secret("", &world.c1_secret);
+    daemon.until("/readyz", |_, body| body.contains("empty")).await;
+    world.put_secret(&world.pingone.client_secret(), &format!("{}\n", world.c1_secret));
+    soon(world.c1.wait_for("Hello", 1)).await;
+    daemon.ready().await;
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    assert!(log.contains("line end was cut off"), "{log}");
+    assert!(!log.contains(&world.c1_secret) && !log.contains(&world.pingone.client_secret()));
+}
+
+#[tokio::test]
+async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one() {
+    let world = World::new().await;
+    world.put_secret(&world.pingone.client_secret(), &world.c1_secret);
+    let daemon = world.start(&FLAGS, &[]).await;
+    daemon.ready().await;
+    // Refused: the old one stays, and that is told.
+    world.put_secret("wrong~secret", &world.c1_secret);
+    daemon
+        .metric("baton_ping_one_credentials_reloads_total{outcome=\"refused\"} 1")
+        .await;
+    soon(
+        world
+            .kube
+            .until(|data| data.events.iter().any(|event| event["reason"] == "CredentialsRejected")),
+    )
+    .await;
+    let task = world.c1.queue(sync());
+    let finish = soon(world.c1.finished(&task)).await.unwrap();
+    assert!(finish.status.is_none(), "{finish:?}");
+    // PingOne's.
+    let next = world.pingone.replace_secret(true);
+    world.put_secret(&next, &world.c1_secret);
+    daemon
+        .metric("baton_ping_one_credentials_reloads_total{outcome=\"accepted\"} 1")
+        .await;
+    world.pingone.retire_secrets();
+    let task = world.c1.queue(sync());
+    let finish = soon(world.c1.finished(&task)).await.unwrap();
+    assert!(finish.status.is_none(), "{finish:?}");
+    // C1's.
+    let c1 = world.c1.replace_secret(true).unwrap();
+    let tokens = world.c1.count("Token");
+    world.put_secret(&next, &c1);
+    // One proves it, one is the session's.
+    soon(world.c1.wait_for("Token", tokens + 2)).await;
+    world.c1.retire_secrets();
+    let task = world.c1.queue(sync());
+    let finish = soon(world.c1.finished(&task)).await.unwrap();
+    assert!(finish.status.is_none(), "{finish:?}");
+    let hellos = world.c1.count("Hello");
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    assert_eq!(hellos, 1, "no restart, no new session");
+    assert!(world.c1.violations().is_empty(), "{:?}", world.c1.violations());
+    let reasons = reasons(&world);
+    for wanted in ["CredentialsReloaded", "SyncCompleted"] {
+        assert!(reasons.iter().any(|reason| reason == wanted), "{wanted}: {reasons:?}");
+    }
+    for secret in [
+        &next,
+        &c1,
+        &world.c1_secret,
+        &world.pingone.client_secret(),
+        &"wrong~secret".to_owned(),
+    ] {
+        assert!(!log.contains(secret.as_str()), "a secret is in the log");
+    }
+}
+
+#[tokio::test]
+async fn a_mounted_directory_is_followed_too() {
+    let world = World::new().await;
+    let mount = world.path("mount");
+    let write = |generation: &str, secret: &str| {
+        let folder = mount.join(generation);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut values = world.pingone_values().to_vec();
+        values[1].1 = secret.to_owned();
+        values.push(("BATON_CLIENT_ID", super::rig::CLIENT_ID.to_owned()));
+        values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+        for (name, value) in values {
+            std::fs::write(folder.join(name), value).unwrap();
+            std::os::unix::fs::symlink(format!("..data/{name}"), mount.join(name)).ok();
+        }
+        std::os::unix::fs::symlink(generation, mount.join("..next")).unwrap();
+        std::fs::rename(mount.join("..next"), mount.join("..data")).unwrap();
+    };
+    write("..1", &world.pingone.client_secret());
+    let directory = format!("--credentials-dir={}", mount.display());
+    let daemon = world.start(&[&directory, "--leader-election=false"], &[]).await;
+    daemon.ready().await;
+    write("..2", &world.pingone.replace_secret(true));
+    daemon
+        .metric("baton_ping_one_credentials_reloads_total{outcome=\"accepted\"} 1")
+        .await;
+    world.pingone.retire_secrets();
+    let task = world.c1.queue(sync());
+    assert!(soon(world.c1.finished(&task)).await.unwrap().status.is_none());
+}
+
+#[tokio::test]
+async fn settings_that_never_change_and_are_refused_end_the_process() {
+    let world = World::new().await;
+    let mut env = world.pingone_values().to_vec();
+    env[1].1 = "wrong~secret".to_owned();
+    env.push(("BATON_CLIENT_ID", super::rig::CLIENT_ID.to_owned()));
+    env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+    let mut daemon = world.start(&[], &env).await;
+    assert_eq!(daemon.ended().await.code(), Some(1));
+    let log = daemon.log();
+    assert!(
+        log.contains("Check pingone-client-id, pingone-client-secret and pingone-region"),
+        "{log}"
+    );
+    assert!(!log.contains("wrong~secret"));
+}

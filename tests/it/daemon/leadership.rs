@@ -1,0 +1,107 @@
+//! Who holds the Lease talks to C1, and nobody else.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::rig::{CLIENT_ID, Daemon, World, soon};
+
+const FLAGS: [&str; 5] = [
+    "--leader-election=true",
+    "--leader-election-lease-name=leader",
+    "--leader-election-lease-duration=3s",
+    "--leader-election-renew-deadline=2s",
+    "--leader-election-retry-period=200ms",
+];
+
+async fn start(world: &World) -> Daemon {
+    let mut env = world.pingone_values().to_vec();
+    env.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
+    env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+    world.start(&FLAGS, &env).await
+}
+
+/// Somebody else holds the Lease; each call renews it.
+fn held_by_another(world: &World, renewal: u32) {
+    world.kube.put_lease(&json!({
+        "holderIdentity": "pod-b_1", "leaseDurationSeconds": 3, "leaseTransitions": 7,
+        "renewTime": format!("2026-01-01T00:00:{renewal:02}.000000Z"),
+    }));
+}
+
+/// Nobody holds it: a leader gave it back.
+fn given_back(world: &World) {
+    world.kube.put_lease(&json!({
+        "holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 7,
+        "renewTime": "2026-01-01T00:00:00.000000Z",
+    }));
+}
+
+#[tokio::test]
+async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() {
+    let world = World::new().await;
+    held_by_another(&world, 0);
+    let daemon = start(&world).await;
+    daemon.ready().await;
+    daemon.metric("baton_ping_one_leader 0").await;
+    // As long as the other one renews.
+    for renewal in 1..20 {
+        held_by_another(&world, renewal);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(world.c1.log().len(), 0, "a standby said something to C1");
+    assert!(daemon.get("/").await.unwrap().1.contains("pod-b_1 leads"));
+    soon(world.c1.wait_for("Hello", 1)).await;
+    daemon.metric("baton_ping_one_leader 1").await;
+    assert!(world.kube.holder().unwrap().starts_with("pod-a_"));
+    soon(
+        world
+            .kube
+            .until(|data| data.events.iter().any(|event| event["reason"] == "LeaderElected")),
+    )
+    .await;
+    // On the way out the Lease is given back, after the work has stopped.
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    assert_eq!(world.kube.holder().as_deref().unwrap_or_default(), "", "{log}");
+}
+
+#[tokio::test]
+async fn a_leader_that_lost_its_lease_falls_silent_and_lives_on() {
+    let world = World::new().await;
+    given_back(&world);
+    let daemon = start(&world).await;
+    soon(world.c1.wait_for("GetTask", 2)).await;
+    daemon.metric("baton_ping_one_leader 1").await;
+    held_by_another(&world, 1);
+    daemon.metric("baton_ping_one_leader 0").await;
+    let said = world.c1.log().len();
+    for renewal in 2..8 {
+        held_by_another(&world, renewal);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(world.c1.log().len(), said, "it went on talking");
+    daemon.ready().await;
+    assert_eq!(daemon.get("/livez").await.unwrap().0, 200);
+}
+
+#[tokio::test]
+async fn a_process_that_was_frozen_past_its_lease_begins_nothing_when_it_wakes() {
+    let world = World::new().await;
+    given_back(&world);
+    let daemon = start(&world).await;
+    soon(world.c1.wait_for("GetTask", 2)).await;
+    daemon.signal("-STOP");
+    // What was under way ends at C1.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let said = world.c1.log().len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    held_by_another(&world, 1);
+    daemon.signal("-CONT");
+    for renewal in 2..12 {
+        held_by_another(&world, renewal);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(world.c1.log().len(), said, "it began something");
+    daemon.metric("baton_ping_one_leader 0").await;
+}
