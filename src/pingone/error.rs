@@ -306,11 +306,14 @@ impl PingOneError {
         if !self.operation.is_write() {
             return false;
         }
-        match (&self.reason, self.class()) {
-            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
-            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
-            _ => false,
-        }
+        matches!(
+            (&self.reason, self.class()),
+            (Reason::LostAnswer | Reason::Corrupt { .. }, _)
+                | (
+                    Reason::Api { .. } | Reason::Foreign { .. },
+                    ErrorClass::Transient { .. } | ErrorClass::Corrupt
+                )
+        )
     }
 
     /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,
@@ -349,7 +352,9 @@ impl PingOneError {
             return None;
         };
         let told = self.told_limit.as_deref();
-        let limit = told.map(|told| told.limit).or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
+        let limit = told
+            .map(|told| told.limit)
+            .or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
         let reset = retry_after.or_else(|| told.map(|told| told.reset_after));
         Some(RateInfo {
             limit: limit.unwrap_or(1),

@@ -110,6 +110,10 @@ pub struct WriteCall {
 
 impl WriteCall {
     /// A call on `path`, segments under the environment.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small and copied; a reference at every call would only be noise"
+    )]
     pub fn new(operation: Operation, object: impl ToString, method: Method, path: &[&str]) -> Self {
         Self {
             operation,

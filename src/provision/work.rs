@@ -110,7 +110,9 @@ impl Work {
         let may_write = Permit::new(move || permit.may_begin() && !token.is_cancelled());
         Self {
             options,
-            client: client.for_task(Budget::PROVISION, may_write),
+            client: client
+                .with_transaction(context.task_id.as_str())
+                .for_task(Budget::PROVISION, may_write),
             audit,
             facts,
             context,

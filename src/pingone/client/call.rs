@@ -197,8 +197,7 @@ impl Client {
         let asked = Instant::now();
         let entered = inner.gate.enter(call.operation, deadline).await;
         self.waited(asked.elapsed());
-        let place = entered
-            .map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
+        let place = entered.map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
         // The turn may have been long in coming.
         let token = if first.is_stale() {
             inner
