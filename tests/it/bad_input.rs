@@ -469,6 +469,31 @@ async fn the_place_for_the_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_for_growing_files_that_cannot_be_used_ends_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (missing, plain) = (dir.path().join("missing"), dir.path().join("plain"));
+    std::fs::write(&plain, "").unwrap();
+    for folder in [&missing, &plain] {
+        let run = run(as_is, vec![], &[("BATON_C1Z_TEMP_DIR", folder.to_str().unwrap())]).await;
+        assert_eq!((run.code, run.out.as_str(), run.left.len()), (64, "", 0), "{}", run.err);
+        let remedy = "Set --c1z-temp-dir (BATON_C1Z_TEMP_DIR) to a directory that exists and may be written";
+        assert!(
+            run.err.contains(folder.to_str().unwrap()) && run.err.contains(remedy),
+            "{}",
+            run.err
+        );
+        in_runbook("c1z-temp-dir", remedy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_without_effect_is_told() {
+    let run = run(as_is, vec![], &[("BATON_KEEP_PREVIOUS_SYNC_C1Z", "true")]).await;
+    run.report("keep-previous-sync-c1z");
+    assert!(run.err.contains("keep-previous-sync-c1z has no effect"), "{}", run.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_none() {
     let server = start(Options::default()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
