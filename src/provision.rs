@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 
+pub use actions::action_schemas;
 pub use audit::{AuditLog, AuditSink, Change, ChangeOutcome};
 pub use plan::{DRY_RUN, Plan};
 pub use settings::{Deprovision, ProvisionOptions};

@@ -97,7 +97,6 @@ struct Inner {
     http: reqwest::Client,
     hosts: Hosts,
     environment: String,
-    auth_environment: String,
     tokens: TokenSource,
     gate: Gate,
     /// Kilobytes of bodies that may be read at a time.
@@ -154,7 +153,6 @@ impl Client {
                 http,
                 hosts,
                 environment: config.environment_id.to_string(),
-                auth_environment,
                 tokens,
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Semaphore::new(BODIES_KIB),

@@ -306,14 +306,12 @@ impl PingOneError {
         if !self.operation.is_write() {
             return false;
         }
-        matches!(
-            (&self.reason, self.class()),
-            (Reason::LostAnswer | Reason::Corrupt { .. }, _)
-                | (
-                    Reason::Api { .. } | Reason::Foreign { .. },
-                    ErrorClass::Transient { .. } | ErrorClass::Corrupt
-                )
-        )
+        let failed = matches!(self.class(), ErrorClass::Transient { .. } | ErrorClass::Corrupt);
+        match &self.reason {
+            Reason::LostAnswer | Reason::Corrupt { .. } => true,
+            Reason::Api { .. } | Reason::Foreign { .. } => failed,
+            _ => false,
+        }
     }
 
     /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,

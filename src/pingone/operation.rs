@@ -63,14 +63,6 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
-    /// Applications of the environment.
-    ListApplications => "list_applications", Configuration, "list the applications of environment";
-    /// One licence.
-    ReadLicence => "read_licence", Configuration, "read licence";
-    /// One role assignment.
-    ReadRoleAssignment => "read_role_assignment", RoleAssignments, "read role assignment";
-    /// Parts of a user that have a path of their own: enabled, MFA.
-    ReadUserState => "read_user_state", DirectoryReads, "read the state of user";
     /// One password policy.
     ReadPasswordPolicy => "read_password_policy", Configuration, "read password policy";
     /// One role, built in or custom.
@@ -107,6 +99,10 @@ operations! {
     SetEnabled => "set_enabled", DirectoryWrites, "enable or disable user";
     /// Moves a user.
     SetPopulation => "set_population", DirectoryWrites, "move to another population user";
+    /// Switches MFA on or off.
+    SetMfa => "set_mfa", DirectoryWrites, "switch MFA of user";
+    /// Sets where a user signs on.
+    SetIdentityProvider => "set_identity_provider", DirectoryWrites, "set the identity provider of user";
     /// Locks an account.
     LockUser => "lock_user", DirectoryWrites, "lock user";
     /// Unlocks an account.

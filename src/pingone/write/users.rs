@@ -43,9 +43,29 @@ pub fn set_population(user: Uuid, population: Uuid) -> WriteCall {
         .with(WriteBody::json(&json!({ "id": population.to_string() })))
 }
 
+/// Switches MFA on or off.
+pub fn set_mfa(user: Uuid, enabled: bool) -> WriteCall {
+    let path = ["users", &user.to_string(), "mfaEnabled"];
+    WriteCall::new(Operation::SetMfa, user, Method::PUT, &path).with(WriteBody::json(&json!({ "mfaEnabled": enabled })))
+}
+
+/// Sets where a user signs on. The id is whatever PingOne listed.
+pub fn set_identity_provider(user: Uuid, provider: &str) -> WriteCall {
+    let path = ["users", &user.to_string(), "identityProvider"];
+    WriteCall::new(Operation::SetIdentityProvider, user, Method::PUT, &path)
+        .with(WriteBody::json(&json!({ "id": provider })))
+}
+
 /// Locks an account.
 pub fn lock(user: Uuid) -> WriteCall {
     post(Operation::LockUser, user, LOCK)
+}
+
+/// Locks an account until a time: some environments ignore a lock without an end (pingone-api.md §6.5).
+pub fn lock_until(user: Uuid, end: jiff::Timestamp) -> WriteCall {
+    let path = ["users", &user.to_string()];
+    let body = json!({ "unlockAt": format!("{end:.3}") });
+    WriteCall::new(Operation::LockUser, user, Method::POST, &path).with(WriteBody::typed(LOCK, &body))
 }
 
 /// Unlocks an account.

@@ -2,14 +2,14 @@ use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 
 use super::*;
 use crate::error::ErrorClass;
-use crate::pingone::write::users;
 use crate::pingone::{Budget, GrpcCode, Reason, WriteBody, WriteCall};
 
 const USERS: &str = "/environments/{id}/users";
 const ENVIRONMENT: &str = "/environments/{id}";
 
-fn new_user(name: &str) -> WriteCall {
-    users::create("environment", WriteBody::json(&json!({ "username": name })))
+fn new_user(pair: &Pair, name: &str) -> WriteCall {
+    let body = json!({"username": name, "population": {"id": pair.id("staff")}});
+    crate::pingone::write::users::create(pair.client.environment_id(), WriteBody::json(&body))
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn an_answer_that_never_comes_ends_with_the_budget() {
     ]);
     let error = client.environment().await.unwrap_err();
     assert_eq!((error.reason, error.operation.is_write()), (Reason::TimedOut, false));
-    let error = client.write(&new_user("late")).await.unwrap_err();
+    let error = client.write(&new_user(&pair, "late")).await.unwrap_err();
     assert_eq!(error.reason, Reason::LostAnswer);
     assert!(error.outcome_unknown() && error.to_string().contains("read back before anything is repeated"));
 }
@@ -102,7 +102,11 @@ async fn a_write_is_never_repeated_once_it_may_have_been_taken() {
     for (index, action) in unknown.into_iter().enumerate() {
         pair.server.reset_requests();
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
-        let error = pair.client.write(&new_user(&format!("new{index}"))).await.unwrap_err();
+        let error = pair
+            .client
+            .write(&new_user(&pair, &format!("new{index}")))
+            .await
+            .unwrap_err();
         assert!(error.outcome_unknown(), "{action:?}: {error:?}");
         assert_eq!(error.grpc_code(), GrpcCode::Unavailable, "{action:?}");
         assert_eq!(pair.server.requests().of("POST", USERS), 1, "{action:?}");
@@ -117,12 +121,12 @@ async fn a_write_that_was_refused_before_it_was_taken_is_repeated() {
         .enumerate()
     {
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
-        let found = pair.client.write(&new_user(&format!("new{index}"))).await;
+        let found = pair.client.write(&new_user(&pair, &format!("new{index}"))).await;
         assert!(found.is_ok(), "{action:?}: {found:?}");
     }
     let refused = FaultAction::status(400);
     pair.server.set_faults(vec![Fault::on("POST", USERS, refused)]);
-    let error = pair.client.write(&new_user("bad")).await.unwrap_err();
+    let error = pair.client.write(&new_user(&pair, "bad")).await.unwrap_err();
     assert!(!error.outcome_unknown() && error.class() == ErrorClass::Rejected);
 }
 
@@ -130,7 +134,7 @@ async fn a_write_that_was_refused_before_it_was_taken_is_repeated() {
 async fn no_connection_is_unavailable_and_nothing_was_changed() {
     let pair = pair_with(|_| {}, |config| config.api_url = Some("http://127.0.0.1:1".to_owned())).await;
     let client = pair.client.with_budget(Budget(Duration::from_millis(50)));
-    let error = client.write(&new_user("x")).await.unwrap_err();
+    let error = client.write(&new_user(&pair, "x")).await.unwrap_err();
     assert_eq!(
         (error.grpc_code(), error.outcome_unknown()),
         (GrpcCode::Unavailable, false)
@@ -180,7 +184,7 @@ async fn a_certificate_that_is_not_trusted_is_said_and_never_tried_again() {
     assert_eq!(error.reason, Reason::Certificate);
     assert!(!error.class().is_retryable() && pair.client.stats().retries() == 0);
     assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
-    let error = pair.client.write(&new_user("x")).await.unwrap_err();
+    let error = pair.client.write(&new_user(&pair, "x")).await.unwrap_err();
     assert_eq!(
         (error.reason.clone(), error.outcome_unknown()),
         (Reason::Certificate, false)
