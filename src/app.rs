@@ -192,6 +192,21 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
         .ok();
         return Ok(REFUSED);
     }
+    if let Err(error) = tempfile::tempfile_in(&config.temp_dir) {
+        let dir = config.temp_dir.display();
+        writeln!(
+            io::stderr(),
+            "baton-ping-one: files cannot grow in {dir}: {error}. Set --c1z-temp-dir (BATON_C1Z_TEMP_DIR) to a directory \
+             that exists and may be written"
+        )
+        .ok();
+        return Ok(REFUSED);
+    }
+    if config.keep_previous_sync {
+        tracing::warn!(
+            "keep-previous-sync-c1z has no effect: no sync of baton-ping-one takes over rows of the one before"
+        );
+    }
     if daemon::is_wanted(&config) {
         return Box::pin(daemon::serve(config, log)).await;
     }

@@ -1,5 +1,6 @@
 //! The integration binary: one module per scenario.
 
+mod bad_input;
 mod daemon;
 mod docs;
 mod feed;
