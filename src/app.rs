@@ -8,6 +8,7 @@ mod inspect;
 mod leader;
 mod observe;
 mod one_shot;
+mod one_shot_provision;
 pub mod report;
 mod standalone;
 mod state;
@@ -176,10 +177,10 @@ const REFUSED: u8 = 64;
 fn not_there_yet(config: &Config) -> Option<&'static str> {
     let asked = [
         (config.event_feed, "event-feed-enabled"),
-        (config.provision.enabled, "provisioning"),
+        (config.provision.enabled && daemon::is_wanted(config), "provisioning"),
         (
-            config.one_shot != OneShot::Sync && !daemon::is_wanted(config),
-            "one-shot provisioning",
+            config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
+            "event-feed",
         ),
     ];
     asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
@@ -199,6 +200,9 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
     }
     let cancel = CancellationToken::new();
     let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    if one_shot_provision::is_wanted(&config.one_shot) {
+        return Box::pin(one_shot_provision::run(config, cancel)).await;
+    }
     one_shot::sync(config, cancel).await
 }
 

@@ -23,7 +23,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("pingone", &["credentials", "runtime", "telemetry"]),
     ("proto", &[]),
-    ("provision", &["pingone", "model", "runtime"]),
+    ("provision", &["pingone", "model", "runtime", "sync", "task"]),
     ("runtime", &[]),
     ("schedule", &["runtime", "task", "telemetry"]),
     (
@@ -31,7 +31,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &["proto", "wire", "task", "credentials", "runtime", "telemetry", "model"],
     ),
     ("sync", &["pingone", "model", "wire", "c1z", "runtime"]),
-    ("task", &["sync", "provision", "model", "runtime", "telemetry"]),
+    ("task", &["sync", "model", "runtime", "telemetry"]),
     ("wire", &["model", "proto"]),
 ];
 /// `telemetry` imports nothing of ours, `app` everything.

@@ -13,13 +13,14 @@ use super::{session_config, writes};
 use crate::config::Config;
 use crate::credentials::source::C1Values;
 use crate::pingone::{Budget, Client, Region};
+use crate::provision::action_schemas;
 use crate::runtime::permit::Permit;
 use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::Term;
 use crate::runtime::supervisor::Failure;
 use crate::schedule::{self, IntervalConfig, SnapshotConfig, SyncDesk, WriteLog};
 use crate::session::{MetadataSource, Session, SessionParts, TcpDialer};
-use crate::task::{ActionSchema, Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
+use crate::task::{Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
 use crate::telemetry::BuildInfo;
 use crate::wire::describe::{Metadata, metadata};
 
@@ -57,7 +58,7 @@ impl Work {
         let parts = Parts {
             syncs: Arc::clone(&desk) as _,
             writes: writes::of(&self.config, &self.client, &permit, log),
-            actions: Arc::new(Vec::<ActionSchema>::new()),
+            actions: Arc::new(action_schemas()),
             events: Arc::new(NoEventFeed),
         };
         let clock = self.clock(&term, &desk);

@@ -135,6 +135,47 @@ impl Reader {
         self.decoded("v1_grants", crate::wire::stored::grant, each)
     }
 
+    /// One row by its id, where the file has it.
+    fn one<T, E: std::fmt::Display>(
+        &self,
+        table: &str,
+        id: &str,
+        decode: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Result<Option<T>, C1zError> {
+        let damaged = |what: String| C1zError::Damaged {
+            path: self.path.clone(),
+            what,
+        };
+        let query = format!("SELECT data FROM {table} WHERE external_id = ? AND sync_id = ?");
+        let data: Option<Vec<u8>> = self
+            .db
+            .query_row(&query, [id, &self.run.sync_id], |row| row.get(0))
+            .optional()
+            .map_err(|error| damaged(error.to_string()))?;
+        let decoded = data.map(|data| decode(&data)).transpose();
+        decoded.map_err(|error| damaged(format!("a row of {table} does not decode ({error})")))
+    }
+
+    /// One resource.
+    pub fn resource(
+        &self,
+        resource_type: &str,
+        id: &str,
+    ) -> Result<Option<crate::wire::stored::StoredResource>, C1zError> {
+        let id = format!("{resource_type}:{id}");
+        self.one("v1_resources", &id, crate::wire::stored::resource)
+    }
+
+    /// One entitlement.
+    pub fn entitlement(&self, id: &str) -> Result<Option<crate::wire::stored::StoredEntitlement>, C1zError> {
+        self.one("v1_entitlements", id, crate::wire::stored::entitlement)
+    }
+
+    /// One grant.
+    pub fn grant(&self, id: &str) -> Result<Option<crate::wire::stored::StoredGrant>, C1zError> {
+        self.one("v1_grants", id, crate::wire::stored::grant)
+    }
+
     /// Grants on resources of this type that a connector gave, without those that expansion made: those carry an empty
     /// `GrantImmutable` and sources without their own entitlement.
     pub fn raw_grants(&self, resource_type_id: &str) -> Result<u64, C1zError> {

@@ -188,6 +188,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("shutdown-grace", Duration, "30s", "Time for running work after SIGTERM"),
     Field::new("dry-run", Bool, "false", "Provisioning reads and checks but writes nothing"),
     Field::new("show-password", Bool, "false", "Print a created password to the terminal"),
+    Field::new("password-file", Text, "", "New file, readable by its owner alone, that a created password is written to"),
     Field::new("credentials-secret", Text, "", "Kubernetes Secret that is watched for credentials"),
     Field::new("credentials-dir", Text, "", "Directory of a mounted Secret that is watched for credentials"),
     Field::new("leader-election", Choice(&["auto", "true", "false"]), "auto", "Hold a Lease while serving C1"),

@@ -27,6 +27,8 @@ pub enum OneShot {
         email: Option<String>,
         /// Profile, a JSON object.
         profile: Option<String>,
+        /// Its resource type; nothing is the only one there is.
+        resource_type: Option<String>,
     },
     /// Run an action.
     InvokeAction {
@@ -78,6 +80,7 @@ impl OneShot {
                 login: values.optional("create-account-login"),
                 email: values.optional("create-account-email"),
                 profile: values.optional("create-account-profile"),
+                resource_type: values.optional("create-account-resource-type"),
             }
         } else if values.is_set("invoke-action") {
             Self::InvokeAction {

@@ -208,6 +208,8 @@ pub struct Config {
     pub output: Output,
     /// A created password may be printed to a terminal.
     pub show_password: bool,
+    /// A new file that a created password goes to.
+    pub password_file: Option<PathBuf>,
     /// The event feed is offered.
     pub event_feed: bool,
     /// This process's name towards C1.
@@ -299,6 +301,7 @@ impl Config {
                 Output::Table
             },
             show_password: values.flag("show-password")?,
+            password_file: values.optional("password-file").map(PathBuf::from),
             event_feed: values.flag("event-feed-enabled")?,
             host_id: variable("BATON_HOST_ID").or_else(|| variable("POD_NAME")),
             c1_api_host: variable("BATON_C1_API_HOST"),

@@ -3,15 +3,16 @@
 
 mod call;
 mod reads;
-mod writes;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::auth::{Credentials, TokenSource};
@@ -19,9 +20,10 @@ use super::gate::Gate;
 use super::host::{HostError, Hosts, Region};
 use super::stats::{RequestObserver, Stats};
 use super::transport::BODIES_KIB;
+use crate::runtime::permit::Permit;
 
+pub(super) use call::Call;
 pub use reads::{MemberKind, UsersQuery, equals};
-pub use writes::{NewPassword, NewUser};
 
 /// Bytes of one HTTP/2 answer that may be on the way unread.
 const STREAM_WINDOW: u32 = 128 * 1024;
@@ -76,8 +78,13 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// Its id.
+    pub const fn id(self) -> Uuid {
+        self.path().1
+    }
+
     /// Its place in a path, and its id.
-    fn path(self) -> (&'static str, Uuid) {
+    pub(super) const fn path(self) -> (&'static str, Uuid) {
         match self {
             Self::User(id) => ("users", id),
             Self::Group(id) => ("groups", id),
@@ -90,7 +97,6 @@ struct Inner {
     http: reqwest::Client,
     hosts: Hosts,
     environment: String,
-    auth_environment: String,
     tokens: TokenSource,
     gate: Gate,
     /// Kilobytes of bodies that may be read at a time.
@@ -105,6 +111,16 @@ pub struct Client {
     inner: Arc<Inner>,
     budget: Budget,
     transaction: Option<HeaderValue>,
+    /// Where this client belongs to one task: its end and what it slept.
+    task: Option<Arc<TaskTime>>,
+}
+
+/// One task's time (connector-model.md §9): all its calls share one budget.
+#[derive(Debug)]
+struct TaskTime {
+    deadline: Instant,
+    slept_nanos: AtomicU64,
+    permit: Permit,
 }
 
 impl fmt::Debug for Client {
@@ -137,7 +153,6 @@ impl Client {
                 http,
                 hosts,
                 environment: config.environment_id.to_string(),
-                auth_environment,
                 tokens,
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Semaphore::new(BODIES_KIB),
@@ -145,6 +160,7 @@ impl Client {
             }),
             budget: Budget::SYNC,
             transaction: None,
+            task: None,
         })
     }
 
@@ -170,6 +186,59 @@ impl Client {
         }
     }
 
+    /// The same client for one task whose calls share `budget`, from now on. `permit` is asked before each write and each
+    /// repetition of one.
+    #[must_use]
+    pub fn for_task(&self, budget: Budget, permit: Permit) -> Self {
+        Self {
+            budget,
+            task: Some(Arc::new(TaskTime {
+                deadline: Instant::now() + budget.0,
+                slept_nanos: AtomicU64::new(0),
+                permit,
+            })),
+            ..self.clone()
+        }
+    }
+
+    /// What is left of the task's budget, or of a call's where there is no task.
+    pub fn time_left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// How long this task's calls waited for PingOne's limits and between attempts.
+    pub fn slept(&self) -> Duration {
+        let nanos = self.task.as_ref().map(|task| task.slept_nanos.load(Ordering::Relaxed));
+        Duration::from_nanos(nanos.unwrap_or_default())
+    }
+
+    fn deadline(&self) -> Instant {
+        let own = Instant::now() + self.budget.0;
+        self.task.as_ref().map_or(own, |task| task.deadline.min(own))
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.waited(time);
+        tokio::time::sleep(time).await;
+    }
+
+    fn waited(&self, time: Duration) {
+        if let Some(task) = &self.task {
+            let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            task.slept_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// Asked immediately before each write.
+    fn may_write(&self) -> bool {
+        self.task.as_ref().is_none_or(|task| task.permit.may_begin())
+    }
+
+    /// The worker application's id, which is also its OAuth client id.
+    pub fn client_id(&self) -> String {
+        self.inner.tokens.client_id()
+    }
+
     /// What was asked so far.
     pub fn stats(&self) -> &Stats {
         &self.inner.gate.stats
@@ -190,7 +259,7 @@ impl Client {
     }
 
     /// A path under the environment.
-    fn url(&self, segments: &[&str]) -> Url {
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
         self.inner.hosts.environment_url(&self.inner.environment, segments)
     }
 }

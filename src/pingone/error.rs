@@ -90,8 +90,8 @@ pub enum Reason {
     TimedOut,
     /// A write was sent and its answer was lost: whether it took effect is not known.
     LostAnswer,
-    /// A request that cannot be written as JSON; nothing was sent.
-    Unsendable,
+    /// A write was not sent: its task was cancelled, or another instance leads now.
+    NotBegun,
     /// An answer that is not what it must be.
     Corrupt {
         /// What is wrong, naming endpoint and member, never the content.
@@ -129,11 +129,11 @@ pub struct More {
 
 /// A rate limit as `RateLimitDescription` wants it (connector-model.md §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
+pub struct RateInfo {
     /// Requests that the limit allows.
-    pub limit: u64,
+    pub limit: i64,
     /// How many are left.
-    pub remaining: u64,
+    pub remaining: i64,
     /// When there are more.
     pub reset_after: Duration,
 }
@@ -152,7 +152,7 @@ pub struct PingOneError {
     /// What PingOne asked us to wait.
     pub retry_after: Option<Duration>,
     /// The limit that the answer's headers told of.
-    pub told_limit: Option<Box<RateLimit>>,
+    pub told_limit: Option<Box<RateInfo>>,
 }
 
 impl Reason {
@@ -232,7 +232,7 @@ impl PingOneError {
                 }
             }
             Reason::EnvironmentMissing => ErrorClass::Forbidden,
-            Reason::Unsendable => ErrorClass::Bug,
+            Reason::NotBegun => ErrorClass::Cancelled,
         }
     }
 
@@ -300,12 +300,40 @@ impl PingOneError {
         }
     }
 
-    /// A write whose effect is not known: it must be read back before it is repeated, since PingOne has no idempotency
-    /// key (connector-model.md §9).
-    pub fn is_outcome_unknown(&self) -> bool {
-        let answered = matches!(self.reason, Reason::Api { .. } | Reason::Foreign { .. });
-        let failed = answered && matches!(self.class(), ErrorClass::Transient { .. });
-        self.operation.is_write() && (failed || matches!(self.reason, Reason::LostAnswer))
+    /// A write may have taken effect although it failed: its answer was lost, broken, or one of a gateway that gave up
+    /// waiting. Only a read can tell (connector-model.md §9: no write is repeated before it).
+    pub fn outcome_unknown(&self) -> bool {
+        if !self.operation.is_write() {
+            return false;
+        }
+        match (&self.reason, self.class()) {
+            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
+            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
+            _ => false,
+        }
+    }
+
+    /// PingOne says that our client lacks a right: it may hold it and the right has not spread yet (pingone-api.md §3.4,
+    /// §6.10). A service that is off, a full licence and a read-only assignment are none of these.
+    pub fn is_right_missing(&self) -> bool {
+        let Reason::Api {
+            code, detail, message, ..
+        } = &self.reason
+        else {
+            return false;
+        };
+        let detail = detail.as_deref();
+        let lacking = detail == Some("INSUFFICIENT_PERMISSIONS") || message.contains("Must have role at the same");
+        let refused = code == "ACCESS_FAILED" && self.class() == ErrorClass::Forbidden;
+        (lacking || refused)
+            && detail != Some("LICENSE_EXCEEDED")
+            && !message.contains("not licensed")
+            && !self.is_read_only_assignment()
+    }
+
+    /// PingOne does not let our client delete this assignment, maybe only for the moment (pingone-api.md §3.4).
+    pub fn is_read_only_assignment(&self) -> bool {
+        matches!(&self.reason, Reason::Api { message, .. } if message.contains("cannot be deleted as it is read only"))
     }
 
     /// The service behind the call is not enabled in this environment, whatever the roles (pingone-api.md §3.4).
@@ -316,14 +344,16 @@ impl PingOneError {
 
     /// The limit that refused us, for `RateLimitDescription`: from headers or the body, else 1 with nothing left for
     /// what PingOne asked us to wait, or a minute (connector-model.md §9). `None` for any other failure.
-    pub fn rate_limit(&self) -> Option<RateLimit> {
+    pub fn rate_limit(&self) -> Option<RateInfo> {
         let ErrorClass::Throttled { retry_after } = self.class() else {
             return None;
         };
         let told = self.told_limit.as_deref();
-        let limit = told.map(|told| told.limit).or_else(|| self.more()?.quota_limit);
+        let limit = told
+            .map(|told| told.limit)
+            .or_else(|| self.more()?.quota_limit.and_then(|limit| i64::try_from(limit).ok()));
         let reset = retry_after.or_else(|| told.map(|told| told.reset_after));
-        Some(RateLimit {
+        Some(RateInfo {
             limit: limit.unwrap_or(1),
             remaining: 0,
             reset_after: reset.unwrap_or(Duration::from_mins(1)),
@@ -438,7 +468,7 @@ impl PingOneError {
             Reason::Certificate => "the server's certificate is not trusted".to_owned(),
             Reason::TimedOut => "no answer in time".to_owned(),
             Reason::LostAnswer => "the answer was lost on the way".to_owned(),
-            Reason::Unsendable => "the request cannot be written as JSON".to_owned(),
+            Reason::NotBegun => "not sent, because this instance was told to stop or does not lead any more".to_owned(),
             Reason::Corrupt { what } => format!("{what}{}", self.request()),
             Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
             Reason::Endless => format!("the listing does not end{}", self.request()),
@@ -460,16 +490,23 @@ impl PingOneError {
     }
 }
 
-impl fmt::Display for PingOneError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PingOneError {
+    /// The error's text with a remedy that only the caller knows.
+    pub fn with_remedy(&self, remedy: &str) -> String {
         let mut text = format!("{} {}: {}", self.operation.text(), one_line(&self.object), self.said());
-        if let Some(remedy) = self.remedy() {
+        if !remedy.is_empty() {
             let room = TEXT_MAX_BYTES.saturating_sub(remedy.len() + 2);
             text = head(&text, room);
             text.push_str(". ");
-            text.push_str(&remedy);
+            text.push_str(remedy);
         }
-        f.write_str(&head(&text, TEXT_MAX_BYTES))
+        head(&text, TEXT_MAX_BYTES)
+    }
+}
+
+impl fmt::Display for PingOneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_remedy(&self.remedy().unwrap_or_default()))
     }
 }
 

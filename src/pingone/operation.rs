@@ -63,60 +63,62 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
-    /// Applications of the environment.
-    ListApplications => "list_applications", Configuration, "list the applications of environment";
-    /// One licence.
-    ReadLicence => "read_licence", Configuration, "read licence";
-    /// One role assignment.
-    ReadRoleAssignment => "read_role_assignment", RoleAssignments, "read role assignment";
-    /// Parts of a user that have a path of their own: enabled, MFA, password state.
-    ReadUserState => "read_user_state", DirectoryReads, "read the state of user";
-    /// Sessions of a user.
-    ListSessions => "list_sessions", DirectoryReads, "list the sessions of user";
-    /// MFA devices of a user.
-    ListDevices => "list_devices", DirectoryReads, "list the MFA devices of user";
-    /// Password policies.
-    ListPasswordPolicies => "list_password_policies", Configuration, "list the password policies of environment";
     /// One password policy.
     ReadPasswordPolicy => "read_password_policy", Configuration, "read password policy";
-    /// Attributes of the user schema.
-    ListSchemaAttributes => "list_schema_attributes", Configuration, "list the schema attributes of environment";
+    /// One role, built in or custom.
+    ReadRole => "read_role", Configuration, "read role";
+    /// How a user's password stands.
+    ReadPasswordState => "read_password_state", DirectoryReads, "read the password state of user";
+    /// Password policies.
+    ListPasswordPolicies => "list_password_policies", Configuration, "list the password policies of environment";
+    /// Schemas of users.
+    ListSchemas => "list_schemas", Configuration, "list the schemas of environment";
+    /// Attributes of a schema.
+    ListSchemaAttributes => "list_schema_attributes", Configuration, "list the attributes of schema";
     /// Identity providers.
     ListIdentityProviders => "list_identity_providers", Configuration, "list the identity providers of environment";
-    /// A new user.
-    CreateUser => "create_user", DirectoryWrites, "create user";
-    /// A changed user.
-    UpdateUser => "update_user", DirectoryWrites, "change user";
-    /// A deleted user.
+    /// Sessions of a user.
+    ListSessions => "list_sessions", DirectoryReads, "list the sessions of user";
+    /// Devices of a user.
+    ListDevices => "list_devices", DirectoryReads, "list the devices of user";
+    /// Puts a user into a group.
+    AddMembership => "add_membership", DirectoryWrites, "add to a group user";
+    /// Takes a user out of a group.
+    RemoveMembership => "remove_membership", DirectoryWrites, "remove from a group user";
+    /// Assigns a role.
+    AssignRole => "assign_role", DirectoryWrites, "assign a role to";
+    /// Takes a role back.
+    UnassignRole => "unassign_role", DirectoryWrites, "remove a role assignment of";
+    /// Creates a user.
+    CreateUser => "create_user", DirectoryWrites, "create a user in environment";
+    /// Changes attributes of a user.
+    UpdateUser => "update_user", DirectoryWrites, "update user";
+    /// Deletes a user.
     DeleteUser => "delete_user", DirectoryWrites, "delete user";
-    /// A user enabled or disabled.
+    /// Enables or disables a user.
     SetEnabled => "set_enabled", DirectoryWrites, "enable or disable user";
-    /// A user moved to another population.
-    SetPopulation => "set_population", DirectoryWrites, "move user";
-    /// An account locked or unlocked.
-    SetLock => "set_lock", DirectoryWrites, "lock or unlock user";
-    /// MFA switched on or off.
+    /// Moves a user.
+    SetPopulation => "set_population", DirectoryWrites, "move to another population user";
+    /// Switches MFA on or off.
     SetMfa => "set_mfa", DirectoryWrites, "switch MFA of user";
-    /// Where a user signs on.
+    /// Sets where a user signs on.
     SetIdentityProvider => "set_identity_provider", DirectoryWrites, "set the identity provider of user";
-    /// A password set, forced to change, unlocked.
-    SetPassword => "set_password", DirectoryWrites, "change the password of user";
-    /// A mail with a code to recover a password.
-    SendRecoveryCode => "send_recovery_code", DirectoryWrites, "send a recovery code to user";
-    /// A mail with a code to verify an account.
-    SendVerificationCode => "send_verification_code", DirectoryWrites, "send a verification code to user";
-    /// A member added.
-    AddMember => "add_member", DirectoryWrites, "add to a group user";
-    /// A member removed.
-    RemoveMember => "remove_member", DirectoryWrites, "remove from a group user";
-    /// A role assigned.
-    CreateRoleAssignment => "create_role_assignment", DirectoryWrites, "assign a role to";
-    /// A role assignment removed.
-    DeleteRoleAssignment => "delete_role_assignment", DirectoryWrites, "remove a role assignment of";
-    /// A session ended.
-    DeleteSession => "delete_session", DirectoryWrites, "end a session of user";
-    /// An MFA device removed.
-    DeleteDevice => "delete_device", DirectoryWrites, "remove an MFA device of user";
+    /// Locks an account.
+    LockUser => "lock_user", DirectoryWrites, "lock user";
+    /// Unlocks an account.
+    UnlockUser => "unlock_user", DirectoryWrites, "unlock user";
+    /// Sends a verification code.
+    SendVerification => "send_verification", DirectoryWrites, "send a verification code to user";
+    /// Sets a password.
+    SetPassword => "set_password", DirectoryWrites, "set the password of user";
+    /// Makes a password one that must be changed.
+    ForcePasswordChange => "force_password_change", DirectoryWrites, "force a password change of user";
+    /// Starts a password recovery.
+    SendRecovery => "send_recovery", DirectoryWrites, "send a recovery code to user";
+    /// Ends a session.
+    EndSession => "end_session", DirectoryWrites, "end a session of user";
+    /// Removes a device.
+    DeleteDevice => "delete_device", DirectoryWrites, "delete a device of user";
     /// Audit activities.
     ListActivities => "list_activities", Audit, "list the audit activities of environment";
 }
@@ -129,13 +131,13 @@ impl Operation {
 
     /// It needs rights on role assignments rather than on the directory.
     pub(crate) const fn assigns_roles(self) -> bool {
-        matches!(self, Self::CreateRoleAssignment | Self::DeleteRoleAssignment)
+        matches!(self, Self::AssignRole | Self::UnassignRole)
     }
 
     /// The service that an environment may have switched off.
     pub(crate) const fn service(self) -> Option<&'static str> {
         match self {
-            Self::ListDevices | Self::DeleteDevice | Self::SetMfa => Some("MFA"),
+            Self::ListDevices | Self::DeleteDevice => Some("MFA"),
             Self::ListActivities => Some("audit"),
             _ => None,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::sync::Semaphore;
 
-use super::error::{ErrorBody, RateLimit, Reason};
+use super::error::{ErrorBody, RateInfo, Reason};
 use super::retry_after;
 
 /// Largest body that is read: a page of 200 users at the largest profile, ten times over.
@@ -34,7 +34,7 @@ pub(crate) fn wish(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The limit that an answer tells of, where it does: `RateLimit-…`, `X-RateLimit-…` and `X-Rate-Limit-…` occur.
-pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
+pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateInfo> {
     let of = |tail: &str| {
         ["ratelimit", "x-ratelimit", "x-rate-limit"]
             .iter()
@@ -42,7 +42,7 @@ pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
             .map(str::trim)
     };
     let number = |tail| of(tail).and_then(|value| value.split([',', ';']).next()?.trim().parse().ok());
-    Some(RateLimit {
+    Some(RateInfo {
         limit: number("limit")?,
         remaining: number("remaining")?,
         reset_after: of("reset")

@@ -13,11 +13,7 @@ use uuid::Uuid;
 pub use user::{Account, Address, IdentityProvider, LastSignOn, Lifecycle, Name, Photo, User};
 
 pub use activity::{Activity, ActivityParty, ActivityResource};
-pub use admin::{
-    Application, Device, IdentityProviderSummary, Licence, PasswordLength, PasswordPolicy, PasswordState,
-    SchemaAttribute, Session,
-};
-pub(crate) use admin::{GroupIds, Schema, Switches};
+pub use admin::{PasswordLength, PasswordPolicy};
 
 use super::lenient::{count, flag, list, object, text, texts, time};
 
@@ -247,6 +243,9 @@ pub struct Membership {
     /// `DIRECT`, `INDIRECT`, or absent.
     #[serde(default, rename = "type", deserialize_with = "text")]
     pub membership_type: Option<String>,
+    /// The group's name.
+    #[serde(default, deserialize_with = "text")]
+    pub name: Option<String>,
 }
 
 impl Membership {

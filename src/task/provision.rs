@@ -258,6 +258,8 @@ pub enum Annotation {
     GrantAlreadyExists,
     /// `GrantAlreadyRevoked`
     GrantAlreadyRevoked,
+    /// `ResourceDoesNotExist`
+    ResourceDoesNotExist,
     /// `RateLimitDescription`
     RateLimit(RateLimit),
     /// `RateLimitWaitReport`

@@ -34,6 +34,8 @@ pub struct StoredResource {
     pub status: String,
     /// Its profile.
     pub profile: Value,
+    /// Another connector syncs it (annotation `BatonID`): it is not ours to change.
+    pub foreign: bool,
 }
 
 /// An entitlement.
@@ -97,6 +99,7 @@ pub fn resource_type(data: &[u8]) -> Result<StoredResourceType, DecodeError> {
 /// Decodes a resource.
 pub fn resource(data: &[u8]) -> Result<StoredResource, DecodeError> {
     let message = pb::Resource::decode(data)?;
+    let foreign = annotation::<pb::BatonId>(&message.annotations, "BatonID").is_some();
     let id = message.id.unwrap_or_default();
     let status = message
         .status
@@ -115,6 +118,7 @@ pub fn resource(data: &[u8]) -> Result<StoredResource, DecodeError> {
         }
         .to_owned(),
         profile: message.profile.map_or(Value::Null, |profile| object(&profile.fields)),
+        foreign,
     })
 }
 

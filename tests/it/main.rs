@@ -3,6 +3,9 @@
 mod daemon;
 mod docs;
 mod k8s;
+mod one_shot;
 mod proto_table;
+mod provision;
+mod provision_actions;
 mod service;
 mod sync;

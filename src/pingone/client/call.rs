@@ -1,7 +1,6 @@
 //! One call: attempts while their class says so and the caller's budget lasts. A read may be repeated at will; a write
 //! only where PingOne certainly did nothing, because it has no idempotency key (connector-model.md §9).
 
-use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -9,12 +8,13 @@ use tokio::time::Instant;
 
 use super::Client;
 use crate::error::ErrorClass;
-use crate::pingone::error::{PingOneError, RateLimit, Reason};
+use crate::pingone::error::{PingOneError, RateInfo, Reason};
 use crate::pingone::lenient;
 use crate::pingone::limiter::TooLong;
 use crate::pingone::operation::Operation;
 use crate::pingone::page::{corrupt, not_text};
 use crate::pingone::transport::{header, media_type, rate_limit, read_body, refusal, transport_reason, wish};
+use crate::pingone::write::WriteBody;
 use crate::runtime::backoff::Backoff;
 
 /// Transaction and session ids of pingone-api.md §3.1.
@@ -29,8 +29,8 @@ pub(crate) struct Call<'a> {
     pub(crate) object: &'a str,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// Media type and body, or why there is none.
-    pub(crate) body: Option<(&'static str, Result<Bytes, serde_json::Error>)>,
+    /// A write has a body or none, a read never.
+    pub(crate) body: Option<&'a WriteBody>,
 }
 
 impl<'a> Call<'a> {
@@ -52,8 +52,10 @@ impl<'a> Call<'a> {
 /// A body with the id of the request that it answers.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) request_id: Option<String>,
+    pub(crate) rate: Option<RateInfo>,
 }
 
 /// An attempt that failed.
@@ -82,7 +84,7 @@ struct Received {
     answer: Answer,
     wish: Option<std::time::Duration>,
     media_type: Option<String>,
-    told_limit: Option<RateLimit>,
+    told_limit: Option<RateInfo>,
 }
 
 impl Client {
@@ -92,7 +94,7 @@ impl Client {
     }
 
     /// One read of one object.
-    pub(super) async fn read<T: for<'de> Deserialize<'de>>(
+    pub(crate) async fn read<T: for<'de> Deserialize<'de>>(
         &self,
         operation: Operation,
         object: &str,
@@ -133,10 +135,7 @@ impl Client {
 
     /// One call, repeated while its class says so and the budget lasts.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, PingOneError> {
-        if matches!(call.body, Some((_, Err(_)))) {
-            return Err(call.failed(Reason::Unsendable));
-        }
-        let deadline = Instant::now() + self.budget.0;
+        let deadline = self.deadline();
         let mut backoff = Backoff::default();
         let mut renewed = false;
         loop {
@@ -167,7 +166,7 @@ impl Client {
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "a request is repeated"
             );
-            tokio::time::sleep(wait).await;
+            self.pause(wait).await;
         }
     }
 
@@ -195,11 +194,10 @@ impl Client {
             .token(&inner.gate, deadline)
             .await
             .map_err(Failed::unsent)?;
-        let place = inner
-            .gate
-            .enter(call.operation, deadline)
-            .await
-            .map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
+        let asked = Instant::now();
+        let entered = inner.gate.enter(call.operation, deadline).await;
+        self.waited(asked.elapsed());
+        let place = entered.map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
         // The turn may have been long in coming.
         let token = if first.is_stale() {
             inner
@@ -210,6 +208,9 @@ impl Client {
         } else {
             first
         };
+        if call.operation.is_write() && !self.may_write() {
+            return Err(Failed::unsent(call.failed(Reason::NotBegun)));
+        }
         let sent = Instant::now();
         let exchange = self.exchange(call, token.header.clone());
         let outcome = tokio::time::timeout_at(deadline, exchange)
@@ -244,8 +245,10 @@ impl Client {
         if let Some(transaction) = &self.transaction {
             request = request.header(TRANSACTION, transaction);
         }
-        if let Some((media_type, Ok(body))) = &call.body {
-            request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
+        if let Some(body) = call.body {
+            request = request
+                .header(CONTENT_TYPE, body.content_type())
+                .body(body.bytes().clone());
         }
         let answer = request.send().await.map_err(|error| (transport_reason(&error), None))?;
         let headers = answer.headers();
@@ -255,7 +258,12 @@ impl Client {
         match read_body(answer, &self.inner.bodies).await {
             Ok(body) => Ok(Received {
                 status,
-                answer: Answer { body, request_id },
+                answer: Answer {
+                    status,
+                    body,
+                    request_id,
+                    rate: told_limit,
+                },
                 wish,
                 media_type,
                 told_limit,

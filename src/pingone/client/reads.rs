@@ -12,9 +12,8 @@ use crate::pingone::operation::Operation;
 use crate::pingone::page::Pages;
 use crate::pingone::roles;
 use crate::pingone::types::{
-    Activity, Application, Capabilities, Device, Environment, Group, GroupIds, IdOnly, IdentityProviderSummary,
-    Licence, Membership, Named, PasswordPolicy, PasswordState, Population, Role, RoleAssignment, Schema,
-    SchemaAttribute, Session, Switches, User,
+    Activity, Capabilities, Environment, Group, IdOnly, Membership, Named, PasswordPolicy, Population, Role,
+    RoleAssignment, User,
 };
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
@@ -141,20 +140,6 @@ impl Client {
         }
     }
 
-    /// A licence of an organization.
-    pub async fn licence(&self, organization: Uuid, id: Uuid) -> Result<Licence, PingOneError> {
-        let (organization, id) = (organization.to_string(), id.to_string());
-        let url = self.inner.hosts.url(&["organizations", &organization, "licenses", &id]);
-        self.read(Operation::ReadLicence, &id, url).await
-    }
-
-    /// The applications.
-    pub fn applications(&self) -> Pages<Application> {
-        let url = self.url(&["applications"]);
-        let operation = Operation::ListApplications;
-        Pages::new(self.clone(), operation, self.environment_id(), "applications", url)
-    }
-
     /// The users.
     pub fn users(&self, query: &UsersQuery) -> Pages<User> {
         let url = self.users_url(query.filter.as_deref());
@@ -232,14 +217,6 @@ impl Client {
         self.read(Operation::ReadGroup, &id, self.url(&["groups", &id])).await
     }
 
-    /// One group with the count of all its members, indirect ones included.
-    pub async fn group_with_totals(&self, id: Uuid) -> Result<Group, PingOneError> {
-        let id = id.to_string();
-        let mut url = self.url(&["groups", &id]);
-        url.query_pairs_mut().append_pair("include", "totalMemberCounts");
-        self.read(Operation::ReadGroup, &id, url).await
-    }
-
     /// The groups that a user belongs to.
     pub async fn groups_of_user(&self, id: Uuid) -> Result<Vec<Membership>, PingOneError> {
         let id = id.to_string();
@@ -248,16 +225,6 @@ impl Client {
         Pages::new(self.clone(), Operation::ListParents, id, "groupMemberships", url)
             .all()
             .await
-    }
-
-    /// Ids of the groups that a user belongs to, however, in one call.
-    pub async fn group_ids_of_user(&self, id: Uuid) -> Result<Vec<Uuid>, PingOneError> {
-        let id = id.to_string();
-        let mut url = self.url(&["users", &id]);
-        url.query_pairs_mut().append_pair("include", "memberOfGroupIDs");
-        let found: GroupIds = self.read(Operation::ReadUser, &id, url).await?;
-        let ids = found.ids.unwrap_or_default();
-        Ok(ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect())
     }
 
     /// The groups that a group is nested in.
@@ -323,71 +290,6 @@ impl Client {
             .await
     }
 
-    /// One role assignment.
-    pub async fn role_assignment(&self, principal: Principal, id: Uuid) -> Result<RoleAssignment, PingOneError> {
-        let (kind, of) = principal.path();
-        let id = id.to_string();
-        let url = self.url(&[kind, &of.to_string(), "roleAssignments", &id]);
-        self.read(Operation::ReadRoleAssignment, &id, url).await
-    }
-
-    /// What our own application holds. It lives in the environment of `pingone-auth-environment-id`.
-    pub async fn own_role_assignments(&self) -> Result<Vec<RoleAssignment>, PingOneError> {
-        let id = self.inner.tokens.client_id();
-        let path = ["applications", id.as_str(), "roleAssignments"];
-        let url = self.inner.hosts.environment_url(&self.inner.auth_environment, &path);
-        Pages::new(
-            self.clone(),
-            Operation::ListRoleAssignments,
-            id.as_str(),
-            "roleAssignments",
-            url,
-        )
-        .all()
-        .await
-    }
-
-    /// Whether a user is enabled.
-    pub async fn enabled(&self, user: Uuid) -> Result<Option<bool>, PingOneError> {
-        let switches: Switches = self.user_part(user, "enabled").await?;
-        Ok(switches.enabled)
-    }
-
-    /// Whether MFA is on for a user.
-    pub async fn mfa_enabled(&self, user: Uuid) -> Result<Option<bool>, PingOneError> {
-        let switches: Switches = self.user_part(user, "mfaEnabled").await?;
-        Ok(switches.mfa_enabled)
-    }
-
-    /// The state of a user's password.
-    pub async fn password_state(&self, user: Uuid) -> Result<PasswordState, PingOneError> {
-        self.user_part(user, "password").await
-    }
-
-    async fn user_part<T: for<'de> Deserialize<'de>>(&self, user: Uuid, part: &str) -> Result<T, PingOneError> {
-        let user = user.to_string();
-        let url = self.url(&["users", &user, part]);
-        self.read(Operation::ReadUserState, &user, url).await
-    }
-
-    /// The sessions of a user, expired ones included.
-    pub async fn sessions(&self, user: Uuid) -> Result<Vec<Session>, PingOneError> {
-        let user = user.to_string();
-        let url = self.url(&["users", &user, "sessions"]);
-        Pages::new(self.clone(), Operation::ListSessions, user, "sessions", url)
-            .all()
-            .await
-    }
-
-    /// The MFA devices of a user.
-    pub async fn devices(&self, user: Uuid) -> Result<Vec<Device>, PingOneError> {
-        let user = user.to_string();
-        let url = self.url(&["users", &user, "devices"]);
-        Pages::new(self.clone(), Operation::ListDevices, user, "devices", url)
-            .all()
-            .await
-    }
-
     /// The password policies.
     pub async fn password_policies(&self) -> Result<Vec<PasswordPolicy>, PingOneError> {
         self.settings(
@@ -403,38 +305,6 @@ impl Client {
         let id = id.to_string();
         let url = self.url(&["passwordPolicies", &id]);
         self.read(Operation::ReadPasswordPolicy, &id, url).await
-    }
-
-    /// The attributes that a user of this environment may have.
-    pub async fn user_schema(&self) -> Result<Vec<SchemaAttribute>, PingOneError> {
-        let operation = Operation::ListSchemaAttributes;
-        let schemas: Vec<Schema> = self.settings(operation, &["schemas"], "schemas").await?;
-        let of_users = |schema: &&Schema| {
-            schema
-                .name
-                .as_deref()
-                .is_some_and(|name| name.eq_ignore_ascii_case("User"))
-        };
-        let Some(id) = schemas.iter().find(of_users).and_then(|schema| schema.id.clone()) else {
-            let what = "the list of schemas has none that is named User".to_owned();
-            return Err(PingOneError::new(
-                operation,
-                self.environment_id(),
-                Reason::Corrupt { what },
-            ));
-        };
-        self.settings(operation, &["schemas", &id, "attributes"], "attributes")
-            .await
-    }
-
-    /// The identity providers.
-    pub async fn identity_providers(&self) -> Result<Vec<IdentityProviderSummary>, PingOneError> {
-        self.settings(
-            Operation::ListIdentityProviders,
-            &["identityProviders"],
-            "identityProviders",
-        )
-        .await
     }
 
     async fn settings<T: for<'de> Deserialize<'de> + Send>(

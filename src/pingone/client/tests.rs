@@ -4,7 +4,6 @@ mod auth;
 mod faults;
 mod headers;
 mod paging;
-mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;

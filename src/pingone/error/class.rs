@@ -11,6 +11,8 @@ pub(super) fn api_class(status: u16, code: &str, detail: Option<&str>, retry_aft
         ("ACCESS_FAILED", detail) if status == 401 && detail != Some("INSUFFICIENT_PERMISSIONS") => ErrorClass::Auth,
         ("ACCESS_FAILED", _) => ErrorClass::Forbidden,
         ("NOT_FOUND", _) => ErrorClass::NotFound,
+        // The status inside the 4xx class may change for the same fault; the code does not (pingone-api.md §3.2).
+        ("INVALID_DATA", _) if (400..500).contains(&status) => ErrorClass::Rejected,
         ("REQUEST_LIMITED", _) => ErrorClass::Throttled { retry_after },
         ("UNEXPECTED_ERROR" | "SERVICE_UNAVAILABLE", _) if status != 501 => ErrorClass::Transient { retry_after },
         _ => status_class(status, retry_after),

@@ -178,6 +178,7 @@ fn annotations(given: Vec<Annotation>, now: Timestamp) -> Vec<Any> {
     let one = |annotation| match annotation {
         Annotation::GrantAlreadyExists => any("GrantAlreadyExists", &cv2::GrantAlreadyExists {}),
         Annotation::GrantAlreadyRevoked => any("GrantAlreadyRevoked", &cv2::GrantAlreadyRevoked {}),
+        Annotation::ResourceDoesNotExist => any("ResourceDoesNotExist", &cv2::ResourceDoesNotExist {}),
         Annotation::RateLimit(limit) => rate_limit(&limit, now),
         Annotation::RateLimitWait(waited) => any(
             "RateLimitWaitReport",

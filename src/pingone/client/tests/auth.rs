@@ -123,10 +123,3 @@ async fn validation_reads_one_row_of_each() {
         (1, true)
     );
 }
-
-#[tokio::test]
-async fn our_own_applications_rights_can_be_read() {
-    let pair = pair(|_| {}).await;
-    let found = pair.client.own_role_assignments().await.unwrap();
-    assert_eq!(found.len(), 2);
-}

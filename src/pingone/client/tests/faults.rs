@@ -1,20 +1,15 @@
 use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
-use serde_json::Map;
 
 use super::*;
 use crate::error::ErrorClass;
-use crate::pingone::{Budget, GrpcCode, NewUser, Reason};
+use crate::pingone::{Budget, GrpcCode, Reason, WriteBody, WriteCall};
 
 const USERS: &str = "/environments/{id}/users";
 const ENVIRONMENT: &str = "/environments/{id}";
 
-fn new_user(name: &str) -> NewUser {
-    let mut attributes = Map::new();
-    attributes.insert("username".to_owned(), json!(name));
-    NewUser {
-        attributes,
-        ..NewUser::default()
-    }
+fn new_user(pair: &Pair, name: &str) -> WriteCall {
+    let body = json!({"username": name, "population": {"id": pair.id("staff")}});
+    crate::pingone::write::users::create(pair.client.environment_id(), WriteBody::json(&body))
 }
 
 #[tokio::test]
@@ -90,9 +85,9 @@ async fn an_answer_that_never_comes_ends_with_the_budget() {
     ]);
     let error = client.environment().await.unwrap_err();
     assert_eq!((error.reason, error.operation.is_write()), (Reason::TimedOut, false));
-    let error = client.create_user(&new_user("late")).await.unwrap_err();
+    let error = client.write(&new_user(&pair, "late")).await.unwrap_err();
     assert_eq!(error.reason, Reason::LostAnswer);
-    assert!(error.is_outcome_unknown() && error.to_string().contains("read back before anything is repeated"));
+    assert!(error.outcome_unknown() && error.to_string().contains("read back before anything is repeated"));
 }
 
 #[tokio::test]
@@ -109,10 +104,10 @@ async fn a_write_is_never_repeated_once_it_may_have_been_taken() {
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
         let error = pair
             .client
-            .create_user(&new_user(&format!("new{index}")))
+            .write(&new_user(&pair, &format!("new{index}")))
             .await
             .unwrap_err();
-        assert!(error.is_outcome_unknown(), "{action:?}: {error:?}");
+        assert!(error.outcome_unknown(), "{action:?}: {error:?}");
         assert_eq!(error.grpc_code(), GrpcCode::Unavailable, "{action:?}");
         assert_eq!(pair.server.requests().of("POST", USERS), 1, "{action:?}");
     }
@@ -126,22 +121,22 @@ async fn a_write_that_was_refused_before_it_was_taken_is_repeated() {
         .enumerate()
     {
         pair.server.set_faults(vec![Fault::on("POST", USERS, action.clone())]);
-        let found = pair.client.create_user(&new_user(&format!("new{index}"))).await;
+        let found = pair.client.write(&new_user(&pair, &format!("new{index}"))).await;
         assert!(found.is_ok(), "{action:?}: {found:?}");
     }
     let refused = FaultAction::status(400);
     pair.server.set_faults(vec![Fault::on("POST", USERS, refused)]);
-    let error = pair.client.create_user(&new_user("bad")).await.unwrap_err();
-    assert!(!error.is_outcome_unknown() && error.class() == ErrorClass::Rejected);
+    let error = pair.client.write(&new_user(&pair, "bad")).await.unwrap_err();
+    assert!(!error.outcome_unknown() && error.class() == ErrorClass::Rejected);
 }
 
 #[tokio::test]
 async fn no_connection_is_unavailable_and_nothing_was_changed() {
     let pair = pair_with(|_| {}, |config| config.api_url = Some("http://127.0.0.1:1".to_owned())).await;
     let client = pair.client.with_budget(Budget(Duration::from_millis(50)));
-    let error = client.create_user(&new_user("x")).await.unwrap_err();
+    let error = client.write(&new_user(&pair, "x")).await.unwrap_err();
     assert_eq!(
-        (error.grpc_code(), error.is_outcome_unknown()),
+        (error.grpc_code(), error.outcome_unknown()),
         (GrpcCode::Unavailable, false)
     );
     assert!(error.to_string().contains("nothing was changed"), "{error}");
@@ -189,9 +184,9 @@ async fn a_certificate_that_is_not_trusted_is_said_and_never_tried_again() {
     assert_eq!(error.reason, Reason::Certificate);
     assert!(!error.class().is_retryable() && pair.client.stats().retries() == 0);
     assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
-    let error = pair.client.create_user(&new_user("x")).await.unwrap_err();
+    let error = pair.client.write(&new_user(&pair, "x")).await.unwrap_err();
     assert_eq!(
-        (error.reason.clone(), error.is_outcome_unknown()),
+        (error.reason.clone(), error.outcome_unknown()),
         (Reason::Certificate, false)
     );
 }

@@ -184,19 +184,7 @@ async fn members_nesting_and_memberships_are_told_apart() {
     assert_eq!(client.parents_of_group(inner).await.unwrap()[0].id, outer);
     assert!(!client.membership(ada, outer).await.unwrap().is_indirect());
     assert!(client.membership(ben, outer).await.unwrap().is_indirect());
-    let of_ben: BTreeSet<_> = client.group_ids_of_user(ben).await.unwrap().into_iter().collect();
-    assert_eq!(of_ben, BTreeSet::from([outer, inner]));
     assert_eq!(client.groups_of_user(ben).await.unwrap().len(), 2);
-    assert_eq!(
-        client
-            .group_with_totals(outer)
-            .await
-            .unwrap()
-            .total_member_counts
-            .unwrap()
-            .users,
-        Some(2)
-    );
 }
 
 #[tokio::test]
@@ -224,29 +212,11 @@ async fn settings_of_the_environment_can_be_read() {
     let organization = environment.organization.unwrap().id;
     assert!(client.organization(organization).await.unwrap().name.is_some());
     client.capabilities().await.unwrap();
-    assert!(
-        client
-            .licence(organization, environment.license.unwrap().id)
-            .await
-            .unwrap()
-            .status
-            .is_some()
-    );
-    let workers = client.applications().all().await.unwrap();
-    assert!(
-        workers
-            .iter()
-            .any(|found| found.is_worker() && found.id == pair.server.client_id())
-    );
     let policies = client.password_policies().await.unwrap();
     assert!(policies.iter().any(|policy| policy.default == Some(true)));
     assert_eq!(client.password_policy(policies[0].id).await.unwrap().id, policies[0].id);
-    let schema = client.user_schema().await.unwrap();
-    assert!(
-        schema
-            .iter()
-            .any(|attribute| attribute.name.as_deref() == Some("username"))
-    );
+    let schema = client.user_attributes().await.unwrap();
+    assert!(schema.iter().any(|attribute| attribute.name == "username"));
     client.identity_providers().await.unwrap();
     let filter = equals("username", "ADA");
     assert_eq!(client.user_ids(Some(filter)).await.unwrap(), [pair.id("ada")]);

@@ -140,7 +140,8 @@ impl DirectoryBuilder {
         self
     }
 
-    /// A user of a population (by label) with user name = label, the e-mail `<label>@example.com` and a name.
+    /// A user of a population (by label) with user name = label, the e-mail `<label>@example.com` and a name. `sessions`,
+    /// `devices` (numbers) and `passwordStatus` are what the user has beside its object.
     #[must_use]
     pub fn user(mut self, label: &str, population: &str, over: Value) -> Self {
         let number = self.directory.spec.users as usize + self.directory.users.len();

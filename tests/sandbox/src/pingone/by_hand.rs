@@ -9,6 +9,18 @@ use super::world::{Assignment, Group, User, World, insert};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// What is laid over a user and is not shown in its object.
+const BESIDE: [&str; 3] = ["sessions", "devices", "passwordStatus"];
+/// Every status of a password (6.5, D).
+const PASSWORD_STATUSES: [&str; 6] = [
+    "OK",
+    "NO_PASSWORD",
+    "PASSWORD_EXPIRED",
+    "PASSWORD_LOCKED_OUT",
+    "MUST_CHANGE_PASSWORD",
+    "EXTERNAL",
+];
+
 impl World {
     pub(super) fn by_hand(&mut self, directory: &Directory) -> anyhow::Result<()> {
         let defaults = directory
@@ -75,14 +87,20 @@ impl World {
             "population": {"id": population}, "username": entry.label, "verifyStatus": "NOT_INITIATED",
         });
         let Value::Object(mut body) = body else { return Ok(()) };
-        for (key, value) in &entry.over {
+        let number = self.users.next;
+        self.users.next += 1;
+        let mut user = User {
+            id: entry.id,
+            ..User::blank()
+        };
+        self.beside_the_object(&mut user, number, entry)?;
+        let over = entry.over.iter().filter(|(key, _)| !BESIDE.contains(&key.as_str()));
+        for (key, value) in over {
             match value {
                 Value::Null => body.remove(key),
                 value => body.insert(key.clone(), value.clone()),
             };
         }
-        let number = self.users.next;
-        self.users.next += 1;
         if let Some(name) = body.get("username").and_then(Value::as_str) {
             self.users.by_username.insert(name.to_lowercase(), number);
         }
@@ -94,12 +112,28 @@ impl World {
         self.users.stored.insert(
             number,
             Box::new(User {
-                id: entry.id,
                 population,
                 body,
-                ..User::blank()
+                ..user
             }),
         );
+        Ok(())
+    }
+
+    /// What a user has beside its object: `sessions` and `devices` by number, `passwordStatus` (6.5).
+    fn beside_the_object(&self, user: &mut User, number: u32, entry: &Entry) -> anyhow::Result<()> {
+        let count = |key: &str| entry.over.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let first = (1 << 34) + u64::from(number) * 1_000;
+        user.sessions = (first..first + count("sessions"))
+            .map(|at| self.ids.encode(Kind::Session, at))
+            .collect();
+        user.devices = (first..first + count("devices"))
+            .map(|at| self.ids.encode(Kind::Device, at))
+            .collect();
+        if let Some(status) = entry.over.get("passwordStatus").and_then(Value::as_str) {
+            let known = PASSWORD_STATUSES.iter().find(|known| **known == status);
+            user.password.status = known.ok_or_else(|| unknown(status))?;
+        }
         Ok(())
     }
 

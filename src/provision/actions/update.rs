@@ -1,0 +1,348 @@
+//! `update_user`, `update_profile`: only what differs is sent, and what PingOne made of it is compared with what was
+//! asked, because PingOne ignores what it does not know (pingone-api.md §3.1).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::args::{invalid, object, shown, truth};
+use super::profile::{Changes, Form};
+use super::schema::{ADDITIONAL, SUCCESS, UPDATED_FIELDS, UPDATED_USER, USER_ID, USER_PROFILE};
+use super::settle::settle;
+use super::{live, population};
+use crate::pingone::types::User;
+use crate::pingone::write::users;
+use crate::pingone::{Client, SchemaAttribute};
+use crate::provision::error::Failure;
+use crate::provision::work::{Told, Work};
+use crate::sync::{UserRules, translate_user};
+use crate::task::{ActionOutcome, JsonObject, TaskError};
+
+/// `update_user`: a profile as an object or as a text that holds one.
+pub(super) async fn user(work: &Work, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+    let mut changes = Changes::default();
+    changes.read(&object(args, USER_PROFILE)?, Form::Whole)?;
+    let updated = update(work, id, changes).await?;
+    let fields = Value::from(updated.keys.join(","));
+    Ok(updated.outcome(UPDATED_FIELDS, fields))
+}
+
+/// `update_profile`: an argument for each attribute.
+pub(super) async fn profile(work: &Work, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+    let named = args.iter().filter(|(key, value)| {
+        // An argument that was left out may arrive as null.
+        !value.is_null() && key.as_str() != USER_ID && key.as_str() != ADDITIONAL
+    });
+    let named: JsonObject = named.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut changes = Changes::default();
+    changes.read(&named, Form::Whole)?;
+    match args.get(ADDITIONAL) {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(further)) => changes.read(further, Form::Additional)?,
+        Some(_) => return Err(invalid("additional_attributes must be a map").into()),
+    }
+    let updated = update(work, id, changes).await?;
+    let resource = resource(&updated.user);
+    Ok(updated.outcome(UPDATED_USER, resource))
+}
+
+/// What became of an update.
+struct Updated {
+    /// Keys that changed.
+    keys: Vec<String>,
+    /// The user afterwards.
+    user: User,
+    /// What stopped it half-way.
+    failure: Option<String>,
+}
+
+impl Updated {
+    fn outcome(self, name: &str, value: Value) -> ActionOutcome {
+        let success = self.failure.is_none();
+        let response = [(SUCCESS.to_owned(), success.into()), (name.to_owned(), value)]
+            .into_iter()
+            .collect();
+        match self.failure {
+            None => ActionOutcome::Complete(response),
+            Some(message) => ActionOutcome::Failed { message, response },
+        }
+    }
+}
+
+async fn update(work: &Work, id: Uuid, mut changes: Changes) -> Result<Updated, Failure> {
+    if changes.is_empty() {
+        return Err(invalid("no attribute is named").into());
+    }
+    let before = live(work, id).await?;
+    check_custom(work, &mut changes).await?;
+    let steps = steps(work, &before, &changes).await?;
+    changes.retain_differing(&before);
+    let mut updated = Updated {
+        keys: Vec::new(),
+        user: before.clone(),
+        failure: None,
+    };
+    if let Some(body) = changes.body(&before) {
+        patch(work, &before, &changes, &body, &mut updated).await?;
+    }
+    for step in steps {
+        match step.run(work, &before).await {
+            Ok(()) => updated.keys.push(step.key().to_owned()),
+            Err(failure) if updated.keys.is_empty() => return Err(failure),
+            Err(failure) => {
+                let message = failure.into_task().message;
+                let done = updated.keys.join(",");
+                let text = format!("account {id}: {done} changed, {} not: {message}", step.key());
+                updated.failure.get_or_insert(text);
+                break;
+            }
+        }
+    }
+    Ok(updated)
+}
+
+/// The attributes of the user object, all in one call.
+async fn patch(
+    work: &Work,
+    before: &User,
+    changes: &Changes,
+    body: &Value,
+    updated: &mut Updated,
+) -> Result<(), Failure> {
+    let id = before.id;
+    let keys = changes.keys();
+    let told = Told {
+        object: &format!("user {id}"),
+        before: "",
+        // Names only: values of a person's profile are in no log.
+        after: &keys.join(","),
+    };
+    let call = users::update(id, body);
+    let holds = |client: Client| async move { Ok(changes.ignored(before, &client.user(id).await?).is_empty()) };
+    let after = match settle(work, &call, told, holds).await? {
+        Some(written) if written.is_planned() => None,
+        Some(written) => Some(match written.json::<User>(&call) {
+            Ok(after) => after,
+            Err(_) => live(work, id).await?,
+        }),
+        None => Some(live(work, id).await?),
+    };
+    let ignored: Vec<&str> = match &after {
+        Some(after) => changes.ignored(before, after),
+        None => Vec::new(),
+    };
+    let applied = keys.iter().filter(|key| !ignored.contains(key));
+    updated.keys.extend(applied.map(|key| (*key).to_owned()));
+    if !ignored.is_empty() {
+        let names: Vec<String> = ignored.iter().map(|key| shown(key)).collect();
+        updated.failure = Some(format!(
+            "account {id}: PingOne took the update and did not change {}",
+            names.join(", ")
+        ));
+    }
+    if let Some(after) = after {
+        updated.user = after;
+    }
+    Ok(())
+}
+
+/// A change with a call of its own.
+enum Step {
+    Population(Uuid),
+    Mfa(bool),
+    IdentityProvider(String),
+}
+
+impl Step {
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Population(_) => "population",
+            Self::Mfa(_) => "mfa_enabled",
+            Self::IdentityProvider(_) => "identity_provider_id",
+        }
+    }
+
+    async fn run(&self, work: &Work, user: &User) -> Result<(), Failure> {
+        let id = user.id;
+        let object = format!("user {id}");
+        match self {
+            Self::Population(target) => population::move_to(work, user, *target).await,
+            Self::Mfa(wanted) => {
+                let wanted = *wanted;
+                let told = Told {
+                    object: &object,
+                    before: word(user.mfa_enabled),
+                    after: word(Some(wanted)),
+                };
+                let holds = |client: Client| async move { Ok(client.user(id).await?.mfa_enabled == Some(wanted)) };
+                settle(work, &users::set_mfa(id, wanted), told, holds).await.map(drop)
+            }
+            Self::IdentityProvider(provider) => {
+                let told = Told {
+                    object: &object,
+                    before: user.identity_provider_type().unwrap_or("PING_ONE"),
+                    after: &format!("identity provider {provider}"),
+                };
+                let holds = |client: Client| async move { Ok(provider_id(&client.user(id).await?) == Some(provider)) };
+                let call = users::set_identity_provider(id, provider);
+                settle(work, &call, told, holds).await.map(drop)
+            }
+        }
+    }
+}
+
+const fn word(mfa: Option<bool>) -> &'static str {
+    match mfa {
+        Some(true) => "MFA on",
+        Some(false) => "MFA off",
+        None => "MFA unknown",
+    }
+}
+
+fn provider_id(user: &User) -> Option<&str> {
+    user.identity_provider.as_ref()?.id.as_deref()
+}
+
+/// The changes with calls of their own that the user does not have yet, everything that they name looked up.
+async fn steps(work: &Work, user: &User, changes: &Changes) -> Result<Vec<Step>, Failure> {
+    let mut steps = Vec::new();
+    if let Some(wanted) = &changes.population {
+        let target = population_named(work, wanted).await?;
+        if user.population_id() != Some(target) {
+            steps.push(Step::Population(target));
+        }
+    }
+    if let Some(wanted) = changes.mfa_enabled
+        && user.mfa_enabled != Some(wanted)
+    {
+        steps.push(Step::Mfa(wanted));
+    }
+    if let Some(wanted) = &changes.identity_provider
+        && provider_id(user) != Some(wanted)
+    {
+        let known = work.read(work.client().identity_providers()).await?;
+        if !known.iter().any(|provider| provider.id == *wanted) {
+            let message = "identity_provider_id names no identity provider of this environment";
+            return Err(invalid(message).into());
+        }
+        steps.push(Step::IdentityProvider(wanted.clone()));
+    }
+    Ok(steps)
+}
+
+/// A population by id or exact name.
+async fn population_named(work: &Work, wanted: &str) -> Result<Uuid, Failure> {
+    let all = work.read(work.client().populations().all()).await?;
+    let by_id = Uuid::try_parse(wanted).ok();
+    let found: Vec<Uuid> = all
+        .iter()
+        .filter(|population| Some(population.id) == by_id || population.name.as_deref() == Some(wanted))
+        .map(|population| population.id)
+        .collect();
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(invalid("population names no population of this environment").into()),
+        _ => Err(invalid("population names several populations of this environment; give the id").into()),
+    }
+}
+
+/// Holds attributes of the customer against the schema, and reads a text as what the schema wants.
+async fn check_custom(work: &Work, changes: &mut Changes) -> Result<(), Failure> {
+    if changes.custom().next().is_none() {
+        return Ok(());
+    }
+    let attributes = work.read(work.client().user_attributes()).await?;
+    let known: BTreeMap<&str, &SchemaAttribute> = attributes
+        .iter()
+        .filter(|attribute| attribute.enabled != Some(false))
+        .map(|attribute| (attribute.name.as_str(), attribute))
+        .collect();
+    let checked: Vec<(String, Value)> = changes
+        .custom()
+        .map(|(name, value)| Ok((name.to_owned(), typed(&known, name, value)?)))
+        .collect::<Result<_, TaskError>>()?;
+    for (name, value) in checked {
+        changes.set_custom(&name, value);
+    }
+    Ok(())
+}
+
+fn typed(known: &BTreeMap<&str, &SchemaAttribute>, name: &str, value: &Value) -> Result<Value, TaskError> {
+    let Some(attribute) = known.get(name) else {
+        return Err(invalid(format!(
+            "{} is neither a key of the account fields nor an attribute of this environment's schema (names are case \
+             sensitive)",
+            shown(name)
+        )));
+    };
+    let wrong = |what: &str| invalid(format!("{} must be {what}", shown(name)));
+    if value.is_null() {
+        return Ok(Value::Null);
+    }
+    let kind = attribute.attribute_type.as_deref().unwrap_or_default();
+    if attribute.multi_valued == Some(true) {
+        return match value {
+            Value::Array(_) => Ok(value.clone()),
+            Value::String(text) => match serde_json::from_str(text) {
+                Ok(list @ Value::Array(_)) => Ok(list),
+                _ => Ok(json!([text])),
+            },
+            _ => Err(wrong("a list")),
+        };
+    }
+    match (kind, value) {
+        ("BOOLEAN", value) => truth(value).map(Value::Bool).ok_or_else(|| wrong("true or false")),
+        ("STRING", Value::String(_)) => Ok(value.clone()),
+        ("STRING", _) => Err(wrong("a text")),
+        ("JSON" | "COMPLEX", Value::String(text)) => serde_json::from_str(text).map_err(|_| wrong("JSON")),
+        _ => Ok(value.clone()),
+    }
+}
+
+/// Proto3 JSON of `c1.config.v1.Resource`.
+fn resource(user: &User) -> Value {
+    let resource = translate_user(user, None, &UserRules::new(&[], &[], &[]));
+    json!({
+        "resourceId": {"resourceTypeId": resource.id.resource_type.id(), "resourceId": resource.id.id},
+        "displayName": resource.display_name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(kind: &str, multi_valued: bool) -> SchemaAttribute {
+        SchemaAttribute {
+            name: "a".to_owned(),
+            attribute_type: Some(kind.to_owned()),
+            enabled: Some(true),
+            multi_valued: Some(multi_valued),
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_as_what_the_schema_wants() {
+        for (kind, list, value, wanted) in [
+            ("STRING", false, json!("x"), Some(json!("x"))),
+            ("STRING", false, json!(7), None),
+            ("STRING", false, Value::Null, Some(Value::Null)),
+            ("BOOLEAN", false, json!("true"), Some(json!(true))),
+            ("BOOLEAN", false, json!("x"), None),
+            ("JSON", false, json!("{\"a\":1}"), Some(json!({"a": 1}))),
+            ("JSON", false, json!("{"), None),
+            ("JSON", false, json!({"a": 1}), Some(json!({"a": 1}))),
+            ("STRING", true, json!("x"), Some(json!(["x"]))),
+            ("STRING", true, json!("[\"x\",\"y\"]"), Some(json!(["x", "y"]))),
+            ("STRING", true, json!({}), None),
+            ("SOMETHING_NEW", false, json!(7), Some(json!(7))),
+        ] {
+            let attribute = attribute(kind, list);
+            let known = [("a", &attribute)].into_iter().collect();
+            assert_eq!(typed(&known, "a", &value).ok(), wanted, "{kind} {value}");
+            let error = typed(&known, "A", &value).unwrap_err();
+            assert_eq!(error.code, crate::task::Code::InvalidArgument);
+        }
+    }
+}

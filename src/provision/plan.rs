@@ -1,0 +1,47 @@
+//! Dry run: every read and check, but the writes are only written down.
+
+use std::fmt;
+
+use crate::pingone::WriteCall;
+use crate::task::{Code, TaskError};
+
+/// The flag, for texts.
+pub const DRY_RUN: &str = "--dry-run (BATON_DRY_RUN)";
+/// Longest list of calls in an error text, in bytes.
+const SHOWN_MAX_BYTES: usize = 700;
+
+/// The calls that a task would have made, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    calls: Vec<String>,
+}
+
+impl Plan {
+    pub(super) fn add(&mut self, call: &WriteCall) {
+        self.calls.push(call.to_string());
+    }
+
+    /// One line per call: method, path under the environment, media type, body without secrets.
+    pub fn calls(&self) -> &[String] {
+        &self.calls
+    }
+
+    /// What service mode answers: nothing was written, and which flag is why.
+    pub(super) fn refusal(&self) -> TaskError {
+        let shown = self.to_string();
+        let shown = shown
+            .get(..shown.floor_char_boundary(SHOWN_MAX_BYTES))
+            .unwrap_or_default();
+        let message = format!("{DRY_RUN} is on, nothing was written; it would send: {shown}");
+        TaskError::new(Code::FailedPrecondition, message)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.calls.is_empty() {
+            return f.write_str("nothing");
+        }
+        f.write_str(&self.calls.join("; "))
+    }
+}

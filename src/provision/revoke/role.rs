@@ -1,0 +1,189 @@
+//! A role over a scope: the principal's list is read, and every match of its own is deleted. What it only inherits
+//! stays and is named.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{already_revoked, revoked};
+use crate::pingone::write::roles;
+use crate::pingone::{PingOneError, Principal};
+use crate::provision::error::{Failure, found, task_error_with};
+use crate::provision::grant::is_there;
+use crate::provision::held::{Held, held};
+use crate::provision::protect;
+use crate::provision::scope::Wanted;
+use crate::provision::settle::settle;
+use crate::provision::target::uuid;
+use crate::provision::work::{Told, Work};
+use crate::task::{Code, ResourceRef, RevokeReply};
+
+/// How long a read-only flag may be one of those that pass (connector-model.md §5.3).
+const READ_ONLY_PASSES: Duration = Duration::from_secs(30);
+/// Between two reads of a list that may change by itself.
+const READ_AGAIN: Duration = Duration::from_secs(3);
+
+pub(super) async fn revoke(
+    work: &Work,
+    role: Uuid,
+    scope: Option<(String, Uuid)>,
+    principal: &ResourceRef,
+) -> Result<RevokeReply, Failure> {
+    let principal = holder(work, principal)?;
+    let _turn = work.turn(principal.id()).await?;
+    let wanted = Wanted::new(role, scope, work.environment_id()?);
+    protect::refuse_role(work, role, None).await?;
+    let Some(now) = list(work, principal, &wanted).await? else {
+        return Ok(already_revoked(work));
+    };
+    let unseen = work.facts().remembered(principal, &wanted);
+    if now.own.is_empty() && unseen.is_empty() {
+        return match now.inherited.first() {
+            None => Ok(already_revoked(work)),
+            Some((_, group)) => Err(inherited(work, &wanted, principal, *group).await?),
+        };
+    }
+    wanted.refuse_foreign(work).await?;
+    let mut waiting: BTreeMap<Uuid, bool> = unseen.into_iter().map(|id| (id, false)).collect();
+    waiting.extend(now.own.iter().map(|item| (item.id, item.read_only)));
+    delete_all(work, principal, &wanted, waiting).await?;
+    work.facts().forget(principal, &wanted);
+    Ok(revoked(work))
+}
+
+/// Whose it is. Our own worker application never loses a role through us.
+fn holder(work: &Work, principal: &ResourceRef) -> Result<Principal, Failure> {
+    if principal.id.eq_ignore_ascii_case(&work.client().client_id()) {
+        return Err(Failure::precondition(
+            "remove a role of this connector's own worker application: it would lock itself out. Change its roles in \
+             PingOne.",
+        ));
+    }
+    match principal.resource_type.as_str() {
+        "user" => Ok(Principal::User(uuid("the user's id", &principal.id)?)),
+        "group" => Ok(Principal::Group(uuid("the group's id", &principal.id)?)),
+        _ => Err(Failure::invalid("only users and groups can be granted roles")),
+    }
+}
+
+/// What the principal holds; `None` for a principal that is gone, after a read of it.
+async fn list(work: &Work, principal: Principal, wanted: &Wanted) -> Result<Option<Held>, Failure> {
+    match held(work, principal, wanted).await {
+        Ok(held) => Ok(Some(held)),
+        Err(failure) if failure.is_not_found() => {
+            if is_there(work, principal).await? {
+                return Err(failure);
+            }
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Deletes every assignment of `waiting` (id, and whether the list calls it read only), giving flags time to pass.
+async fn delete_all(
+    work: &Work,
+    principal: Principal,
+    wanted: &Wanted,
+    mut waiting: BTreeMap<Uuid, bool>,
+) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        let mut locked = BTreeMap::new();
+        for (id, read_only) in waiting {
+            if read_only || !delete(work, principal, wanted, id).await? {
+                locked.insert(id, true);
+            }
+        }
+        let Some(first) = locked.keys().next().copied() else {
+            return Ok(());
+        };
+        if begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !work.wait(READ_AGAIN).await? {
+            return Err(read_only(wanted, principal, first));
+        }
+        let Some(now) = list(work, principal, wanted).await? else {
+            return Ok(());
+        };
+        // One that the list does not show is tried: it may be gone, or not listed yet.
+        for item in &now.own {
+            if let Some(flag) = locked.get_mut(&item.id) {
+                *flag = item.read_only;
+            }
+        }
+        for (id, flag) in &mut locked {
+            *flag &= now.own.iter().any(|item| item.id == *id);
+        }
+        waiting = locked;
+    }
+}
+
+/// Deletes one assignment; `false` where PingOne says that it is read only. One that is gone is deleted.
+async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) -> Result<bool, Failure> {
+    let call = roles::unassign(principal, id);
+    let object = format!(
+        "role {} over {} {} of {} (assignment {id})",
+        wanted.role,
+        wanted.kind,
+        wanted.id,
+        principal.id()
+    );
+    let told = Told {
+        object: &object,
+        before: "assigned",
+        after: "not assigned",
+    };
+    let look = |client: crate::pingone::Client| async move {
+        let list = found(client.role_assignments(principal).await.map_err(Failure::from))?;
+        let gone = list.is_none_or(|list| !list.iter().any(|item| item.id == id));
+        Ok(gone.then_some(()))
+    };
+    match settle(work, &call, told, look).await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.pingone().is_some_and(PingOneError::is_read_only_assignment) => Ok(false),
+        Err(failure) if failure.is_not_found() => Ok(true),
+        Err(failure) => match failure.pingone().filter(|error| error.is_right_missing()) {
+            Some(error) => {
+                let remedy = format!(
+                    "The worker application must itself hold role {}, or a role allowed to assign it, at {} {}.",
+                    wanted.role, wanted.kind, wanted.id
+                );
+                Err(task_error_with(error, Some(Code::PermissionDenied), &remedy).into())
+            }
+            None => Err(failure),
+        },
+    }
+}
+
+fn read_only(wanted: &Wanted, principal: Principal, id: Uuid) -> Failure {
+    Failure::precondition(format!(
+        "remove role {} of {}: assignment {id} is read only for this connector's worker application. Remove it in \
+         PingOne as an administrator who may.",
+        wanted.role,
+        principal.id()
+    ))
+}
+
+async fn inherited(
+    work: &Work,
+    wanted: &Wanted,
+    principal: Principal,
+    group: Option<Uuid>,
+) -> Result<Failure, Failure> {
+    let role = found(work.read(work.client().role(wanted.role)).await)?.and_then(|role| role.name);
+    let role = role.unwrap_or_else(|| wanted.role.to_string());
+    let group = match group {
+        Some(group) => {
+            let read = found(work.read(work.client().group(group)).await)?;
+            read.and_then(|read| read.name).unwrap_or_else(|| group.to_string())
+        }
+        None => "a group".to_owned(),
+    };
+    Ok(Failure::precondition(format!(
+        "remove role {} of {}: inherited from group \"{group}\". The user holds \"{role}\" through group \"{group}\"; \
+         remove the user from that group instead.",
+        wanted.role,
+        principal.id()
+    )))
+}

@@ -1,0 +1,38 @@
+//! What the settings say about provisioning.
+
+use uuid::Uuid;
+
+/// What deleting an account does (connector-model.md §7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deprovision {
+    /// The account is deleted.
+    #[default]
+    Delete,
+    /// The account is disabled and kept.
+    Disable,
+    /// The account is disabled, then deleted.
+    DisableThenDelete,
+}
+
+/// The settings of provisioning.
+#[derive(Debug, Clone, Default)]
+pub struct ProvisionOptions {
+    /// Reads and checks only.
+    pub dry_run: bool,
+    /// Role names or ids that are never granted or revoked.
+    pub protected_roles: Vec<String>,
+    /// User ids that are never deleted.
+    pub protected_users: Vec<String>,
+    /// Population of accounts that name none.
+    pub default_population: Option<Uuid>,
+    /// What deleting an account does.
+    pub deprovision: Deprovision,
+    /// Populations (ids or names) that are synced; empty is all.
+    pub population_filter: Vec<String>,
+    /// Custom attributes in profiles, as in a sync.
+    pub custom_attributes: Vec<String>,
+    /// Attributes that hold employee ids, as in a sync.
+    pub employee_id_attributes: Vec<String>,
+    /// Values of `type` that mark service accounts, as in a sync.
+    pub service_account_types: Vec<String>,
+}

@@ -1,0 +1,80 @@
+//! A write whose answer may be lost, carried to a certain end: the state is read before anything is repeated
+//! (connector-model.md §9), and a right that may only not have spread yet is tried once more (§7.1).
+
+use std::future::Future;
+
+use super::audit::ChangeOutcome;
+use super::error::Failure;
+use super::work::{SETTLE, Told, Work};
+use crate::pingone::{Client, WriteCall, Written};
+
+/// Most times that one write is sent.
+const MOST_WRITES: u32 = 3;
+
+/// How a write ended well.
+#[derive(Debug)]
+pub(crate) enum Landed<T> {
+    /// PingOne said so.
+    Done(Written),
+    /// The answer was lost; a read shows that it took effect.
+    Seen(T),
+}
+
+/// Writes until the outcome is certain. `look` reads whether the write took effect: `Some` if so. It is asked only
+/// after a lost answer, at once and again after [`SETTLE`], since PingOne's reads may lag behind its writes.
+pub(crate) async fn settle<T, L, F>(
+    work: &Work,
+    call: &WriteCall,
+    told: Told<'_>,
+    look: L,
+) -> Result<Landed<T>, Failure>
+where
+    L: Fn(Client) -> F,
+    F: Future<Output = Result<Option<T>, Failure>>,
+{
+    let mut tried_right_again = false;
+    let mut writes = 0;
+    loop {
+        writes += 1;
+        let failure = match work.write(call, told).await {
+            Ok(written) => return Ok(Landed::Done(written)),
+            Err(failure) => failure,
+        };
+        if failure.outcome_unknown() {
+            if let Some(seen) = decide(work, &look).await.inspect_err(|_| {
+                work.decided(call, told, ChangeOutcome::Unknown);
+            })? {
+                work.decided(call, told, ChangeOutcome::Confirmed);
+                return Ok(Landed::Seen(seen));
+            }
+            // It surely did not happen, as far as reads can tell: it may be sent again.
+            if writes < MOST_WRITES && !work.client().time_left().is_zero() {
+                continue;
+            }
+            work.decided(call, told, ChangeOutcome::Unknown);
+            return Err(failure);
+        }
+        let right_missing = failure
+            .pingone()
+            .is_some_and(crate::pingone::PingOneError::is_right_missing);
+        if right_missing && !tried_right_again && work.wait(SETTLE).await? {
+            tried_right_again = true;
+            continue;
+        }
+        return Err(failure);
+    }
+}
+
+/// Whether a write of unknown outcome took effect. Not ended by cancelling: somebody must know.
+async fn decide<T, L, F>(work: &Work, look: &L) -> Result<Option<T>, Failure>
+where
+    L: Fn(Client) -> F,
+    F: Future<Output = Result<Option<T>, Failure>>,
+{
+    let client = work.deciding();
+    if let Some(seen) = look(client.clone()).await? {
+        return Ok(Some(seen));
+    }
+    tokio::time::sleep(SETTLE).await;
+    look(client).await
+}

@@ -1,0 +1,559 @@
+//! The program as a person runs it, without C1: grant, revoke, accounts, passwords, actions, dry run, and what is
+//! refused. Text and JSON are read as a person or a script would.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Output;
+
+use sandbox::pingone::{Directory, Holder, Options, ScopeOf, Server, start};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+struct Shop {
+    server: Server,
+    directory: Directory,
+    dir: tempfile::TempDir,
+}
+
+/// What one run left behind.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {} {}", self.stdout, self.stderr))
+    }
+}
+
+impl Shop {
+    /// A small directory, and a file with a sync of it.
+    async fn open() -> Self {
+        let directory = Directory::builder()
+            .population("staff", json!({"default": true}))
+            .user("mara", "staff", json!({"passwordStatus": "OK", "devices": 1}))
+            .user("noor", "staff", json!({}))
+            .group("finance", json!({}))
+            .group("robots", json!({"userFilter": "type eq \"robot\""}))
+            .group("partners", json!({"sourceType": "LDAP_GATEWAY"}))
+            .member("finance", "noor")
+            .member("partners", "noor")
+            .assignment(Holder::User("noor".to_owned()), "Help Desk Admin", ScopeOf::Environment)
+            .build();
+        let server = start(Options {
+            custom: Some(directory.clone()),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let shop = Self {
+            server,
+            directory,
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let synced = shop.run(&[]).await;
+        assert_eq!(synced.code, 0, "{}", synced.stderr);
+        shop
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("sync.c1z")
+    }
+
+    fn id(&self, label: &str) -> Uuid {
+        self.directory.id(label).unwrap()
+    }
+
+    async fn run(&self, args: &[&str]) -> Ran {
+        self.run_on(&self.file(), args).await
+    }
+
+    async fn run_on(&self, file: &std::path::Path, args: &[&str]) -> Ran {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
+        command.env_clear().current_dir(self.dir.path()).args(args).envs([
+            ("BATON_PINGONE_CLIENT_ID", self.server.client_id().to_string()),
+            ("BATON_PINGONE_CLIENT_SECRET", self.server.client_secret()),
+            ("BATON_PINGONE_ENVIRONMENT_ID", self.server.environment_id().to_string()),
+            ("BATON_PINGONE_BASE_URL", self.server.api_url()),
+            ("BATON_PINGONE_AUTH_URL", self.server.auth_url()),
+            ("BATON_FILE", file.display().to_string()),
+        ]);
+        let Output { status, stdout, stderr } = command.output().await.unwrap();
+        Ran {
+            code: status.code().unwrap(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// A run with `-o json` that goes well.
+    async fn json(&self, args: &[&str]) -> Value {
+        let ran = self.run(&[args, &["-o", "json"]].concat()).await;
+        assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.stdout, ran.stderr);
+        ran.json()
+    }
+
+    /// A run with `-o json` that fails with this code.
+    async fn failure(&self, args: &[&str], code: &str) -> String {
+        let ran = self.run(&[args, &["-o", "json"]].concat()).await;
+        let document = ran.json();
+        assert_eq!(ran.code, 1, "{args:?}: {document}");
+        assert_eq!(
+            (&document["result"], &document["code"]),
+            (&json!("failed"), &json!(code)),
+            "{document}"
+        );
+        let message = document["message"].as_str().unwrap().to_owned();
+        assert!(
+            ran.stderr.contains(&format!("baton-ping-one: {message}")),
+            "{}",
+            ran.stderr
+        );
+        message
+    }
+
+    fn is_member(&self, group: &str, user: &str) -> bool {
+        let key = (self.id(user), self.id(group));
+        self.server.snapshot().memberships.contains_key(&key)
+    }
+
+    fn password_of(&self, user: Uuid) -> Option<String> {
+        self.server.snapshot().users[&user].password.clone()
+    }
+}
+
+fn entitlement(group: Uuid) -> String {
+    format!("group:{group}:member")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_is_given_shown_and_taken_back() {
+    let shop = Shop::open().await;
+    let (mara, finance) = (shop.id("mara").to_string(), entitlement(shop.id("finance")));
+    let args = [
+        "--grant-entitlement",
+        &finance,
+        "--grant-principal",
+        &mara,
+        "--grant-principal-type",
+        "user",
+    ];
+    let grant = format!("{finance}:user:{mara}");
+    let ran = shop.run(&args).await;
+    assert_eq!((ran.code, ran.stdout), (0, format!("Granted\n  grant  {grant}\n")));
+    assert!(shop.is_member("finance", "mara"));
+    assert!(
+        ran.stderr.contains("add_membership") && ran.stderr.contains("audit"),
+        "{}",
+        ran.stderr
+    );
+    let again = shop.json(&args).await;
+    assert_eq!(
+        (&again["result"], &again["grants"]),
+        (&json!("already_granted"), &json!([grant]))
+    );
+    // The grant is known to the file only after the next sync.
+    let message = shop.failure(&["--revoke-grant", &grant], "NOT_FOUND").await;
+    assert!(message.contains("sync first"), "{message}");
+    assert_eq!(shop.run(&[]).await.code, 0);
+    let shown = shop.run(&["inspect", "grants"]).await;
+    assert!(shown.stdout.contains(&mara), "{}", shown.stdout);
+    let ran = shop.run(&["--revoke-grant", &grant]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "Revoked the grant\n"));
+    assert!(!shop.is_member("finance", "mara"));
+    assert_eq!(
+        shop.json(&["--revoke-grant", &grant]).await["result"],
+        "already_revoked"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_is_granted_and_revoked() {
+    let shop = Shop::open().await;
+    let roles = shop.server.directory().roles();
+    let role = roles
+        .iter()
+        .find(|(_, name, _)| name == "Identity Data Read Only")
+        .unwrap()
+        .0;
+    let (mara, entitlement) = (shop.id("mara"), format!("role:{role}:assigned"));
+    let args = [
+        "--grant-entitlement",
+        &entitlement,
+        "--grant-principal",
+        &mara.to_string(),
+    ];
+    assert_eq!(shop.json(&args).await["result"], "granted");
+    let environment = shop.server.environment_id();
+    assert!(shop.server.snapshot().has_role(mara, role, environment));
+    assert_eq!(shop.run(&[]).await.code, 0);
+    let grant = format!("{entitlement}:user:{mara}");
+    assert_eq!(shop.json(&["--revoke-grant", &grant]).await["result"], "revoked");
+    assert!(!shop.server.snapshot().has_role(mara, role, environment));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_in_the_file_or_not_ours_to_change_is_refused_without_a_write() {
+    let shop = Shop::open().await;
+    let mara = shop.id("mara").to_string();
+    let nobody = "7c2e1d94-55a0-4a34-9a1b-c0ffee001001";
+    let before = shop.server.snapshot();
+    let grant = |group: Uuid, principal: &str, kind: &str| {
+        [
+            "--grant-entitlement".to_owned(),
+            entitlement(group),
+            "--grant-principal".to_owned(),
+            principal.to_owned(),
+            "--grant-principal-type".to_owned(),
+            kind.to_owned(),
+        ]
+    };
+    let finance = shop.id("finance");
+    for (args, code, part) in [
+        (grant(finance, nobody, "user"), "NOT_FOUND", "is not in"),
+        (grant(finance, &mara, "group"), "NOT_FOUND", "is not in"),
+        (grant(Uuid::nil(), &mara, "user"), "NOT_FOUND", "is not in"),
+        (
+            grant(finance, &shop.id("robots").to_string(), "group"),
+            "INVALID_ARGUMENT",
+            "only users",
+        ),
+        (
+            grant(shop.id("partners"), &mara, "user"),
+            "FAILED_PRECONDITION",
+            "source",
+        ),
+    ] {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let message = shop.failure(&args, code).await;
+        assert!(message.contains(part), "{message}");
+    }
+    let external = format!("{}:user:{}", entitlement(shop.id("partners")), shop.id("noor"));
+    shop.failure(&["--revoke-grant", &external], "FAILED_PRECONDITION")
+        .await;
+    for id in [nobody, "' OR 1=1 --", "", &"x".repeat(100_000)] {
+        if !id.is_empty() {
+            shop.failure(&["--revoke-grant", id], "NOT_FOUND").await;
+        }
+    }
+    assert_eq!(shop.server.snapshot(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_file_a_grant_says_what_is_missing() {
+    let shop = Shop::open().await;
+    let missing = shop.dir.path().join("none.c1z");
+    let mara = shop.id("mara").to_string();
+    let finance = entitlement(shop.id("finance"));
+    let args = ["--grant-entitlement", &finance, "--grant-principal", &mara];
+    let ran = shop.run_on(&missing, &args).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("none.c1z"), "{}", ran.stderr);
+    std::fs::write(&missing, b"not a c1z").unwrap();
+    assert_eq!(shop.run_on(&missing, &args).await.code, 1);
+    assert_eq!(shop.server.requests().writes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_created_its_password_rotated_and_the_account_deleted() {
+    let shop = Shop::open().await;
+    let profile = json!({"username": "ada.okafor", "given_name": "Ada", "family_name": "Okafor"}).to_string();
+    let args = [
+        "--create-account-login",
+        "ada.okafor",
+        "--create-account-email",
+        "ada@example.com",
+    ];
+    let file = shop.dir.path().join("first");
+    let flag = format!("--password-file={}", file.display());
+    let created = shop
+        .run(&[&args[..], &["--create-account-profile", &profile, &flag, "-o", "json"]].concat())
+        .await;
+    assert_eq!(created.code, 0, "{} {}", created.stdout, created.stderr);
+    let document = created.json();
+    assert_eq!(
+        (&document["result"], &document["password_state"]),
+        (&json!("created"), &json!("written"))
+    );
+    assert_eq!(document["account"]["display_name"], "Ada Okafor");
+    let id: Uuid = document["account"]["id"].as_str().unwrap().parse().unwrap();
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        (Some(first.trim_end().to_owned()), first.len()),
+        (shop.password_of(id), 21)
+    );
+    assert!(!format!("{}{}", created.stdout, created.stderr).contains(first.trim_end()));
+
+    let again = shop
+        .json(&[&args[..], &["--create-account-profile", &profile]].concat())
+        .await;
+    assert_eq!(
+        (&again["result"], &again["account"]["id"]),
+        (&json!("already_exists"), &json!(id.to_string()))
+    );
+    assert_eq!(again.get("password_state"), None);
+
+    let rotate = [
+        "--rotate-credentials",
+        &id.to_string(),
+        "--rotate-credentials-type",
+        "user",
+    ];
+    let rotated = shop.run(&rotate).await;
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    assert!(
+        rotated.stdout.contains("was generated and not kept"),
+        "{}",
+        rotated.stdout
+    );
+    let second = shop.password_of(id).unwrap();
+    assert_ne!(second, first.trim_end());
+    assert!(!format!("{}{}", rotated.stdout, rotated.stderr).contains(&second));
+
+    let delete = ["--delete-resource", &id.to_string(), "--delete-resource-type", "user"];
+    assert_eq!(shop.json(&delete).await["result"], "deleted");
+    assert!(!shop.server.snapshot().users.contains_key(&id));
+    assert_eq!(shop.json(&delete).await["result"], "already_deleted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_never_shown_where_stdout_is_no_terminal() {
+    let shop = Shop::open().await;
+    let before = shop.server.snapshot();
+    let ran = shop
+        .run(&["--create-account-login", "ada.okafor", "--show-password"])
+        .await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (64, ""));
+    assert!(ran.stderr.contains("--password-file"), "{}", ran.stderr);
+    assert_eq!(shop.server.snapshot(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_file_that_is_there_is_left_alone() {
+    let shop = Shop::open().await;
+    let file = shop.dir.path().join("kept");
+    std::fs::write(&file, "mine").unwrap();
+    let flag = format!("--password-file={}", file.display());
+    let ran = shop.run(&["--create-account-login", "ada.okafor", &flag]).await;
+    assert_eq!(ran.code, 64, "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert_eq!(shop.server.requests().writes(), 0);
+    // One that was made for a password that never came goes again.
+    let file = shop.dir.path().join("new");
+    let flag = format!("--password-file={}", file.display());
+    shop.failure(&["--create-account-login", &"x".repeat(300), &flag], "INVALID_ARGUMENT")
+        .await;
+    assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actions_are_listed_and_run() {
+    let shop = Shop::open().await;
+    let listed = shop.run(&["--list-action-schemas"]).await;
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    assert_eq!(listed.stdout.lines().count(), 13, "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("set_population  user  user_id* population_id*"),
+        "{}",
+        listed.stdout
+    );
+    let scoped = shop
+        .json(&["--list-action-schemas", "--list-action-schemas-resource-type", "user"])
+        .await;
+    assert_eq!(scoped["schemas"].as_array().unwrap().len(), 8);
+    let id = shop.id("mara").to_string();
+    let args = json!({ "user_id": id }).to_string();
+    let disable = ["--invoke-action", "disable_user", "--invoke-action-args", &args];
+    let ran = shop.run(&disable).await;
+    assert_eq!((ran.code, ran.stdout), (0, format!("Account {id} has been disabled\n")));
+    let again = shop.json(&disable).await;
+    assert_eq!(
+        again["response"],
+        json!({"success": true, "message": format!("Account {id} was already disabled")})
+    );
+    let reset = [
+        "--invoke-action",
+        "reset_mfa",
+        "--invoke-action-resource-type",
+        "user",
+        "--invoke-action-args",
+        &args,
+    ];
+    assert_eq!(shop.json(&reset).await["response"]["devices_deleted"], 1);
+    shop.failure(
+        &["--invoke-action", "reset_mfa", "--invoke-action-args", &args],
+        "NOT_FOUND",
+    )
+    .await;
+    let message = shop
+        .failure(&["--invoke-action", "enable_user"], "INVALID_ARGUMENT")
+        .await;
+    assert!(message.contains("user_id"), "{message}");
+}
+
+/// An action that outlasts the second that C1's call waits is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_action_is_waited_for() {
+    use sandbox::pingone::{Fault, FaultAction};
+    let shop = Shop::open().await;
+    let args = json!({"user_id": shop.id("mara").to_string()}).to_string();
+    let slow = Fault::on("PUT", "/environments/{id}/users/{id}/enabled", FaultAction::Slow(2_500));
+    shop.server.set_faults(vec![slow]);
+    let answer = shop
+        .json(&["--invoke-action", "disable_user", "--invoke-action-args", &args])
+        .await;
+    assert_eq!(answer["result"], "complete");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_prints_the_calls_and_makes_none() {
+    let shop = Shop::open().await;
+    let before = shop.server.snapshot();
+    let (mara, noor, finance) = (shop.id("mara"), shop.id("noor"), shop.id("finance"));
+    let entitlement = entitlement(finance);
+    let held = format!("{entitlement}:user:{noor}");
+    let user = mara.to_string();
+    let args = json!({ "user_id": user }).to_string();
+    let pw = format!("--password-file={}", shop.dir.path().join("pw").display());
+    let asked: [(&[&str], String); 6] = [
+        (
+            &["--grant-entitlement", &entitlement, "--grant-principal", &user],
+            format!("POST /users/{mara}/memberOfGroups"),
+        ),
+        (
+            &["--revoke-grant", &held],
+            format!("DELETE /users/{noor}/memberOfGroups/{finance}"),
+        ),
+        (&["--create-account-login", "ada.okafor", &pw], "POST /users".to_owned()),
+        (
+            &["--rotate-credentials", &user, "--rotate-credentials-type", "user", &pw],
+            format!("PUT /users/{mara}/password"),
+        ),
+        (
+            &["--delete-resource", &user, "--delete-resource-type", "user"],
+            format!("DELETE /users/{mara}"),
+        ),
+        (
+            &["--invoke-action", "disable_user", "--invoke-action-args", &args],
+            format!("PUT /users/{mara}/enabled"),
+        ),
+    ];
+    for (args, call) in asked {
+        let text = shop.run(&[args, &["--dry-run"]].concat()).await;
+        assert_eq!(text.code, 0, "{args:?}: {}", text.stderr);
+        assert!(
+            text.stdout.starts_with("Dry run: nothing was written"),
+            "{}",
+            text.stdout
+        );
+        assert!(text.stdout.contains(&format!("  {call}")), "{call}: {}", text.stdout);
+        let document = shop.json(&[args, &["--dry-run"]].concat()).await;
+        assert_eq!(document["result"], "planned");
+        assert!(document["calls"][0].as_str().unwrap().starts_with(&call), "{document}");
+    }
+    let unknown = json!({"user_id": "7c2e1d94-55a0-4a34-9a1b-c0ffee001001"}).to_string();
+    shop.failure(
+        &[
+            "--invoke-action",
+            "disable_user",
+            "--invoke-action-args",
+            &unknown,
+            "--dry-run",
+        ],
+        "NOT_FOUND",
+    )
+    .await;
+    assert_eq!(shop.server.snapshot(), before);
+    assert_eq!(shop.server.requests().writes(), 0);
+    assert!(!shop.dir.path().join("pw").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_cannot_be_worked_with_end_with_64_before_anything_is_asked() {
+    let shop = Shop::open().await;
+    shop.server.reset_requests();
+    for (args, part) in [
+        (
+            vec!["--create-account-profile", "{"],
+            "--create-account-profile must be a JSON object",
+        ),
+        (
+            vec!["--create-account-profile", "[1]"],
+            "--create-account-profile must be a JSON object",
+        ),
+        (
+            vec!["--invoke-action", "x", "--invoke-action-args", "x"],
+            "--invoke-action-args must be a JSON object",
+        ),
+        (vec!["--delete-resource", "x"], "--delete-resource-type"),
+        (vec!["--rotate-credentials", "x"], "--rotate-credentials-type"),
+        (vec!["--grant-entitlement", "x"], "grant-principal"),
+        (vec!["--revoke-grant", "x", "--delete-resource", "y"], "revoke-grant"),
+    ] {
+        let ran = shop.run(&args).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}");
+        assert!(ran.stderr.contains(part), "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(shop.server.requests().total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_accounts_and_resources_are_refused() {
+    let shop = Shop::open().await;
+    let before = shop.server.snapshot();
+    let long = "x".repeat(300);
+    let wrong = json!({"create_disabled": {"a": 1}}).to_string();
+    let unknown = json!({"additional_attributes": {"departement": "x"}}).to_string();
+    let nowhere = json!({"population": "nowhere"}).to_string();
+    let finance = shop.id("finance").to_string();
+    for (args, code) in [
+        (vec!["--create-account-login", &long], "INVALID_ARGUMENT"),
+        (
+            vec!["--create-account-login", "a", "--create-account-profile", &wrong],
+            "INVALID_ARGUMENT",
+        ),
+        (
+            vec!["--create-account-login", "a", "--create-account-profile", &unknown],
+            "INVALID_ARGUMENT",
+        ),
+        (
+            vec!["--create-account-login", "a", "--create-account-profile", &nowhere],
+            "INVALID_ARGUMENT",
+        ),
+        (
+            vec!["--delete-resource", &finance, "--delete-resource-type", "group"],
+            "INVALID_ARGUMENT",
+        ),
+        (
+            vec!["--delete-resource", "mara", "--delete-resource-type", "user"],
+            "INVALID_ARGUMENT",
+        ),
+        (
+            vec!["--rotate-credentials", "mara", "--rotate-credentials-type", "user"],
+            "INVALID_ARGUMENT",
+        ),
+    ] {
+        shop.failure(&args, code).await;
+    }
+    let mara = shop.id("mara").to_string();
+    let protected = [
+        "--delete-resource",
+        &mara,
+        "--delete-resource-type",
+        "user",
+        "--protected-users",
+        &mara,
+    ];
+    shop.failure(&protected, "FAILED_PRECONDITION").await;
+    assert_eq!(shop.server.snapshot(), before);
+}

@@ -1,0 +1,18 @@
+//! Provisioning against the stand-in for PingOne: each outcome of connector-model.md §7.1 and §7.2 by what changed and
+//! by what was asked. Time is paused: waits cost nothing and are exact.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod grant_membership;
+mod grant_role;
+mod input;
+mod many;
+mod revoke_membership;
+mod revoke_role;
+mod rig;

@@ -1,0 +1,15 @@
+//! Actions against the stand-in for PingOne, through the dispatcher: every outcome, what was written, and what was not.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod rig;
+
+mod access;
+mod profile;
+mod refused;
+mod state;
