@@ -177,7 +177,6 @@ const REFUSED: u8 = 64;
 fn not_there_yet(config: &Config) -> Option<&'static str> {
     let asked = [
         (config.event_feed, "event-feed-enabled"),
-        (config.provision.enabled && daemon::is_wanted(config), "provisioning"),
         (
             config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
             "event-feed",

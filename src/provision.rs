@@ -7,6 +7,7 @@
 mod account;
 mod actions;
 mod audit;
+pub mod crypto;
 mod delete;
 mod error;
 mod grant;
@@ -27,6 +28,7 @@ mod work;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 pub use actions::action_schemas;
 pub use audit::{AuditLog, AuditSink, Change, ChangeOutcome};
@@ -39,6 +41,7 @@ use crate::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
     GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
 };
+use crypto::ClientKey;
 use error::Failure;
 use work::{Facts, Work};
 
@@ -49,6 +52,8 @@ pub struct PingOneProvisioner {
     audit: Arc<dyn AuditSink>,
     facts: Arc<Facts>,
     permit: Permit,
+    /// The client secret's key, which changes with the client secret.
+    client_key: Option<watch::Receiver<Option<Arc<ClientKey>>>>,
     /// What the last dry run would have sent.
     plan: Mutex<Option<Plan>>,
 }
@@ -70,8 +75,21 @@ impl PingOneProvisioner {
             audit: Arc::new(AuditLog),
             facts: Arc::default(),
             permit: Permit::always(),
+            client_key: None,
             plan: Mutex::default(),
         }
+    }
+
+    /// The same provisioner with the client secret's key, to open passwords that C1 chose (c1-protocol.md §10.5). Without
+    /// one they are refused.
+    #[must_use]
+    pub fn with_client_key(mut self, key: watch::Receiver<Option<Arc<ClientKey>>>) -> Self {
+        self.client_key = Some(key);
+        self
+    }
+
+    fn client_key(&self) -> Option<Arc<ClientKey>> {
+        self.client_key.as_ref()?.borrow().clone()
     }
 
     /// The same provisioner with audit lines somewhere else.
@@ -141,7 +159,7 @@ impl Provisioner for PingOneProvisioner {
     ) -> BoxFuture<'_, Result<AccountCreated, TaskError>> {
         Box::pin(async move {
             let work = self.begin(context);
-            let outcome = account::create(&work, &request).await;
+            let outcome = account::create(&work, &request, self.client_key().as_deref()).await;
             self.end(work, outcome)
         })
     }
@@ -165,7 +183,7 @@ impl Provisioner for PingOneProvisioner {
     ) -> BoxFuture<'_, Result<Rotated, TaskError>> {
         Box::pin(async move {
             let work = self.begin(context);
-            let outcome = rotate::rotate(&work, &request).await;
+            let outcome = rotate::rotate(&work, &request, self.client_key().as_deref()).await;
             self.end(work, outcome)
         })
     }

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::context::Context;
 use super::credentials::{Credentials, c1_credentials};
 use super::observe::Observer;
@@ -14,6 +16,7 @@ use crate::config::Config;
 use crate::credentials::source::C1Values;
 use crate::pingone::{Budget, Client, Region};
 use crate::provision::action_schemas;
+use crate::provision::crypto::ClientKey;
 use crate::runtime::permit::Permit;
 use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::Term;
@@ -55,9 +58,10 @@ impl Work {
         let inner = Arc::clone(&self.syncs);
         let metrics = Arc::clone(&self.context.metrics);
         let desk = Arc::new(SyncDesk::new(snapshots, inner, log.clone(), metrics));
+        let (keys, key) = watch::channel(None);
         let parts = Parts {
             syncs: Arc::clone(&desk) as _,
-            writes: writes::of(&self.config, &self.client, &permit, log),
+            writes: writes::of(&self.config, &self.client, &permit, log, key),
             actions: Arc::new(action_schemas()),
             events: Arc::new(NoEventFeed),
         };
@@ -70,8 +74,31 @@ impl Work {
             }
             ended
         };
-        let (ended, ()) = tokio::join!(session, clock);
-        ended
+        let work = async { tokio::join!(session, clock).0 };
+        tokio::select! {
+            ended = work => ended,
+            never = self.keep_key(keys) => match never {},
+        }
+    }
+
+    /// Passwords that C1 chose are encrypted to the key of the client secret in use.
+    async fn keep_key(&self, keys: watch::Sender<Option<Arc<ClientKey>>>) -> Infallible {
+        match &self.credentials {
+            Credentials::Fixed { c1, .. } => {
+                keys.send_replace(c1.as_deref().and_then(writes::client_key));
+            }
+            Credentials::Watched(changes) => {
+                let mut changes = changes.clone();
+                loop {
+                    let current = changes.borrow_and_update().c1.current.clone();
+                    keys.send_replace(current.as_deref().and_then(writes::client_key));
+                    if changes.changed().await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        std::future::pending().await
     }
 
     /// Makes snapshots, if asked to.

@@ -306,9 +306,10 @@ impl PingOneError {
         if !self.operation.is_write() {
             return false;
         }
-        match (&self.reason, self.class()) {
-            (Reason::LostAnswer | Reason::Corrupt { .. }, _) => true,
-            (Reason::Api { .. } | Reason::Foreign { .. }, ErrorClass::Transient { .. } | ErrorClass::Corrupt) => true,
+        let failed = matches!(self.class(), ErrorClass::Transient { .. } | ErrorClass::Corrupt);
+        match &self.reason {
+            Reason::LostAnswer | Reason::Corrupt { .. } => true,
+            Reason::Api { .. } | Reason::Foreign { .. } => failed,
             _ => false,
         }
     }

@@ -5,16 +5,31 @@ use uuid::Uuid;
 
 use super::client::Client;
 use super::error::PingOneError;
-use super::lenient::text;
+use super::lenient::{object, text};
 use super::operation::Operation;
 use super::page::Pages;
 
 /// How a user's password stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PasswordState {
     /// `OK`, `NO_PASSWORD`, `PASSWORD_EXPIRED`, `PASSWORD_LOCKED_OUT`, `MUST_CHANGE_PASSWORD`, `EXTERNAL`.
     #[serde(default, deserialize_with = "text")]
     pub status: Option<String>,
+    /// When the password was set, as PingOne writes it; absent without a password.
+    #[serde(default, deserialize_with = "text")]
+    pub last_changed_at: Option<String>,
+    /// The policy that holds for it.
+    #[serde(default, deserialize_with = "object")]
+    pub password_policy: Option<PolicyId>,
+}
+
+/// Which policy.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PolicyId {
+    /// Its id.
+    #[serde(default, deserialize_with = "text")]
+    pub id: Option<String>,
 }
 
 /// Something of a user's that has an id of any form.

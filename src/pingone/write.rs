@@ -110,6 +110,7 @@ pub struct WriteCall {
 
 impl WriteCall {
     /// A call on `path`, segments under the environment.
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand ids over as they have them")]
     pub fn new(operation: Operation, object: impl ToString, method: Method, path: &[&str]) -> Self {
         Self {
             operation,
@@ -169,6 +170,7 @@ impl Written {
     }
 
     /// The body. A failure is a write of unknown outcome: it took effect, but not what it made.
+    #[expect(clippy::result_large_err, reason = "an error is as large as what it says, and rare")]
     pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, PingOneError> {
         serde_json::from_slice(&self.body).map_err(|error| PingOneError {
             request_id: self.request_id.clone(),

@@ -18,12 +18,16 @@ mod update;
 use uuid::Uuid;
 
 use super::error::Failure;
+use super::protect::refuse_user;
 use super::work::Work;
 use crate::pingone::types::User;
 use crate::task::{ActionCall, ActionOutcome, Code, JsonObject};
 
+pub(super) use args::truth;
+pub(super) use profile::{NAMED, check_text, kept_by_pingone};
 pub use schema::action_schemas;
 use schema::{MESSAGE, SUCCESS, USER, USER_ID};
+pub(super) use update::check_additional;
 
 /// Runs an action to its end. The dispatcher has found its schema already; whoever calls without it gets the same
 /// answers.
@@ -38,7 +42,7 @@ pub(crate) async fn run(work: &Work, call: &ActionCall) -> Result<ActionOutcome,
     };
     args::check(schema, &call.args)?;
     let id = args::resource(&call.args, USER_ID, USER)?;
-    guard(work, id)?;
+    refuse_user(work, id)?;
     // Two actions on one user side by side would each decide from what the other is about to change.
     let _turn = work.turn(id).await?;
     match schema.name {
@@ -58,18 +62,6 @@ pub(crate) async fn run(work: &Work, call: &ActionCall) -> Result<ActionOutcome,
             format!("action {other} has a schema and no work"),
         )),
     }
-}
-
-/// Users that are never written (connector-model.md §8.3).
-fn guard(work: &Work, user: Uuid) -> Result<(), Failure> {
-    let user = user.to_string();
-    let mut protected = work.options().protected_users.iter();
-    if protected.any(|id| id.trim().eq_ignore_ascii_case(&user)) {
-        return Err(Failure::precondition(format!(
-            "user {user} is listed in protected-users and is not changed"
-        )));
-    }
-    Ok(())
 }
 
 /// The user as PingOne has it now.

@@ -1,13 +1,16 @@
 //! How a task fails: PingOne's failures by the table of connector-model.md §9, our own refusals by their code.
 
+use std::time::Duration;
+
 use crate::error::ErrorClass;
 use crate::pingone::{GrpcCode, PingOneError};
 use crate::task::{Code, Detail, RateLimit, TaskError};
 
-use std::time::Duration;
-
 /// The window's end where PingOne names none.
 const UNNAMED_RESET: Duration = Duration::from_mins(1);
+
+/// The remedy for an answer that cannot be read.
+const CORRUPT: &str = "Check that nothing between changes answers, then report the request id to Ping Identity.";
 
 /// Why a task's flow ended.
 #[derive(Debug, Clone)]
@@ -70,6 +73,12 @@ impl From<PingOneError> for Failure {
     }
 }
 
+impl From<Box<PingOneError>> for Failure {
+    fn from(error: Box<PingOneError>) -> Self {
+        Self::PingOne(error)
+    }
+}
+
 impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
         Self::Refused(Box::new(error))
@@ -87,7 +96,11 @@ pub(crate) fn found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure>
 
 /// The table of connector-model.md §9, with the text of §10.
 pub(crate) fn task_error(error: &PingOneError) -> TaskError {
-    with_details(error, TaskError::new(code(error), error.to_string()))
+    let text = match error.class() {
+        ErrorClass::Corrupt => error.with_remedy(CORRUPT),
+        _ => error.to_string(),
+    };
+    with_details(error, TaskError::new(code(error), text))
 }
 
 /// The same with a remedy and, where the table's code is not the right one, a code that the caller knows better.

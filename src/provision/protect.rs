@@ -44,6 +44,18 @@ async fn is_protected(work: &Work, role: Uuid, name: Option<&str>) -> Result<boo
     Ok(read.is_some_and(|read| names(list, role, read.name.as_deref())))
 }
 
+/// Refuses a user that is listed in `protected-users` (connector-model.md §7.4, §8.3).
+pub(crate) fn refuse_user(work: &Work, user: Uuid) -> Result<(), Failure> {
+    let user = user.to_string();
+    let mut protected = work.options().protected_users.iter();
+    if protected.any(|id| id.trim().eq_ignore_ascii_case(&user)) {
+        return Err(Failure::precondition(format!(
+            "user {user} is listed in protected-users and is not changed"
+        )));
+    }
+    Ok(())
+}
+
 /// Refuses membership of a group that carries a protected role itself or through a group that it is nested in: PingOne
 /// asks for no right to assign the role when a member is added.
 pub(crate) async fn refuse_group(work: &Work, group: &GroupFacts) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! One task at work: its client with the task's budget, its cancellation, its audit trail, its dry run.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +85,7 @@ pub(crate) struct Work {
     context: WriteContext,
     plan: Option<Mutex<Plan>>,
     rate: Mutex<Option<RateLimit>>,
+    half_done: Arc<AtomicBool>,
 }
 
 /// How a change is called in the audit line.
@@ -107,15 +109,21 @@ impl Work {
     ) -> Self {
         let plan = options.dry_run.then(Mutex::default);
         let (permit, token) = (permit.clone(), context.token.clone());
-        let may_write = Permit::new(move || permit.may_begin() && !token.is_cancelled());
+        let half_done = Arc::new(AtomicBool::new(false));
+        let carries_on = Arc::clone(&half_done);
+        let may_write =
+            Permit::new(move || permit.may_begin() && (!token.is_cancelled() || carries_on.load(Ordering::Relaxed)));
         Self {
             options,
-            client: client.for_task(Budget::PROVISION, may_write),
+            client: client
+                .with_transaction(context.task_id.as_str())
+                .for_task(Budget::PROVISION, may_write),
             audit,
             facts,
             context,
             plan,
             rate: Mutex::default(),
+            half_done,
         }
     }
 
@@ -134,11 +142,28 @@ impl Work {
         self.client.for_task(DECIDE, Permit::always())
     }
 
+    /// From here on cancelling does not end the task: what it has begun to write would be left half done, and C1 would
+    /// never learn of it.
+    pub(crate) fn carry_on(&self) {
+        self.half_done.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.context.token.is_cancelled() && !self.half_done.load(Ordering::Relaxed)
+    }
+
+    async fn cancelled(&self) {
+        if self.half_done.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.context.token.cancelled().await;
+    }
+
     /// One read; cancelling the task ends it.
     pub(crate) async fn read<T>(&self, read: impl Future<Output = Result<T, PingOneError>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.context.token.cancelled() => Err(Failure::Cancelled),
+            () = self.cancelled() => Err(Failure::Cancelled),
             result = read => result.map_err(Failure::from),
         }
     }
@@ -147,6 +172,19 @@ impl Work {
     /// dry run it is only written down. A success leaves an audit line; a failure whose outcome is unknown is the
     /// caller's to decide by a read and to tell with [`Work::decided`].
     pub(crate) async fn write(&self, call: &WriteCall, told: Told<'_>) -> Result<Written, Failure> {
+        let written = self.send(call).await?;
+        if !written.is_planned() {
+            self.told(call, told, ChangeOutcome::Done, written.request_id.clone());
+        }
+        Ok(written)
+    }
+
+    /// One write whose audit line is the caller's to leave with [`Work::told`], because only the answer names what was
+    /// made. Else as [`Work::write`].
+    pub(crate) async fn send(&self, call: &WriteCall) -> Result<Written, Failure> {
+        if self.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
         if let Some(plan) = &self.plan {
             if let Ok(mut plan) = plan.lock() {
                 plan.add(call);
@@ -154,7 +192,6 @@ impl Work {
             return Ok(Written::planned());
         }
         let written = self.client.write(call).await?;
-        self.tell(call, told, ChangeOutcome::Done, written.request_id.clone());
         if let (Some(info), Ok(mut rate)) = (written.rate, self.rate.lock()) {
             *rate = Some(RateLimit {
                 limit: info.limit,
@@ -168,10 +205,11 @@ impl Work {
 
     /// What became of a write whose answer was lost: seen by a read, or not to be known.
     pub(crate) fn decided(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome) {
-        self.tell(call, told, outcome, None);
+        self.told(call, told, outcome, None);
     }
 
-    fn tell(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome, request_id: Option<String>) {
+    /// Leaves an audit line.
+    pub(crate) fn told(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome, request_id: Option<String>) {
         self.audit.record(&Change {
             task_id: self.context.task_id.clone(),
             operation: call.operation.as_str(),
@@ -190,7 +228,7 @@ impl Work {
         }
         tokio::select! {
             biased;
-            () = self.context.token.cancelled() => Err(Failure::Cancelled),
+            () = self.cancelled() => Err(Failure::Cancelled),
             () = tokio::time::sleep(time) => Ok(true),
         }
     }

@@ -33,12 +33,13 @@ impl InvalidClientSecret {
 /// Signs assertions.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
+    seed: Zeroizing<[u8; 32]>,
     kid: Option<String>,
 }
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pair: _, kid } = self;
+        let Self { pair: _, seed: _, kid } = self;
         f.debug_struct("SigningKey").field("kid", kid).finish_non_exhaustive()
     }
 }
@@ -59,6 +60,7 @@ impl SigningKey {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| InvalidClientSecret)?;
         Ok(Self {
             pair,
+            seed: Zeroizing::new(*seed),
             kid: kid.filter(|kid| !kid.is_empty()),
         })
     }
@@ -90,8 +92,14 @@ impl SigningKey {
         self.pair.sign(message).as_ref().to_vec()
     }
 
-    pub(super) fn kid(&self) -> Option<&str> {
+    /// The JWK's `kid`, if it has one.
+    pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// The seed: C1 encrypts passwords to this key, too (c1-protocol.md §10.5).
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.seed
     }
 
     /// The public key, 32 bytes.

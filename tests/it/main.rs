@@ -6,6 +6,7 @@ mod k8s;
 mod one_shot;
 mod proto_table;
 mod provision;
+mod provision_accounts;
 mod provision_actions;
 mod service;
 mod sync;

@@ -6,9 +6,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "test code"
 )]
 
+mod fuzz;
 mod grant_membership;
 mod grant_role;
 mod input;

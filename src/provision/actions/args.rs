@@ -104,7 +104,7 @@ pub(super) fn flag(args: &JsonObject, name: &str, default: bool) -> Result<bool,
 }
 
 /// `true`, `false` and their texts.
-pub(super) fn truth(value: &Value) -> Option<bool> {
+pub(crate) fn truth(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(*value),
         Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {

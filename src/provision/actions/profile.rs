@@ -11,13 +11,13 @@ use crate::task::{JsonObject, TaskError};
 
 /// A key of the account fields that is an attribute of the user object.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// Our key, part of the contract with C1.
-    pub(super) key: &'static str,
+    pub(crate) key: &'static str,
     /// For people.
     pub(super) display_name: &'static str,
     /// PingOne's attribute, and its part where it has parts.
-    path: (&'static str, &'static str),
+    pub(crate) path: (&'static str, &'static str),
     /// Most characters; 0 where PingOne names no limit.
     max_chars: usize,
     /// An argument of its own in `update_profile`.
@@ -40,7 +40,7 @@ const fn named(
 }
 
 /// Texts of the user object under our keys, in the order of connector-model.md §7.3; lengths of pingone-api.md §6.4.
-pub(super) const NAMED: [Named; 14] = [
+pub(crate) const NAMED: [Named; 14] = [
     named("username", "Username", ("username", ""), 128),
     named("email", "Email", ("email", ""), 0),
     named("given_name", "Given name", ("name", "given"), 0),
@@ -305,6 +305,11 @@ impl Changes {
     }
 }
 
+/// An attribute that PingOne keeps itself or that is changed by a call of its own.
+pub(crate) fn kept_by_pingone(name: &str) -> bool {
+    ELSEWHERE.iter().any(|(kept, _)| *kept == name)
+}
+
 /// An empty text clears.
 fn cleared(value: &Value) -> Value {
     match value {
@@ -332,7 +337,7 @@ fn all_paths() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Lengths and formats of pingone-api.md §6.4.
-fn check_text(key: &str, path: (&str, &str), text: &str) -> Result<(), TaskError> {
+pub(crate) fn check_text(key: &str, path: (&str, &str), text: &str) -> Result<(), TaskError> {
     let key = shown(key);
     let most = NAMED
         .iter()

@@ -249,8 +249,19 @@ async fn population_named(work: &Work, wanted: &str) -> Result<Uuid, Failure> {
 
 /// Holds attributes of the customer against the schema, and reads a text as what the schema wants.
 async fn check_custom(work: &Work, changes: &mut Changes) -> Result<(), Failure> {
-    if changes.custom().next().is_none() {
-        return Ok(());
+    let custom = changes.custom();
+    let custom = custom.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    for (name, value) in check_additional(work, custom).await? {
+        changes.set_custom(&name, value);
+    }
+    Ok(())
+}
+
+/// Attributes that have no field of their own, as the schema wants them. One that it does not know is refused, because
+/// PingOne would ignore it.
+pub(crate) async fn check_additional(work: &Work, sent: JsonObject) -> Result<JsonObject, Failure> {
+    if sent.is_empty() {
+        return Ok(sent);
     }
     let attributes = work.read(work.client().user_attributes()).await?;
     let known: BTreeMap<&str, &SchemaAttribute> = attributes
@@ -258,14 +269,14 @@ async fn check_custom(work: &Work, changes: &mut Changes) -> Result<(), Failure>
         .filter(|attribute| attribute.enabled != Some(false))
         .map(|attribute| (attribute.name.as_str(), attribute))
         .collect();
-    let checked: Vec<(String, Value)> = changes
-        .custom()
-        .map(|(name, value)| Ok((name.to_owned(), typed(&known, name, value)?)))
-        .collect::<Result<_, TaskError>>()?;
-    for (name, value) in checked {
-        changes.set_custom(&name, value);
-    }
-    Ok(())
+    let checked: Result<JsonObject, TaskError> = sent
+        .into_iter()
+        .map(|(name, value)| {
+            let value = typed(&known, &name, &value)?;
+            Ok((name, value))
+        })
+        .collect();
+    Ok(checked?)
 }
 
 fn typed(known: &BTreeMap<&str, &SchemaAttribute>, name: &str, value: &Value) -> Result<Value, TaskError> {

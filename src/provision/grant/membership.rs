@@ -28,9 +28,8 @@ pub(super) async fn grant(work: &Work, group: Uuid, principal: &ResourceRef) -> 
     if work.is_dry_run() && belongs(work, user, group.id).await? == Belongs::Directly {
         return Ok(reply(work, &group, user, true));
     }
-    let refused = match add(work, &group, user).await {
-        Ok(_) => return Ok(reply(work, &group, user, false)),
-        Err(failure) => failure,
+    let Err(refused) = add(work, &group, user).await else {
+        return Ok(reply(work, &group, user, false));
     };
     if !is_refusal(&refused) {
         return Err(refused);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::model::{EntitlementId, Expandable, Grant, GrantMetadata, ResourceId, ResourceType};
 use crate::pingone::types::{Role, RoleAssignment};
 use crate::pingone::write::roles;
-use crate::pingone::{Principal, WriteCall};
+use crate::pingone::{PingOneError, Principal, WriteCall};
 use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::group::{Kind, is_refusal, read_group};
 use crate::provision::held::{Held, held};
@@ -16,6 +16,9 @@ use crate::provision::settle::{Landed, settle};
 use crate::provision::target::uuid;
 use crate::provision::work::{SETTLE, Told, Work};
 use crate::task::{Annotation, Code, GrantReply, ResourceRef};
+
+/// Reads of a list until it shows an assignment that we made a moment ago.
+const MOST_LOOKS: u32 = 3;
 
 /// What a grant's metadata needs beside the assignment.
 struct Named {
@@ -45,12 +48,7 @@ pub(super) async fn grant(
     };
     let _turn = work.turn(principal.id()).await?;
     let named = check(work, role, scope, principal).await?;
-    let before = match held(work, principal, &named.wanted).await {
-        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => {
-            held(work, principal, &named.wanted).await?
-        }
-        outcome => outcome?,
-    };
+    let before = look_first(work, &named).await?;
     if let Some(own) = before.own.first() {
         return Ok(reply(work, &named, Some(own), true));
     }
@@ -67,13 +65,36 @@ pub(super) async fn grant(
     explained(work, &named, refused).await
 }
 
+/// What the principal holds before the write. A principal that PingOne does not find may only not have spread yet, and an
+/// assignment that we made a moment ago may not be listed yet: each is waited for.
+async fn look_first(work: &Work, named: &Named) -> Result<Held, Failure> {
+    let (principal, wanted) = (named.principal, &named.wanted);
+    let mut now = match held(work, principal, wanted).await {
+        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => held(work, principal, wanted).await?,
+        outcome => outcome?,
+    };
+    if now.own.is_empty() && !work.facts().remembered(principal, wanted).is_empty() {
+        for _ in 0..MOST_LOOKS {
+            if !now.own.is_empty() || !work.wait(SETTLE).await? {
+                break;
+            }
+            now = held(work, principal, wanted).await?;
+        }
+        if now.own.is_empty() {
+            // Somebody else took it away.
+            work.facts().forget(principal, wanted);
+        }
+    }
+    Ok(now)
+}
+
 /// Every check before the first write.
 async fn check(work: &Work, role: Uuid, scope: Option<(String, Uuid)>, principal: Principal) -> Result<Named, Failure> {
     let wanted = Wanted::new(role, scope, work.environment_id()?);
     let read = match work.read(work.client().role(role)).await {
         Ok(read) => Some(read),
         // A client that may not read roles still knows the built-in ones (pingone-api.md §6.9).
-        Err(failure) if failure.pingone().is_some_and(|error| error.is_right_missing()) => work
+        Err(failure) if failure.pingone().is_some_and(PingOneError::is_right_missing) => work
             .client()
             .fallback_roles()
             .into_iter()

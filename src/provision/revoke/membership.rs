@@ -116,8 +116,17 @@ async fn refused(work: &Work, group: &GroupFacts, user: Uuid, failure: Failure) 
     }
 }
 
+/// The refusal for a membership that is not ours to delete. That it is one is decided; a failed read only takes the
+/// source's name from its text.
 async fn stays(work: &Work, group: &GroupFacts, user: Uuid, besides: &str) -> Result<Failure, Failure> {
-    let origin = origin(work, group, user).await?;
+    let origin = match origin(work, group, user).await {
+        Ok(origin) => origin,
+        Err(Failure::Cancelled) => return Err(Failure::Cancelled),
+        Err(_) => format!(
+            "it comes from a nested group or a rule of \"{}\"; change it there.",
+            group.name
+        ),
+    };
     Ok(Failure::precondition(format!(
         "remove user {user} from group {}: {besides}{origin}",
         group.id

@@ -1,0 +1,161 @@
+//! What is left to do once the account exists: disable it, set its password, start its verification. A step that fails
+//! is told to whoever must finish it (connector-model.md §7.3).
+
+use std::future::Future;
+
+use super::credential::Secret;
+use super::fields::NewAccount;
+use super::place::Place;
+use super::submit::{password_body, struck};
+use super::{reply, resource};
+use crate::pingone::types::{Lifecycle, User};
+use crate::pingone::write::{passwords, users};
+use crate::pingone::{Client, PingOneError, WriteCall};
+use crate::provision::error::Failure;
+use crate::provision::settle::settle;
+use crate::provision::work::{SETTLE, Told, Work};
+use crate::task::{AccountCreated, AccountResult, EncryptedSecret};
+
+const NO_PASSWORD: &str = "NO_PASSWORD";
+const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
+
+/// Takes the remaining steps. Cancelling does not end them.
+pub(super) async fn finish(
+    work: &Work,
+    wanted: &NewAccount,
+    place: &Place,
+    mut user: User,
+    secret: Option<Secret>,
+    sealed: Vec<EncryptedSecret>,
+) -> AccountCreated {
+    work.carry_on();
+    let id = user.id;
+    let mut open = Vec::new();
+    let mut secrets = sealed;
+    let mut stepped = false;
+    if wanted.create_disabled {
+        stepped = true;
+        match disable(work, &user).await {
+            Ok(()) => user.enabled = Some(false),
+            Err(failure) => open.push(format!("it is still enabled, disable it in PingOne ({})", why(failure))),
+        }
+        if let Some(secret) = &secret {
+            let set = if open.is_empty() {
+                set_password(work, &user, secret).await.map_err(why)
+            } else {
+                Err("it is never set on an enabled account that should be disabled".to_owned())
+            };
+            if let Err(why) = set {
+                secrets = Vec::new();
+                open.push(format!("it has no known password, rotate its credentials ({why})"));
+            }
+        }
+    }
+    // A password that went along with the creation brought the verification with it.
+    if wanted.require_verification && (secret.is_none() || wanted.create_disabled) {
+        stepped = true;
+        match verify(work, &user).await {
+            Ok(()) => {
+                user.lifecycle = Some(Lifecycle {
+                    status: Some(MUST_VERIFY.to_owned()),
+                });
+            }
+            Err(failure) => open.push(format!(
+                "its verification was not started, send the code in PingOne ({})",
+                why(failure)
+            )),
+        }
+    }
+    drop(secret);
+    if stepped && !work.is_dry_run() {
+        // What we know of it is enough where it cannot be read.
+        user = work.read(work.client().user(id)).await.unwrap_or(user);
+    }
+    let resource = resource(work, &user, place.name.as_deref());
+    let result = if !open.is_empty() {
+        AccountResult::ActionRequired {
+            resource: Some(resource),
+            message: format!("Account {id} has been created, but {}", open.join("; ")),
+        }
+    } else if wanted.require_verification {
+        AccountResult::ActionRequired {
+            resource: Some(resource),
+            message: format!(
+                "Account {id} has been created; the user must enter the verification code that PingOne sent"
+            ),
+        }
+    } else {
+        AccountResult::Success {
+            resource,
+            invitation_expires_at: None,
+        }
+    };
+    reply(work, result, secrets)
+}
+
+fn why(failure: Failure) -> String {
+    failure.into_task().message
+}
+
+async fn disable(work: &Work, user: &User) -> Result<(), Failure> {
+    let id = user.id;
+    step(
+        work,
+        user,
+        &users::set_enabled(id, false),
+        ("enabled", "disabled"),
+        |client| async move { Ok(client.user(id).await?.enabled == Some(false)) },
+    )
+    .await
+}
+
+async fn verify(work: &Work, user: &User) -> Result<(), Failure> {
+    let id = user.id;
+    step(
+        work,
+        user,
+        &users::send_verification(id),
+        ("no verification", MUST_VERIFY),
+        |client| async move { Ok(client.user(id).await?.lifecycle_status() == Some(MUST_VERIFY)) },
+    )
+    .await
+}
+
+async fn set_password(work: &Work, user: &User, secret: &Secret) -> Result<(), Failure> {
+    let id = user.id;
+    let call = passwords::set(id, password_body(secret)?);
+    let done = step(work, user, &call, (NO_PASSWORD, "password set"), |client| async move {
+        let status = client.password_state(id).await?.status;
+        Ok(status.is_some_and(|status| status != NO_PASSWORD))
+    });
+    done.await.map_err(|failure| struck(failure, Some(secret)))
+}
+
+/// One step, carried to a certain end. An account that was just made may not be found for a moment.
+async fn step<F>(
+    work: &Work,
+    user: &User,
+    call: &WriteCall,
+    (before, after): (&str, &str),
+    holds: impl Fn(Client) -> F,
+) -> Result<(), Failure>
+where
+    F: Future<Output = Result<bool, PingOneError>>,
+{
+    let object = format!("user {}", user.id);
+    let told = Told {
+        object: &object,
+        before,
+        after,
+    };
+    let look = |client: Client| {
+        let held = holds(client);
+        async move { Ok(held.await?.then_some(())) }
+    };
+    match settle(work, call, told, &look).await {
+        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => {
+            settle(work, call, told, &look).await.map(drop)
+        }
+        outcome => outcome.map(drop),
+    }
+}

@@ -1,0 +1,237 @@
+//! The creation itself, carried to a certain end: after a lost answer the state is read before anything is sent again,
+//! and who finds the name taken then finds the account that it made (connector-model.md §9).
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::credential::Secret;
+use super::fields::NewAccount;
+use super::lookup;
+use super::place::Place;
+use crate::error::ErrorClass;
+use crate::pingone::types::User;
+use crate::pingone::write::users::{self, IMPORT};
+use crate::pingone::{PingOneError, Reason, WriteBody, WriteCall};
+use crate::provision::audit::ChangeOutcome;
+use crate::provision::crypto::Plaintext;
+use crate::provision::error::{Failure, task_error_with};
+use crate::provision::work::{SETTLE, Told, Work};
+use crate::task::Code;
+
+/// Most times that the creation is sent, each time after a read that showed no account.
+const MOST_WRITES: u32 = 3;
+
+/// How the creation ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// We made it.
+    Made(Box<User>),
+    /// We made it, and PingOne does not show it yet.
+    Hidden,
+    /// The name is taken, by a user that we may see or not.
+    Exists(Option<Box<User>>),
+}
+
+#[derive(Serialize)]
+struct Import<'a> {
+    #[serde(flatten)]
+    user: &'a Map<String, Value>,
+    password: PasswordBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PasswordBody<'a> {
+    value: &'a str,
+    force_change: bool,
+}
+
+/// `{"value", "forceChange"}` in zeroizing memory.
+pub(crate) fn password_body(secret: &Secret) -> Result<Bytes, Failure> {
+    let body = PasswordBody {
+        value: secret.plaintext.expose(),
+        force_change: secret.force_change,
+    };
+    zeroizing(&body, &secret.plaintext, 0)
+}
+
+/// JSON in memory that is cleared when it goes and that does not move while it is written.
+fn zeroizing(body: &impl Serialize, plaintext: &Plaintext, rest: usize) -> Result<Bytes, Failure> {
+    // An escaped byte takes six; 128 for the names around it.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(rest + 6 * plaintext.expose().len() + 128));
+    serde_json::to_writer(&mut *bytes, body)
+        .map_err(|_| Failure::refused(Code::Internal, "the user could not be written as JSON"))?;
+    Ok(Bytes::from_owner(bytes))
+}
+
+/// The call. A password goes along unless the account is to be disabled first, so that it is never live.
+fn call(
+    environment: &str,
+    wanted: &NewAccount,
+    mut user: Map<String, Value>,
+    secret: Option<&Secret>,
+) -> Result<WriteCall, Failure> {
+    let Some(secret) = secret.filter(|_| !wanted.create_disabled) else {
+        return Ok(users::create(environment, WriteBody::json(&Value::Object(user))));
+    };
+    let status = if wanted.require_verification {
+        "VERIFICATION_REQUIRED"
+    } else {
+        "ACCOUNT_OK"
+    };
+    user.insert("lifecycle".to_owned(), json!({ "status": status }));
+    let rest = serde_json::to_vec(&user).map_or(0, |bytes| bytes.len());
+    let body = Import {
+        user: &user,
+        password: PasswordBody {
+            value: secret.plaintext.expose(),
+            force_change: secret.force_change,
+        },
+    };
+    let body = zeroizing(&body, &secret.plaintext, rest)?;
+    Ok(users::create(environment, WriteBody::secret(IMPORT, body)))
+}
+
+/// Creates the user. Nothing of that name was there before.
+pub(super) async fn submit(
+    work: &Work,
+    wanted: &NewAccount,
+    place: &Place,
+    body: Map<String, Value>,
+    secret: Option<&Secret>,
+) -> Result<Outcome, Failure> {
+    let call = call(work.client().environment_id(), wanted, body, secret)?;
+    let unnamed = format!("a new user in population {}", place.id);
+    let made = |user: &User, outcome: ChangeOutcome, request_id: Option<String>| {
+        let object = format!("user {} in population {}", user.id, place.id);
+        work.told(&call, told(&object), outcome, request_id);
+    };
+    let unseen = |outcome: ChangeOutcome| work.decided(&call, told(&unnamed), outcome);
+    let (mut writes, mut lost, mut tried_right_again) = (0, false, false);
+    loop {
+        writes += 1;
+        let failure = match work.send(&call).await {
+            Ok(written) if written.is_planned() => return Ok(Outcome::Made(Box::new(planned(wanted, place)))),
+            Ok(written) => match written.json::<User>(&call) {
+                Ok(user) => {
+                    made(&user, ChangeOutcome::Done, written.request_id.clone());
+                    return Ok(Outcome::Made(Box::new(user)));
+                }
+                Err(error) => Failure::from(error),
+            },
+            Err(failure) => struck(failure, secret),
+        };
+        if failure.outcome_unknown() {
+            lost = true;
+            match seen(work, wanted).await {
+                Ok(Some(user)) if is_ours(&user, wanted, place) => {
+                    made(&user, ChangeOutcome::Confirmed, None);
+                    return Ok(Outcome::Made(Box::new(user)));
+                }
+                Ok(Some(user)) => return Ok(Outcome::Exists(Some(Box::new(user)))),
+                Ok(None) if writes < MOST_WRITES && !work.client().time_left().is_zero() => continue,
+                Ok(None) | Err(_) => {
+                    unseen(ChangeOutcome::Unknown);
+                    return Err(failure);
+                }
+            }
+        }
+        if failure.pingone().is_some_and(is_name_taken) {
+            return match seen_once(work, wanted).await? {
+                Some(user) if lost && is_ours(&user, wanted, place) => {
+                    made(&user, ChangeOutcome::Confirmed, None);
+                    Ok(Outcome::Made(Box::new(user)))
+                }
+                // The name was free before, and our answer was lost: the account that holds it now is ours.
+                None if lost => {
+                    unseen(ChangeOutcome::Confirmed);
+                    Ok(Outcome::Hidden)
+                }
+                other => Ok(Outcome::Exists(other.map(Box::new))),
+            };
+        }
+        let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
+        if right_missing && !tried_right_again && work.wait(SETTLE).await? {
+            tried_right_again = true;
+            continue;
+        }
+        return Err(explained(failure));
+    }
+}
+
+fn told(object: &str) -> Told<'_> {
+    Told {
+        object,
+        before: "absent",
+        after: "created",
+    }
+}
+
+/// What a dry run works on with: the account that there would be.
+fn planned(wanted: &NewAccount, place: &Place) -> User {
+    User {
+        username: Some(wanted.username.clone()),
+        population: Some(crate::pingone::types::Reference { id: place.id }),
+        ..User::default()
+    }
+}
+
+/// The user of that name after a lost answer: read at once and again a little later, since reads lag behind writes.
+async fn seen(work: &Work, wanted: &NewAccount) -> Result<Option<User>, Failure> {
+    if let Some(user) = seen_once(work, wanted).await? {
+        return Ok(Some(user));
+    }
+    tokio::time::sleep(SETTLE).await;
+    seen_once(work, wanted).await
+}
+
+/// Not ended by cancelling: somebody must know.
+async fn seen_once(work: &Work, wanted: &NewAccount) -> Result<Option<User>, Failure> {
+    Ok(lookup::user(work.deciding(), wanted.username.clone()).await?)
+}
+
+/// Whether a user whose name was free a moment ago is the one that we asked for, and not somebody else's.
+fn is_ours(user: &User, wanted: &NewAccount, place: &Place) -> bool {
+    let email = wanted.body.get("email").and_then(Value::as_str);
+    let same = |sent: &str| {
+        user.email
+            .as_ref()
+            .is_some_and(|own| own.to_lowercase() == sent.to_lowercase())
+    };
+    email.is_none_or(same) && user.population_id().is_none_or(|id| id == place.id)
+}
+
+/// The user name is taken. Another attribute may be unique as well, and is not this case (pingone-api.md §6.4).
+fn is_name_taken(error: &PingOneError) -> bool {
+    match &error.reason {
+        Reason::Api { detail, target, .. } if detail.as_deref() == Some("UNIQUENESS_VIOLATION") => target
+            .as_deref()
+            .is_none_or(|target| target.eq_ignore_ascii_case("username")),
+        _ => error.class() == ErrorClass::AlreadyExists,
+    }
+}
+
+/// A refusal with the code and remedy that it needs.
+fn explained(failure: Failure) -> Failure {
+    let Some(error) = failure.pingone() else {
+        return failure;
+    };
+    if error.detail_code() == Some("UNIQUENESS_VIOLATION") {
+        let remedy = "The schema makes this attribute unique, and another user has the value.";
+        return task_error_with(error, Some(Code::AlreadyExists), remedy).into();
+    }
+    failure
+}
+
+/// A failure without the secret: PingOne may repeat the value that it refuses.
+pub(crate) fn struck(failure: Failure, secret: Option<&Secret>) -> Failure {
+    let (Failure::PingOne(mut error), Some(secret)) = (failure.clone(), secret) else {
+        return failure;
+    };
+    if let Reason::Api { message, .. } = &mut error.reason {
+        *message = secret.plaintext.struck_from(message);
+    }
+    Failure::PingOne(error)
+}

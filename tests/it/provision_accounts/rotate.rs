@@ -1,0 +1,159 @@
+//! Rotating a user's password.
+
+use baton_ping_one::task::{Code, Password, Provisioner as _, RotateCredentialsRequest};
+use sandbox::pingone::{Fault, FaultAction, Lost};
+
+use super::rig::{PASSWORD, Rig, USER, open, option, random, refuse, refused, resource, sealed, to_us};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_password_is_set_and_comes_back_encrypted() {
+    let rig = Rig::new().await;
+    let id = rig.id("mara").to_string();
+    let rotated = rig.rotate(&id, random(), to_us()).await.unwrap();
+    assert_eq!(rotated.resource, resource("user", &id));
+    let state = rig.user("mara");
+    assert_eq!(state.password.as_deref(), Some(open(&rotated.secrets[0]).as_str()));
+    assert_eq!((state.password_status, rig.writes()), ("MUST_CHANGE_PASSWORD", 1));
+    assert_eq!(
+        rig.audited(),
+        [format!(
+            "set_password user {id}: OK -> password set, to be changed (done)"
+        )]
+    );
+    let again = rig.rotate(&id, random(), to_us()).await.unwrap();
+    assert_ne!(open(&again.secrets[0]), open(&rotated.secrets[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_of_c1s_is_set_as_it_is_and_none_comes_back() {
+    let rig = Rig::new().await;
+    let id = rig.id("mara").to_string();
+    let rotated = rig
+        .rotate(&id, sealed("Correct-Horse-7-battery"), vec![])
+        .await
+        .unwrap();
+    assert!(rotated.secrets.is_empty());
+    let state = rig.user("mara");
+    assert_eq!(
+        (state.password.as_deref(), state.password_status),
+        (Some("Correct-Horse-7-battery"), "OK")
+    );
+    refused(
+        rig.rotate(&id, sealed("weak"), vec![]).await,
+        Code::InvalidArgument,
+        "set the password of user",
+    );
+    assert_eq!(rig.user("mara").password.as_deref(), Some("Correct-Horse-7-battery"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_password_is_elsewhere_is_refused() {
+    let rig = Rig::new().await;
+    for (user, part) in [
+        ("external", "another identity provider (\"SAML\")"),
+        ("gateway", "EXTERNAL"),
+    ] {
+        let outcome = rig.rotate(&rig.id(user).to_string(), random(), to_us()).await;
+        refused(outcome, Code::FailedPrecondition, part);
+    }
+    assert_eq!(rig.writes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+    let id = Rig::new().await.id("mara").to_string();
+    let rig = Rig::set(|options| options.protected_users = vec![id.clone()]).await;
+    let sso = option(Password::Sso { provider: "x".into() });
+    for credentials in [None, option(Password::None), sso] {
+        let outcome = rig.rotate(&id, credentials, to_us()).await;
+        refused(outcome, Code::InvalidArgument, "random_password or encrypted_password");
+    }
+    for bad in ["", "mara"] {
+        refused(
+            rig.rotate(bad, random(), to_us()).await,
+            Code::InvalidArgument,
+            "not an id of PingOne's",
+        );
+    }
+    refused(
+        rig.rotate(&id, random(), to_us()).await,
+        Code::FailedPrecondition,
+        "protected-users",
+    );
+    let request = RotateCredentialsRequest {
+        resource: resource("group", &id),
+        credentials: random(),
+        encryption: to_us(),
+    };
+    let outcome = rig.provisioner.rotate_credentials(request, rig.context()).await;
+    refused(
+        outcome,
+        Code::Unimplemented,
+        "does not have credential manager configured",
+    );
+    assert_eq!(rig.server.requests().total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_there_is_looked_for_twice() {
+    let rig = Rig::new().await;
+    let outcome = rig
+        .rotate("7c2e1d94-55a0-4a34-9a1b-c0ffee001001", random(), to_us())
+        .await;
+    refused(outcome, Code::NotFound, "read user");
+    assert_eq!(rig.calls("GET", USER), 2);
+    rig.fault(refuse("GET", USER, 404, "NOT_FOUND", None, "not yet"));
+    rig.rotate(&rig.id("mara").to_string(), random(), to_us())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_read_back_and_the_password_is_the_accounts() {
+    for lost in [Lost::Reset, Lost::Status(503)] {
+        let rig = Rig::new().await;
+        rig.fault(Fault::on("PUT", PASSWORD, FaultAction::AnswerLost(lost)));
+        let rotated = rig
+            .rotate(&rig.id("mara").to_string(), random(), to_us())
+            .await
+            .unwrap();
+        assert_eq!(
+            rig.user("mara").password.as_deref(),
+            Some(open(&rotated.secrets[0]).as_str())
+        );
+        assert_eq!(rig.calls("PUT", PASSWORD), 1);
+        assert!(rig.audited()[0].ends_with("(confirmed_by_read)"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_lost_is_sent_again() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("PUT", PASSWORD, FaultAction::Reset));
+    let rotated = rig
+        .rotate(&rig.id("mara").to_string(), random(), to_us())
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.user("mara").password.as_deref(),
+        Some(open(&rotated.secrets[0]).as_str())
+    );
+}
+
+/// Reads lag behind, and the second time PingOne refuses the password as the current one: nobody can tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_of_unknown_outcome_is_not_handed_out() {
+    let rig = Rig::new().await;
+    let state = "{\"status\":\"OK\",\"lastChangedAt\":\"2026-02-01T07:00:00.000Z\"}";
+    rig.server.set_faults(vec![
+        Fault::on("PUT", PASSWORD, FaultAction::AnswerLost(Lost::Reset)),
+        Fault::on("GET", PASSWORD, FaultAction::Body(state.into())).times(0),
+    ]);
+    let outcome = rig.rotate(&rig.id("mara").to_string(), random(), to_us()).await;
+    refused(
+        outcome,
+        Code::Unavailable,
+        "not known which password holds. Rotate again",
+    );
+    assert!(rig.audited().last().unwrap().ends_with("(unknown)"));
+}
