@@ -11,6 +11,7 @@
 )]
 
 mod credentials;
+mod endings;
 mod leadership;
 mod rig;
 mod standalone;
