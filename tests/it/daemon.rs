@@ -15,3 +15,4 @@ mod endings;
 mod leadership;
 mod rig;
 mod standalone;
+mod tasks;
