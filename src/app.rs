@@ -16,6 +16,7 @@ mod state;
 mod syncs;
 mod term;
 mod terminal;
+mod workspace;
 mod writes;
 
 use std::io::{self, IsTerminal, Write};

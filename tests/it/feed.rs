@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_ping_one::feed::{AuditFeed, FEED_ID};
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
+use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region, write};
 use baton_ping_one::task::{Code, EventFeed, EventKind, EventPage, EventQuery, EventType, TaskError};
 use jiff::{Timestamp, ToSpan as _};
 use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
@@ -221,9 +221,7 @@ async fn a_write_is_an_event_for_everybody_but_the_client_that_made_it() {
         bench.server.client_id(),
         &bench.server.client_secret(),
     );
-    own.write(&baton_ping_one::pingone::write::users::set_mfa(user, true))
-        .await
-        .unwrap();
+    own.write(&write::users::set_mfa(user, true)).await.unwrap();
     let query = EventQuery {
         feed_id: FEED_ID.to_owned(),
         ..EventQuery::default()
