@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use super::client_key;
 use super::context::Context;
 use super::credentials::{Credentials, c1_credentials};
 use super::observe::Observer;
@@ -14,16 +13,16 @@ use super::syncs::Syncs;
 use super::{session_config, writes};
 use crate::config::Config;
 use crate::credentials::source::C1Values;
+use crate::feed::AuditFeed;
 use crate::pingone::{Budget, Client, Region};
 use crate::provision::action_schemas;
-use crate::provision::crypto::ClientKey;
 use crate::runtime::permit::Permit;
 use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::Term;
 use crate::runtime::supervisor::Failure;
 use crate::schedule::{self, IntervalConfig, SnapshotConfig, SyncDesk, WriteLog};
 use crate::session::{MetadataSource, Session, SessionParts, TcpDialer};
-use crate::task::{Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
+use crate::task::{Dispatcher, EventFeed, NoEventFeed, Parts, StorageEngine, TaskError};
 use crate::telemetry::BuildInfo;
 use crate::wire::describe::{Metadata, metadata};
 
@@ -58,12 +57,17 @@ impl Work {
         let inner = Arc::clone(&self.syncs);
         let metrics = Arc::clone(&self.context.metrics);
         let desk = Arc::new(SyncDesk::new(snapshots, inner, log.clone(), metrics));
-        let (keys, key) = watch::channel(None);
         let parts = Parts {
             syncs: Arc::clone(&desk) as _,
-            writes: writes::of(&self.config, &self.client, &permit, log, key),
+            writes: writes::of(
+                &self.config,
+                &self.client,
+                client_key::source(&self.credentials),
+                &permit,
+                log,
+            ),
             actions: Arc::new(action_schemas()),
-            events: Arc::new(NoEventFeed),
+            events: events(&self.config, &self.client),
         };
         let clock = self.clock(&term, &desk);
         let session = async {
@@ -74,33 +78,9 @@ impl Work {
             }
             ended
         };
-        let work = async { tokio::join!(session, clock).0 };
-        tokio::select! {
-            ended = work => ended,
-            never = self.keep_key(keys) => match never {},
-        }
+        let (ended, ()) = tokio::join!(session, clock);
+        ended
     }
-
-    /// Passwords that C1 chose are encrypted to the key of the client secret in use.
-    async fn keep_key(&self, keys: watch::Sender<Option<Arc<ClientKey>>>) -> Infallible {
-        match &self.credentials {
-            Credentials::Fixed { c1, .. } => {
-                keys.send_replace(c1.as_deref().and_then(writes::client_key));
-            }
-            Credentials::Watched(changes) => {
-                let mut changes = changes.clone();
-                loop {
-                    let current = changes.borrow_and_update().c1.current.clone();
-                    keys.send_replace(current.as_deref().and_then(writes::client_key));
-                    if changes.changed().await.is_err() {
-                        break;
-                    }
-                }
-            }
-        }
-        std::future::pending().await
-    }
-
     /// Makes snapshots, if asked to.
     async fn clock(&self, term: &Term, desk: &SyncDesk) {
         let Some(every) = self.config.schedule.sync_interval else {
@@ -226,9 +206,17 @@ fn is_other(current: Option<&Arc<C1Values>>, used: &Arc<C1Values>) -> bool {
     current.is_some_and(|current| !Arc::ptr_eq(current, used))
 }
 
+fn events(config: &Config, client: &Client) -> Arc<dyn EventFeed> {
+    if config.event_feed {
+        Arc::new(AuditFeed::new(client))
+    } else {
+        Arc::new(NoEventFeed)
+    }
+}
+
 /// What Hello says of the connector: read anew each time, and still said when PingOne does not answer.
 fn metadata_source(config: &Config, client: Client) -> MetadataSource {
-    let role_scan = config.sync.role_scan;
+    let (role_scan, event_feed) = (config.sync.role_scan, config.event_feed);
     let region = config.pingone.region.clone();
     Arc::new(move || {
         let (client, region) = (client.with_budget(Budget::PROBE), region.clone());
@@ -244,6 +232,7 @@ fn metadata_source(config: &Config, client: Client) -> MetadataSource {
                 region: tld.to_owned(),
                 role_model: "entitlements",
                 role_scan,
+                event_feed,
             }))
         })
     })

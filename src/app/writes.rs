@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
-use super::credentials::c1_credentials;
 use crate::config::Config;
-use crate::credentials::source::C1Values;
 use crate::pingone::Client;
-use crate::provision::crypto::ClientKey;
+use crate::provision::crypto::KeySource;
 use crate::provision::{Deprovision, PingOneProvisioner, ProvisionOptions};
 use crate::runtime::permit::Permit;
 use crate::schedule::{WatchedProvisioner, WriteLog};
@@ -23,24 +19,14 @@ pub(super) const fn mode(config: &Config) -> &'static str {
     }
 }
 
-/// The client secret's key as it changes.
-pub(super) type KeyReceiver = watch::Receiver<Option<Arc<ClientKey>>>;
-
-/// The key of a client secret, to open passwords that C1 chose. Without one they are refused.
-pub(super) fn client_key(values: &C1Values) -> Option<Arc<ClientKey>> {
-    let credentials = c1_credentials(values).ok()?;
-    let key = ClientKey::from_seed(credentials.key.seed(), credentials.key.kid()).ok()?;
-    Some(Arc::new(key))
-}
-
 /// The writes of one term. Each is noted in `log`, and none begins without the permit.
-pub(super) fn of(config: &Config, client: &Client, permit: &Permit, log: WriteLog, key: KeyReceiver) -> Writes {
+pub(super) fn of(config: &Config, client: &Client, key: KeySource, permit: &Permit, log: WriteLog) -> Writes {
     if !config.provision.enabled {
         return Writes::Refused(PROVISIONING_DISABLED);
     }
     let provisioner = PingOneProvisioner::new(options(config), client.clone())
-        .with_permit(permit.clone())
-        .with_client_key(key);
+        .with_client_key(key)
+        .with_permit(permit.clone());
     Writes::Enabled(Arc::new(WatchedProvisioner::new(Arc::new(provisioner), log)))
 }
 

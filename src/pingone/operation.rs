@@ -63,6 +63,8 @@ operations! {
     ListParents => "list_parents", DirectoryReads, "list the groups that hold";
     /// One membership.
     ReadMembership => "read_membership", DirectoryReads, "read the membership of user";
+    /// One password policy.
+    ReadPasswordPolicy => "read_password_policy", Configuration, "read password policy";
     /// One role, built in or custom.
     ReadRole => "read_role", Configuration, "read role";
     /// How a user's password stands.

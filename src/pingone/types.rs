@@ -2,6 +2,7 @@
 //! unknown members and values are carried or ignored, null is absent.
 
 mod activity;
+mod admin;
 mod user;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 pub use user::{Account, Address, IdentityProvider, LastSignOn, Lifecycle, Name, Photo, User};
 
 pub use activity::{Activity, ActivityParty, ActivityResource};
+pub use admin::{PasswordLength, PasswordPolicy};
 
 use super::lenient::{count, flag, list, object, text, texts, time};
 

@@ -1,4 +1,4 @@
-//! DeleteResource of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
+//! `DeleteResource` of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ use crate::task::{Annotation, DeleteResourceRequest};
 
 /// Whether there was a user to deprovision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Was {
+pub(crate) enum Was {
     There,
     Gone,
 }
@@ -54,7 +54,7 @@ pub(crate) async fn delete(work: &Work, request: &DeleteResourceRequest) -> Resu
 }
 
 /// Deletes the user.
-async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
+pub(crate) async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
     if work.is_dry_run() && found(work.read(work.client().user(id)).await)?.is_none() {
         return Ok(Was::Gone);
     }

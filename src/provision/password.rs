@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::crypto::Plaintext;
 use super::error::Failure;
-use crate::pingone::PasswordPolicy;
+use crate::pingone::types::PasswordPolicy;
 use crate::task::{Code, PasswordRule};
 
 /// Shortest length that we give, in characters, unless the policy's longest is below it.
@@ -112,7 +112,7 @@ fn asked_minimums(rules: &[PasswordRule]) -> Result<Vec<Minimum>, Failure> {
 }
 
 fn policy_minimums(policy: Option<&PasswordPolicy>) -> Vec<Minimum> {
-    let sets = policy.and_then(|policy| policy.min_characters.as_ref());
+    let sets = policy.map(|policy| &policy.min_characters);
     let sets = sets
         .into_iter()
         .flatten()
@@ -128,9 +128,9 @@ fn whole(number: u64) -> usize {
 /// max(asked, the policy's least, 12), never above 64 and never shortened below what was asked.
 fn length(asked: usize, policy: Option<&PasswordPolicy>) -> Result<usize, Failure> {
     let Some(policy) = policy else {
-        return Ok(asked.max(UNKNOWN_POLICY).min(CEILING));
+        return Ok(asked.clamp(UNKNOWN_POLICY, CEILING));
     };
-    let bounds = policy.length.clone().unwrap_or_default();
+    let bounds = policy.length.unwrap_or_default();
     let most = bounds.max.map_or(usize::MAX, whole);
     if asked > most {
         return Err(Failure::invalid(format!(
@@ -147,7 +147,7 @@ fn length(asked: usize, policy: Option<&PasswordPolicy>) -> Result<usize, Failur
 }
 
 fn ceiling(policy: Option<&PasswordPolicy>) -> usize {
-    let most = policy.and_then(|policy| policy.length.as_ref()?.max);
+    let most = policy.and_then(|policy| policy.length?.max);
     most.map_or(CEILING, whole).min(CEILING)
 }
 
@@ -262,7 +262,7 @@ mod tests {
 
     fn policy(value: Value) -> PasswordPolicy {
         let mut value = value;
-        value["id"] = json!("p");
+        value["id"] = json!("7c2e1d94-55a0-4a34-9a1b-c0ffee001001");
         serde_json::from_value(value).unwrap()
     }
 

@@ -110,9 +110,9 @@ impl Work {
         let plan = options.dry_run.then(Mutex::default);
         let (permit, token) = (permit.clone(), context.token.clone());
         let half_done = Arc::new(AtomicBool::new(false));
-        let carries_on = Arc::clone(&half_done);
+        let begun = Arc::clone(&half_done);
         let may_write =
-            Permit::new(move || permit.may_begin() && (!token.is_cancelled() || carries_on.load(Ordering::Relaxed)));
+            Permit::new(move || permit.may_begin() && (!token.is_cancelled() || begun.load(Ordering::Relaxed)));
         Self {
             options,
             client: client
@@ -148,10 +148,6 @@ impl Work {
         self.half_done.store(true, Ordering::Relaxed);
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.context.token.is_cancelled() && !self.half_done.load(Ordering::Relaxed)
-    }
-
     async fn cancelled(&self) {
         if self.half_done.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -182,9 +178,6 @@ impl Work {
     /// One write whose audit line is the caller's to leave with [`Work::told`], because only the answer names what was
     /// made. Else as [`Work::write`].
     pub(crate) async fn send(&self, call: &WriteCall) -> Result<Written, Failure> {
-        if self.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
         if let Some(plan) = &self.plan {
             if let Ok(mut plan) = plan.lock() {
                 plan.add(call);

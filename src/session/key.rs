@@ -33,13 +33,12 @@ impl InvalidClientSecret {
 /// Signs assertions.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
-    seed: Zeroizing<[u8; 32]>,
     kid: Option<String>,
 }
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pair: _, seed: _, kid } = self;
+        let Self { pair: _, kid } = self;
         f.debug_struct("SigningKey").field("kid", kid).finish_non_exhaustive()
     }
 }
@@ -60,13 +59,18 @@ impl SigningKey {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| InvalidClientSecret)?;
         Ok(Self {
             pair,
-            seed: Zeroizing::new(*seed),
             kid: kid.filter(|kid| !kid.is_empty()),
         })
     }
 
     /// From the secret's text.
     pub fn parse(secret: &str) -> Result<Self, InvalidClientSecret> {
+        let (seed, kid) = Self::seed_of(secret)?;
+        Self::from_seed(&seed, kid)
+    }
+
+    /// The Ed25519 seed and the JWK's `kid` in the secret's text.
+    pub fn seed_of(secret: &str) -> Result<(Zeroizing<[u8; 32]>, Option<String>), InvalidClientSecret> {
         let mut parts = secret.splitn(4, ':').skip(2);
         if parts.next() != Some("v1") {
             return Err(InvalidClientSecret);
@@ -85,21 +89,15 @@ impl SigningKey {
             return Err(InvalidClientSecret);
         }
         part(&x)?;
-        Self::from_seed(&*part(&d)?, Some(kid))
+        Ok((part(&d)?, Some(kid)))
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
 
-    /// The JWK's `kid`, if it has one.
-    pub fn kid(&self) -> Option<&str> {
+    pub(super) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
-    }
-
-    /// The seed: C1 encrypts passwords to this key, too (c1-protocol.md §10.5).
-    pub fn seed(&self) -> &[u8; 32] {
-        &self.seed
     }
 
     /// The public key, 32 bytes.

@@ -1,6 +1,7 @@
 //! What can be read. Listings are pages that the caller walks, or whole where they are short.
 
 use reqwest::Url;
+use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -11,7 +12,8 @@ use crate::pingone::operation::Operation;
 use crate::pingone::page::Pages;
 use crate::pingone::roles;
 use crate::pingone::types::{
-    Activity, Capabilities, Environment, Group, IdOnly, Membership, Named, Population, Role, RoleAssignment, User,
+    Activity, Capabilities, Environment, Group, IdOnly, Membership, Named, PasswordPolicy, Population, Role,
+    RoleAssignment, User,
 };
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
@@ -284,6 +286,34 @@ impl Client {
         let id = id.to_string();
         let url = self.url(&[kind, &id, "roleAssignments"]);
         Pages::new(self.clone(), Operation::ListRoleAssignments, id, "roleAssignments", url)
+            .all()
+            .await
+    }
+
+    /// The password policies.
+    pub async fn password_policies(&self) -> Result<Vec<PasswordPolicy>, PingOneError> {
+        self.settings(
+            Operation::ListPasswordPolicies,
+            &["passwordPolicies"],
+            "passwordPolicies",
+        )
+        .await
+    }
+
+    /// One password policy.
+    pub async fn password_policy(&self, id: Uuid) -> Result<PasswordPolicy, PingOneError> {
+        let id = id.to_string();
+        let url = self.url(&["passwordPolicies", &id]);
+        self.read(Operation::ReadPasswordPolicy, &id, url).await
+    }
+
+    async fn settings<T: for<'de> Deserialize<'de> + Send>(
+        &self,
+        operation: Operation,
+        path: &[&str],
+        key: &'static str,
+    ) -> Result<Vec<T>, PingOneError> {
+        Pages::new(self.clone(), operation, self.environment_id(), key, self.url(path))
             .all()
             .await
     }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use baton_ping_one::model::{Resource, StatusKind};
 use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
-use baton_ping_one::provision::crypto::ClientKey;
+use baton_ping_one::provision::crypto::{ClientKey, KeySource};
 use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
 use baton_ping_one::task::{
     AccountCreated, AccountInfo, AccountResult, Annotation, Code, CreateAccountRequest, CredentialOptions,
@@ -93,7 +93,7 @@ impl Rig {
         server.reset_requests();
         let audited = Arc::new(Audited::default());
         let provisioner = PingOneProvisioner::new(options, client.clone())
-            .with_client_key(watch::channel(Some(Arc::new(client_key()))).1)
+            .with_client_key(KeySource::new(|| Some(client_key())))
             .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>);
         Self {
             server,

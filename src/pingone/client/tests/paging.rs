@@ -214,6 +214,7 @@ async fn settings_of_the_environment_can_be_read() {
     client.capabilities().await.unwrap();
     let policies = client.password_policies().await.unwrap();
     assert!(policies.iter().any(|policy| policy.default == Some(true)));
+    assert_eq!(client.password_policy(policies[0].id).await.unwrap().id, policies[0].id);
     let schema = client.user_attributes().await.unwrap();
     assert!(schema.iter().any(|attribute| attribute.name == "username"));
     client.identity_providers().await.unwrap();
