@@ -326,7 +326,7 @@ fn a_password_is_decrypted_only_from_what_names_our_key() {
         bytes: b"bm90IGFuIGFnZSBmaWxl".to_vec(),
         ..good.clone()
     };
-    let error = key.decrypt(&[other.clone()]).unwrap_err();
+    let error = key.decrypt(std::slice::from_ref(&other)).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("no encrypted password matched client secret key id \"{ED25519_ID}\"")

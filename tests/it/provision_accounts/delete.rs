@@ -187,6 +187,26 @@ async fn a_refusal_leaves_the_user() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_stops_half_way_says_so() {
+    let rig = in_mode(Deprovision::DisableThenDelete).await;
+    rig.fault(
+        refuse(
+            "DELETE",
+            USER,
+            400,
+            "INVALID_DATA",
+            Some("CONSTRAINT_VIOLATION"),
+            "not now",
+        )
+        .times(0),
+    );
+    let outcome = rig.delete("user", &rig.id("mara").to_string()).await;
+    refused(outcome, Code::InvalidArgument, "The user is disabled and still there");
+    assert_eq!(rig.user("mara").body["enabled"], false);
+    assert_eq!(rig.audited().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_writes_nothing() {
     for (mode, calls) in [
         (Deprovision::Delete, 1),

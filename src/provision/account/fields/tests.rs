@@ -126,6 +126,7 @@ fn population_and_provider_are_texts() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_missing_name_and_address_come_from_the_account() {
     let email = |address: &str, is_primary| Email {
         address: address.to_owned(),
