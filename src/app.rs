@@ -16,6 +16,7 @@ mod state;
 mod syncs;
 mod term;
 mod terminal;
+mod workspace;
 mod writes;
 
 use std::io::{self, IsTerminal, Write};
@@ -176,14 +177,10 @@ const REFUSED: u8 = 64;
 
 /// A setting whose feature this program does not have yet. Honest at the start rather than silently without effect.
 fn not_there_yet(config: &Config) -> Option<&'static str> {
-    let asked = [
-        (config.event_feed, "event-feed-enabled"),
-        (config.provision.enabled && daemon::is_wanted(config), "provisioning"),
-        (
-            config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
-            "event-feed",
-        ),
-    ];
+    let asked = [(
+        config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
+        "event-feed",
+    )];
     asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
 }
 
@@ -195,6 +192,21 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
         )
         .ok();
         return Ok(REFUSED);
+    }
+    if let Err(error) = tempfile::tempfile_in(&config.temp_dir) {
+        let dir = config.temp_dir.display();
+        writeln!(
+            io::stderr(),
+            "baton-ping-one: files cannot grow in {dir}: {error}. Set --c1z-temp-dir (BATON_C1Z_TEMP_DIR) to a directory \
+             that exists and may be written"
+        )
+        .ok();
+        return Ok(REFUSED);
+    }
+    if config.keep_previous_sync {
+        tracing::warn!(
+            "keep-previous-sync-c1z has no effect: no sync of baton-ping-one takes over rows of the one before"
+        );
     }
     if daemon::is_wanted(&config) {
         return Box::pin(daemon::serve(config, log)).await;

@@ -5,6 +5,7 @@
 //! ```text
 //! config → credentials → session → task → sync (pingone → model → wire → c1z) → upload
 //!                                  task → provision → pingone
+//!                                  task → feed → pingone
 //! ```
 
 pub mod admin;
@@ -13,6 +14,7 @@ pub mod c1z;
 pub mod config;
 pub mod credentials;
 pub mod error;
+pub mod feed;
 pub mod k8s;
 pub mod manifest;
 pub mod model;

@@ -25,6 +25,7 @@ mod queue;
 mod run;
 mod token;
 mod upload;
+mod watch;
 
 pub use connect::{ConnectError, Trust};
 pub use dial::{Dialer, Io, TcpDialer};

@@ -13,11 +13,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may import of ours. `error` is for everybody.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("admin", &["telemetry", "runtime"]),
     ("c1z", &["model", "wire"]),
     ("config", &[]),
     ("credentials", &["config", "runtime"]),
+    ("feed", &["pingone", "model", "task", "runtime"]),
     ("k8s", &["config", "credentials", "runtime", "telemetry"]),
     ("manifest", &["wire", "model", "config"]),
     ("model", &[]),

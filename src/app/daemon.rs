@@ -13,6 +13,7 @@ use super::credentials::{self, Credentials, pingone_credentials};
 use super::leader::Candidacy;
 use super::syncs::Syncs;
 use super::term::Work;
+use super::workspace::Workspace;
 use super::{connect, log_config, writes};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy, VALIDATE_LIMIT};
 use crate::config::Config;
@@ -38,7 +39,10 @@ pub(super) const fn is_wanted(config: &Config) -> bool {
 }
 
 /// Serves C1's tasks, or syncs on its own clock, until a signal ends it.
-pub(super) async fn serve(config: Config, log: LogControl) -> anyhow::Result<u8> {
+pub(super) async fn serve(mut config: Config, log: LogControl) -> anyhow::Result<u8> {
+    // Lives as long as the process works: what is left of a killed one is removed by the next.
+    let workspace = Workspace::enter(&config.temp_dir)?;
+    workspace.path().clone_into(&mut config.temp_dir);
     let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).context("set up metrics")?);
     let signals = ProcessSignals::install().context("listen for signals")?;
     let kube = cluster(&config).await?;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::report::{Closing, process_usage};
+use super::workspace::Workspace;
 use super::{connect, state, terminal};
 use crate::c1z::Lock;
 use crate::config::{Config, Output, StorageEngine, SyncSettings};
@@ -18,10 +19,12 @@ use crate::runtime::spawn::spawn;
 use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions, SyncReport, run};
 
 /// Syncs the environment into `--file` and prints what was done.
-pub(super) async fn sync(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
+pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
     let (client, environment) = connect::pingone(&config.pingone, None)?;
     let file = config.file.clone();
     let _lock = Lock::take(&file)?;
+    let workspace = Workspace::enter(&config.temp_dir)?;
+    workspace.path().clone_into(&mut config.temp_dir);
     if config.sync.storage_engine == StorageEngine::Pebble {
         tracing::warn!("storage-engine=pebble is answered with a sqlite file (v1), which every reader takes");
     }

@@ -13,6 +13,7 @@ use super::syncs::Syncs;
 use super::{session_config, writes};
 use crate::config::Config;
 use crate::credentials::source::C1Values;
+use crate::feed::AuditFeed;
 use crate::pingone::{Budget, Client, Region};
 use crate::provision::action_schemas;
 use crate::runtime::permit::Permit;
@@ -21,7 +22,7 @@ use crate::runtime::shutdown::Term;
 use crate::runtime::supervisor::Failure;
 use crate::schedule::{self, IntervalConfig, SnapshotConfig, SyncDesk, WriteLog};
 use crate::session::{MetadataSource, Session, SessionParts, TcpDialer};
-use crate::task::{Dispatcher, NoEventFeed, Parts, StorageEngine, TaskError};
+use crate::task::{Dispatcher, EventFeed, NoEventFeed, Parts, StorageEngine, TaskError};
 use crate::telemetry::BuildInfo;
 use crate::wire::describe::{Metadata, metadata};
 
@@ -66,7 +67,7 @@ impl Work {
                 log,
             ),
             actions: Arc::new(action_schemas()),
-            events: Arc::new(NoEventFeed),
+            events: events(&self.config, &self.client),
         };
         let clock = self.clock(&term, &desk);
         let session = async {
@@ -80,7 +81,6 @@ impl Work {
         let (ended, ()) = tokio::join!(session, clock);
         ended
     }
-
     /// Makes snapshots, if asked to.
     async fn clock(&self, term: &Term, desk: &SyncDesk) {
         let Some(every) = self.config.schedule.sync_interval else {
@@ -206,9 +206,17 @@ fn is_other(current: Option<&Arc<C1Values>>, used: &Arc<C1Values>) -> bool {
     current.is_some_and(|current| !Arc::ptr_eq(current, used))
 }
 
+fn events(config: &Config, client: &Client) -> Arc<dyn EventFeed> {
+    if config.event_feed {
+        Arc::new(AuditFeed::new(client))
+    } else {
+        Arc::new(NoEventFeed)
+    }
+}
+
 /// What Hello says of the connector: read anew each time, and still said when PingOne does not answer.
 fn metadata_source(config: &Config, client: Client) -> MetadataSource {
-    let role_scan = config.sync.role_scan;
+    let (role_scan, event_feed) = (config.sync.role_scan, config.event_feed);
     let region = config.pingone.region.clone();
     Arc::new(move || {
         let (client, region) = (client.with_budget(Budget::PROBE), region.clone());
@@ -224,6 +232,7 @@ fn metadata_source(config: &Config, client: Client) -> MetadataSource {
                 region: tld.to_owned(),
                 role_model: "entitlements",
                 role_scan,
+                event_feed,
             }))
         })
     })

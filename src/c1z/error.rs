@@ -62,7 +62,10 @@ pub enum C1zError {
         what: String,
     },
     /// Not a file of this kind.
-    #[error("{} is not a .c1z file: it does not begin with C1ZF", path.display())]
+    #[error(
+        "{} is not a .c1z file: it does not begin with C1ZF. Choose a file that a sync has written",
+        path.display()
+    )]
     Magic {
         /// The file.
         path: PathBuf,

@@ -3,10 +3,11 @@
 //! rows alone.
 
 mod graph;
+mod principal;
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::C1zError;
 use super::row::GrantRow;
@@ -14,6 +15,7 @@ use super::writer::Writer;
 use crate::model::grant_id;
 use crate::wire::stored::{self, StoredExpandable};
 use graph::{Condensed, Edge, Graph};
+use principal::{IdBuffer, Principals};
 
 /// What expansion did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,45 +43,13 @@ struct Standing {
     direct: bool,
 }
 
-/// Principals by number.
-#[derive(Debug, Default)]
-struct Principals {
-    ids: Vec<(u16, Box<str>)>,
-    numbers: HashMap<(u16, Box<str>), u32>,
-    types: Vec<String>,
+/// What flows to a principal: the source entitlement, and whether it is held directly there. 12 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Contribution {
+    principal: u32,
+    source: u32,
+    direct: bool,
 }
-
-impl Principals {
-    fn number(&mut self, resource_type: &str, id: &str) -> u32 {
-        let known = self.types.iter().position(|known| known == resource_type);
-        let kind = known.unwrap_or_else(|| {
-            self.types.push(resource_type.to_owned());
-            self.types.len() - 1
-        });
-        let key = (u16::try_from(kind).unwrap_or(u16::MAX), Box::<str>::from(id));
-        let next = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        *self.numbers.entry(key.clone()).or_insert_with(|| {
-            self.ids.push(key);
-            next
-        })
-    }
-
-    fn get(&self, number: u32) -> (&str, &str) {
-        let found = usize::try_from(number).ok().and_then(|number| self.ids.get(number));
-        found.map_or(("", ""), |(kind, id)| {
-            (
-                self.types
-                    .get(usize::from(*kind))
-                    .map(String::as_str)
-                    .unwrap_or_default(),
-                id,
-            )
-        })
-    }
-}
-
-/// What one destination's principal gets: sources by entitlement number.
-type Contributions = BTreeMap<u32, bool>;
 
 impl Writer {
     /// Expands the grants of the file. Once, after every raw grant is in it and before it is finished.
@@ -224,8 +194,8 @@ impl Growth {
     fn grow_node(&mut self, writer: &mut Writer, node: usize) -> Result<(), C1zError> {
         let incoming = self.condensed.incoming.get(node).cloned().unwrap_or_default();
         let members = self.condensed.members.get(node).cloned().unwrap_or_default();
+        let contributions = self.contributions(&incoming);
         for entitlement in members {
-            let contributions = self.contributions(&incoming);
             let standings = self.apply(writer, entitlement, &contributions)?;
             if let Some(slot) = usize::try_from(entitlement)
                 .ok()
@@ -263,26 +233,28 @@ impl Growth {
         }
     }
 
-    /// Who contributes what, by principal (c1z.md §11.4).
-    fn contributions(&self, incoming: &[(usize, Edge)]) -> HashMap<u32, Contributions> {
-        let mut contributions: HashMap<u32, Contributions> = HashMap::new();
-        for (source, edge) in incoming {
-            for entitlement in self.condensed.members.get(*source).into_iter().flatten() {
-                let standings = usize::try_from(*entitlement).ok().and_then(|at| self.standings.get(at));
-                for standing in standings.into_iter().flatten().flatten() {
-                    let kind = self.principals.get(standing.principal).0;
-                    let passes = edge.types.is_empty() || edge.types.contains(kind);
-                    if passes && (!edge.shallow || standing.direct) {
-                        let direct = contributions
-                            .entry(standing.principal)
-                            .or_default()
-                            .entry(*entitlement)
-                            .or_default();
-                        *direct |= standing.direct;
-                    }
-                }
+    /// Who contributes what, by principal and source (c1z.md §11.4).
+    fn contributions(&self, incoming: &[(usize, Edge)]) -> Vec<Contribution> {
+        let mut contributions = Vec::new();
+        for (node, edge) in incoming {
+            let passes = self.principals.passes(&edge.types);
+            for source in self.condensed.members.get(*node).into_iter().flatten() {
+                let standings = usize::try_from(*source).ok().and_then(|at| self.standings.get(at));
+                let standings = standings.into_iter().flatten().flatten();
+                let flows = standings.filter(|one| passes.principal(one.principal) && (!edge.shallow || one.direct));
+                contributions.extend(flows.map(|one| Contribution {
+                    principal: one.principal,
+                    source: *source,
+                    direct: one.direct,
+                }));
             }
         }
+        contributions.sort_unstable();
+        contributions.dedup_by(|next, kept| {
+            let same = (next.principal, next.source) == (kept.principal, kept.source);
+            kept.direct |= same && next.direct;
+            same
+        });
         contributions
     }
 
@@ -291,81 +263,81 @@ impl Growth {
         &mut self,
         writer: &mut Writer,
         entitlement: u32,
-        contributions: &HashMap<u32, Contributions>,
+        contributions: &[Contribution],
     ) -> Result<Vec<Standing>, C1zError> {
-        let Some(node) = usize::try_from(entitlement)
-            .ok()
-            .and_then(|at| self.nodes.get(at))
-            .cloned()
-        else {
+        let node = usize::try_from(entitlement).ok().and_then(|at| self.nodes.get(at));
+        let Some(node) = node.cloned() else {
             return Ok(Vec::new());
         };
         let mut standings = Vec::new();
-        let mut present = std::collections::HashSet::new();
-        for (first, last) in writer.grant_rows(&node.id).to_vec() {
-            for row in first..=last {
-                let Some(principal) = self.own_grant(writer, row, &node.id)? else {
-                    continue;
-                };
-                present.insert(principal);
-                standings.push(Standing {
-                    principal,
-                    direct: true,
-                });
-                if let Some(sources) = contributions.get(&principal) {
-                    self.update(writer, row, sources)?;
-                }
+        for (row, principal) in self.own_grants(writer, &node.id)? {
+            standings.push(Standing {
+                principal,
+                direct: true,
+            });
+            let first = contributions.partition_point(|one| one.principal < principal);
+            let flows = contributions.get(first..).unwrap_or_default();
+            if let Some(flows) = flows.chunk_by(|a, b| a.principal == b.principal).next()
+                && flows.first().is_some_and(|one| one.principal == principal)
+            {
+                self.update(writer, row, flows)?;
             }
         }
-        let mut created: Vec<u32> = contributions
-            .keys()
-            .copied()
-            .filter(|principal| !present.contains(principal))
+        standings.sort_unstable();
+        standings.dedup();
+        let present = |principal| standings.binary_search_by_key(&principal, |one| one.principal).is_ok();
+        let flows = contributions.chunk_by(|a, b| a.principal == b.principal);
+        let mut created: Vec<(u32, &[Contribution])> = flows
+            .filter_map(|flows| Some((flows.first()?.principal, flows)))
+            .filter(|(principal, _)| !present(*principal))
             .collect();
-        created.sort_unstable_by(|a, b| self.principals.get(*a).cmp(&self.principals.get(*b)));
-        for principal in created {
-            if let Some(sources) = contributions.get(&principal) {
-                self.create(writer, &node, principal, sources)?;
-            }
+        created.sort_unstable_by(|(one, _), (other, _)| self.principals.compare(*one, *other));
+        for (principal, flows) in created {
+            self.create(writer, &node, principal, flows)?;
             standings.push(Standing {
                 principal,
                 direct: false,
             });
         }
-        standings.sort_unstable();
-        standings.dedup_by_key(|standing| standing.principal);
         Ok(standings)
     }
 
-    /// The principal of a raw grant on this entitlement; `None` for another entitlement's row.
-    fn own_grant(&mut self, writer: &Writer, row: i64, entitlement: &str) -> Result<Option<u32>, C1zError> {
-        let found = writer
-            .db
-            .prepare_cached(
-                "SELECT principal_resource_type_id, principal_resource_id FROM v1_grants WHERE id = ? AND \
-                 entitlement_id = ?",
-            )?
-            .query_row(params![row, entitlement], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-            })
-            .optional()?;
-        Ok(found.map(|(kind, id)| self.principals.number(&kind, &id)))
+    /// The raw grants on this entitlement: row and principal.
+    fn own_grants(&mut self, writer: &Writer, entitlement: &str) -> Result<Vec<(i64, u32)>, C1zError> {
+        let mut statement = writer.db.prepare_cached(
+            "SELECT id, principal_resource_type_id, principal_resource_id, entitlement_id FROM v1_grants WHERE id \
+             BETWEEN ? AND ? ORDER BY id",
+        )?;
+        let mut grants = Vec::new();
+        for (first, last) in writer.grant_rows(entitlement) {
+            let mut rows = statement.query(params![first, last])?;
+            while let Some(row) = rows.next()? {
+                let text = |at: usize| row.get_ref(at).map(|value| value.as_str().unwrap_or_default());
+                // Two ids may share a hash, so the range may hold another's rows.
+                if text(3)? == entitlement {
+                    grants.push((row.get(0)?, self.principals.number(text(1)?, text(2)?)));
+                }
+            }
+        }
+        Ok(grants)
     }
 
-    fn sources<'a>(&'a self, contributions: &'a Contributions) -> impl Iterator<Item = (&'a str, bool)> {
-        contributions.iter().filter_map(|(entitlement, direct)| {
-            let node = usize::try_from(*entitlement).ok().and_then(|at| self.nodes.get(at))?;
-            Some((node.id.as_str(), *direct))
+    fn sources<'a>(&'a self, flows: &'a [Contribution]) -> impl Iterator<Item = (&'a str, bool)> {
+        flows.iter().filter_map(|one| {
+            let node = usize::try_from(one.source).ok().and_then(|at| self.nodes.get(at))?;
+            Some((node.id.as_str(), one.direct))
         })
     }
 
-    fn update(&mut self, writer: &Writer, row: i64, contributions: &Contributions) -> Result<(), C1zError> {
-        let data: Vec<u8> = writer
+    fn update(&mut self, writer: &Writer, row: i64, flows: &[Contribution]) -> Result<(), C1zError> {
+        let merged = writer
             .db
             .prepare_cached("SELECT data FROM v1_grants WHERE id = ?")?
-            .query_row([row], |row| row.get(0))?;
-        let merged =
-            stored::with_sources(&data, self.sources(contributions)).map_err(|error| undecodable("Grant", &error))?;
+            .query_row([row], |row| {
+                let data = row.get_ref(0)?.as_blob().unwrap_or_default();
+                Ok(stored::with_sources(data, self.sources(flows)))
+            })?
+            .map_err(|error| undecodable("Grant", &error))?;
         writer
             .db
             .prepare_cached("UPDATE v1_grants SET data = ? WHERE id = ?")?
@@ -379,12 +351,13 @@ impl Growth {
         writer: &mut Writer,
         node: &Node,
         principal: u32,
-        contributions: &Contributions,
+        flows: &[Contribution],
     ) -> Result<(), C1zError> {
-        let (kind, id) = self.principals.get(principal);
+        let mut buffer: IdBuffer = [0; 36];
+        let (kind, id) = self.principals.get(principal, &mut buffer);
         let grant = grant_id(&node.id, kind, id);
         let entitlement = (node.id.as_str(), node.resource_type.as_str(), node.resource_id.as_str());
-        let data = stored::expanded_grant(&grant, entitlement, (kind, id), self.sources(contributions));
+        let data = stored::expanded_grant(&grant, entitlement, (kind, id), self.sources(flows));
         writer.put_grant(&GrantRow {
             resource_type_id: &node.resource_type,
             resource_id: &node.resource_id,

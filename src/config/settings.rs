@@ -202,6 +202,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where files grow.
     pub temp_dir: PathBuf,
+    /// Asked for, but not done: the previous sync's file is never kept.
+    pub keep_previous_sync: bool,
     /// Counts of the last good sync.
     pub state_dir: Option<PathBuf>,
     /// How results are printed.
@@ -294,6 +296,7 @@ impl Config {
             one_shot: OneShot::choose(values)?,
             file: PathBuf::from(values.text("file")),
             temp_dir,
+            keep_previous_sync: values.flag("keep-previous-sync-c1z")?,
             state_dir: values.optional("state-dir").map(PathBuf::from),
             output: if values.choice("output")? == "json" {
                 Output::Json

@@ -72,11 +72,6 @@ impl Token {
     fn is_good(&self, credentials: &Arc<Credentials>) -> bool {
         Instant::now() < self.renew_at && Arc::ptr_eq(&self.credentials, credentials)
     }
-
-    /// Its time to be renewed has come.
-    pub(crate) fn is_stale(&self) -> bool {
-        Instant::now() >= self.renew_at
-    }
 }
 
 #[derive(Deserialize)]
@@ -148,6 +143,11 @@ impl TokenSource {
     /// The client id in force.
     pub(crate) fn client_id(&self) -> String {
         self.credentials.borrow().client_id.clone()
+    }
+
+    /// Whether a token may still begin a request: its time has not come, and the credentials in force are its own.
+    pub(crate) fn is_good(&self, token: &Token) -> bool {
+        token.is_good(&self.credentials.borrow())
     }
 
     /// Grows with every token, so that a listing can tell whether its token changed.

@@ -424,6 +424,9 @@ impl PingOneError {
                 "Check pingone-client-id, pingone-client-secret and pingone-region; the worker application must be \
                  enabled and allow the client credentials grant."
             }
+            (Reason::Api { .. }, ErrorClass::Rejected) if !write => {
+                "Check user-filter if it is set; otherwise sync again, and report the request id to Ping Identity."
+            }
             (Reason::Certificate, _) => {
                 "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
             }

@@ -17,7 +17,7 @@ use crate::task::{Annotation, DeleteResourceRequest};
 
 /// Whether there was a user to deprovision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Was {
+pub(crate) enum Was {
     There,
     Gone,
 }
@@ -63,7 +63,7 @@ fn half_done(failure: Failure) -> Failure {
 }
 
 /// Deletes the user.
-async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
+pub(crate) async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
     if work.is_dry_run() && found(work.read(work.client().user(id)).await)?.is_none() {
         return Ok(Was::Gone);
     }

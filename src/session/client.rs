@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
+use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout};
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{AsciiMetadataKey, MetadataMap};
@@ -15,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use super::connect::{ChannelConnector, Connector};
 use super::error::{RpcError, SessionError};
 use super::token::{Bearer, TokenSource};
+use super::watch::Watch;
 use crate::proto::c1::connectorapi::baton::v1 as pb;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_client::BatonServiceClient;
 use crate::runtime::permit::Permit;
@@ -32,6 +34,13 @@ pub(super) const POLL_LIMIT: Duration = Duration::from_mins(6);
 const PING_INTERVAL: Duration = Duration::from_mins(5);
 const PING_LIMIT: Duration = Duration::from_secs(20);
 
+/// A poll during which the connection has given no byte for so long is doubted.
+const SILENCE: Duration = Duration::from_secs(45);
+/// Then a call that any gRPC server answers, if only by refusing it, must be answered within this time: with a poll's
+/// pause a connection that is only half open costs less than two minutes.
+const PROOF_LIMIT: Duration = Duration::from_secs(30);
+const PROOF: &str = "/grpc.health.v1.Health/Check";
+
 /// The method's name.
 pub(super) const UPLOAD: &str = "UploadAsset";
 
@@ -39,6 +48,8 @@ pub(super) const UPLOAD: &str = "UploadAsset";
 #[derive(Clone)]
 pub(super) struct Client {
     service: Service,
+    channel: Channel,
+    watch: Watch,
     tokens: Arc<TokenSource>,
     metrics: Arc<Metrics>,
     permit: Permit,
@@ -67,9 +78,16 @@ impl Client {
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_LIMIT)
             .keep_alive_while_idle(false);
-        let channel = endpoint.connect_with_connector_lazy(ChannelConnector(connector));
+        let watch = Watch::default();
+        let connector = ChannelConnector {
+            connector,
+            watch: watch.clone(),
+        };
+        let channel = endpoint.connect_with_connector_lazy(connector);
         Ok(Self {
-            service: BatonServiceClient::new(channel).accept_compressed(CompressionEncoding::Gzip),
+            service: BatonServiceClient::new(channel.clone()).accept_compressed(CompressionEncoding::Gzip),
+            channel,
+            watch,
             tokens,
             metrics,
             permit,
@@ -86,7 +104,7 @@ impl Client {
         send: Send<Q, A>,
     ) -> Result<A, RpcError> {
         let started = Instant::now();
-        let calls = async {
+        let calls = Box::pin(async {
             let first = self.attempt(method, request.clone(), send).await;
             match first {
                 Err(Attempt {
@@ -102,13 +120,47 @@ impl Client {
                 }
                 other => other,
             }
+        });
+        let watched = async {
+            tokio::select! {
+                biased;
+                outcome = calls => outcome.map_err(|attempt| attempt.error),
+                silent = self.silence(started) => Err(RpcError::Silent { method, limit: silent }),
+            }
         };
-        let outcome = match timeout(limit, calls).await {
-            Ok(outcome) => outcome.map_err(|attempt| attempt.error),
-            Err(_) => Err(RpcError::Deadline { method, limit }),
-        };
+        let outcome = timeout(limit, watched)
+            .await
+            .unwrap_or(Err(RpcError::Deadline { method, limit }));
+        self.doubt(started, outcome.as_ref().err());
         self.record(method, started, outcome.as_ref().err());
         outcome
+    }
+
+    /// Ends when the connection has been silent since the call began and does not answer anything else either.
+    async fn silence(&self, started: Instant) -> Duration {
+        let mut doubted = started;
+        loop {
+            let heard = self.watch.heard().unwrap_or(started).max(doubted);
+            let quiet_until = heard.checked_add(SILENCE).unwrap_or(heard);
+            if Instant::now() < quiet_until {
+                tokio::time::sleep_until(quiet_until).await;
+                continue;
+            }
+            tracing::debug!("the connection to C1 is silent; a health check is sent on it");
+            let answered = timeout(PROOF_LIMIT, prove(self.channel.clone())).await.is_ok();
+            if !answered && self.watch.cut_if_silent(heard) {
+                return heard.elapsed();
+            }
+            doubted = Instant::now();
+        }
+    }
+
+    /// After a call without an answer: a connection that gave no byte meanwhile is not used again.
+    fn doubt(&self, started: Instant, error: Option<&RpcError>) {
+        let unanswered = matches!(error, Some(RpcError::Deadline { .. } | RpcError::Stalled { .. }));
+        if unanswered && self.watch.cut_if_silent(started) {
+            tracing::warn!("the connection to C1 was silent; another one is opened");
+        }
     }
 
     async fn attempt<Q, A>(&self, method: &'static str, message: Q, send: Send<Q, A>) -> Result<A, Attempt> {
@@ -220,6 +272,7 @@ impl Client {
         {
             self.tokens.refused(bearer).await;
         }
+        self.doubt(started, error);
         self.record(UPLOAD, started, error);
     }
 
@@ -228,6 +281,21 @@ impl Client {
             .upload_bytes
             .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
+}
+
+/// Gets any answer at all. Boxed, since nearly every call ends without it.
+fn prove(channel: Channel) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let mut grpc = tonic::client::Grpc::new(channel);
+        // Without a channel that takes calls there is nothing to prove.
+        if grpc.ready().await.is_ok() {
+            let codec = tonic_prost::ProstCodec::<(), ()>::default();
+            drop(
+                grpc.unary(Request::new(()), PathAndQuery::from_static(PROOF), codec)
+                    .await,
+            );
+        }
+    })
 }
 
 struct Attempt {

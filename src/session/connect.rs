@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::dial::{Dialer, Io};
 use super::endpoint::Address;
+use super::watch::{Watch, Watched};
 use crate::error::ErrorClass;
 
 const DIAL_LIMIT: Duration = Duration::from_secs(30);
@@ -163,10 +164,13 @@ impl Connector {
 
 /// The connector in the form that the gRPC channel takes. The URI is ignored: there is one address.
 #[derive(Clone)]
-pub(super) struct ChannelConnector(pub(super) Connector);
+pub(super) struct ChannelConnector {
+    pub(super) connector: Connector,
+    pub(super) watch: Watch,
+}
 
 impl tonic::codegen::Service<Uri> for ChannelConnector {
-    type Response = TokioIo<TlsStream<Box<dyn Io>>>;
+    type Response = TokioIo<Watched<TlsStream<Box<dyn Io>>>>;
     type Error = ConnectError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -175,11 +179,11 @@ impl tonic::codegen::Service<Uri> for ChannelConnector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let connector = self.0.clone();
+        let (connector, watch) = (self.connector.clone(), self.watch.clone());
         Box::pin(async move {
             let stream = connector.connect().await?;
             tracing::debug!(authority = %connector.address.authority(), "connection opened");
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(watch.over(stream)))
         })
     }
 }

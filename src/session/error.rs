@@ -56,6 +56,14 @@ pub enum RpcError {
         /// The limit.
         limit: Duration,
     },
+    /// The connection is open, and nothing comes on it.
+    #[error("{method} failed: C1 said nothing for {} s on an open connection; another one is opened", limit.as_secs())]
+    Silent {
+        /// The method.
+        method: &'static str,
+        /// How long.
+        limit: Duration,
+    },
     /// An upload made no progress.
     #[error("the upload made no progress for {} s", limit.as_secs())]
     Stalled {
@@ -100,7 +108,7 @@ impl RpcError {
             },
             Self::NotLeading { .. } => Code::Cancelled,
             Self::Status { code, .. } => *code,
-            Self::Transport { .. } => Code::Unavailable,
+            Self::Transport { .. } | Self::Silent { .. } => Code::Unavailable,
             Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
             Self::File(_) | Self::Build { .. } => Code::Internal,
         }
@@ -122,6 +130,7 @@ impl RpcError {
             Self::Build { .. } => true,
             Self::NotLeading { .. }
             | Self::Transport { .. }
+            | Self::Silent { .. }
             | Self::Deadline { .. }
             | Self::Stalled { .. }
             | Self::File(_) => false,
@@ -145,7 +154,7 @@ impl RpcError {
                 Code::ResourceExhausted => ErrorClass::Throttled { retry_after: None },
                 _ => ErrorClass::Transient { retry_after: None },
             },
-            Self::Transport { .. } | Self::Deadline { .. } | Self::Stalled { .. } => {
+            Self::Transport { .. } | Self::Silent { .. } | Self::Deadline { .. } | Self::Stalled { .. } => {
                 ErrorClass::Transient { retry_after: None }
             }
             Self::File(_) => ErrorClass::Local,

@@ -25,11 +25,15 @@ fn number(capability: Capability) -> pb::Capability {
     }
 }
 
-/// The capabilities of these types: what the binary can do, whatever is switched on.
-pub(crate) fn capabilities(types: &[ResourceType]) -> pb::ConnectorCapabilities {
+/// The capabilities of these types: what the binary can do, whatever is switched on. Only the event feed is named where
+/// it is on alone: C1 asks whoever has it.
+pub(crate) fn capabilities(types: &[ResourceType], event_feed: bool) -> pb::ConnectorCapabilities {
     let mut all: BTreeSet<i32> = [pb::Capability::Actions, pb::Capability::ServiceModeTargetedSync]
         .map(Into::into)
         .into();
+    if event_feed {
+        all.insert(pb::Capability::EventFeedV2.into());
+    }
     let resource_type_capabilities = types
         .iter()
         .map(|resource_type| {
@@ -75,7 +79,7 @@ pub fn capabilities_json(types: &[ResourceType]) -> Result<Value, JsonError> {
         "@type".to_owned(),
         Value::String(format!("type.googleapis.com/{CAPABILITIES}")),
     );
-    if let Value::Object(members) = json::bytes(CAPABILITIES, &capabilities(types).encode_to_vec())? {
+    if let Value::Object(members) = json::bytes(CAPABILITIES, &capabilities(types, false).encode_to_vec())? {
         object.extend(members);
     }
     Ok(Value::Object(object))
@@ -96,6 +100,8 @@ pub struct Metadata {
     pub role_model: &'static str,
     /// `all`, `candidates` or `groups-and-workers`.
     pub role_scan: &'static str,
+    /// The event feed is on.
+    pub event_feed: bool,
 }
 
 /// The kind of value that an account field takes.
@@ -242,7 +248,7 @@ pub fn metadata(facts: &Metadata) -> Vec<u8> {
         profile: Some(profile_message(&profile)),
         annotations: vec![any("ExternalLink", &pb::ExternalLink { url: console })],
         description: "Users, groups, populations and administrator roles of a PingOne environment".to_owned(),
-        capabilities: Some(capabilities(&ResourceType::ALL)),
+        capabilities: Some(capabilities(&ResourceType::ALL, facts.event_feed)),
         account_creation_schema: Some(pb::ConnectorAccountCreationSchema {
             field_map: fields.collect(),
         }),
@@ -265,10 +271,15 @@ mod tests {
                 organization_id: None,
                 role_model: "entitlements",
                 role_scan: "all",
+                event_feed: name.is_some(),
             };
             let message = pb::ConnectorMetadata::decode(metadata(&facts).as_slice()).unwrap();
             let profile = message.profile.unwrap().fields;
             assert_eq!(profile.contains_key("environment_name"), name.is_some());
+            let capabilities = message.capabilities.unwrap().connector_capabilities;
+            assert!(capabilities.is_sorted());
+            let feed = i32::from(pb::Capability::EventFeedV2);
+            assert_eq!(capabilities.contains(&feed), facts.event_feed);
             let schema = message.account_creation_schema.unwrap().field_map;
             assert_eq!(schema.len(), 20);
             assert!(schema["username"].required && schema["username"].order == 1);

@@ -11,6 +11,8 @@
 )]
 
 mod credentials;
+mod endings;
 mod leadership;
 mod rig;
 mod standalone;
+mod tasks;

@@ -1,7 +1,9 @@
 //! The integration binary: one module per scenario.
 
+mod bad_input;
 mod daemon;
 mod docs;
+mod feed;
 mod k8s;
 mod one_shot;
 mod proto_table;

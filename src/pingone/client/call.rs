@@ -198,15 +198,15 @@ impl Client {
         let entered = inner.gate.enter(call.operation, deadline).await;
         self.waited(asked.elapsed());
         let place = entered.map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
-        // The turn may have been long in coming.
-        let token = if first.is_stale() {
+        // The turn may have been long in coming, and the credentials replaced meanwhile.
+        let token = if inner.tokens.is_good(&first) {
+            first
+        } else {
             inner
                 .tokens
                 .token(&inner.gate, deadline)
                 .await
                 .map_err(Failed::unsent)?
-        } else {
-            first
         };
         if call.operation.is_write() && !self.may_write() {
             return Err(Failed::unsent(call.failed(Reason::NotBegun)));

@@ -4,6 +4,7 @@
 
 mod fault;
 mod model;
+mod perform;
 mod planted;
 mod run;
 

@@ -32,6 +32,7 @@ async fn a_revoke_lists_and_deletes() {
 async fn every_assignment_of_the_same_meaning_goes_and_no_other() {
     let directory = Directory::builder()
         .population("staff", json!({}))
+        .population("guests", json!({}))
         .user("ann", "staff", json!({}))
         .group("team", json!({}))
         .assignment(Holder::User("ann".into()), READ_ONLY, ScopeOf::Environment)
@@ -40,6 +41,11 @@ async fn every_assignment_of_the_same_meaning_goes_and_no_other() {
             Holder::User("ann".into()),
             READ_ONLY,
             ScopeOf::Population("staff".into()),
+        )
+        .assignment(
+            Holder::User("ann".into()),
+            READ_ONLY,
+            ScopeOf::Population("guests".into()),
         )
         .assignment(Holder::User("ann".into()), HELP_DESK, ScopeOf::Environment)
         .assignment(
@@ -75,7 +81,13 @@ async fn every_assignment_of_the_same_meaning_goes_and_no_other() {
         (0, 1)
     );
     rig.revoke(on_staff, resource("user", rig.id("ann"))).await.unwrap();
-    assert_eq!(rig.held("ann", READ_ONLY, staff), 0);
+    assert_eq!(
+        (
+            rig.held("ann", READ_ONLY, staff),
+            rig.held("ann", READ_ONLY, rig.id("guests"))
+        ),
+        (0, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -236,6 +236,7 @@ impl Rig {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
 pub fn resource(resource_type: &str, id: impl ToString) -> ResourceRef {
     ResourceRef {
         resource_type: resource_type.into(),
@@ -244,6 +245,7 @@ pub fn resource(resource_type: &str, id: impl ToString) -> ResourceRef {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
 pub fn entitlement(resource_type: &str, id: impl ToString, slug: &str) -> EntitlementRef {
     let resource = resource(resource_type, id);
     EntitlementRef {

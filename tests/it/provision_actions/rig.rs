@@ -169,6 +169,16 @@ impl Rig {
         state
     }
 
+    /// Invokes an action that fails, however long it takes; its message.
+    pub async fn failure(&self, name: &str, user: &str, more: Value) -> String {
+        let state = match self.invoke(name, user, more).await {
+            Err(error) => return error.message,
+            Ok(running) => self.settled(&running).await,
+        };
+        assert_eq!(state.status, ActionStatus::Failed, "{state:?}");
+        state.response["error"].as_str().unwrap().to_owned()
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         self.server.snapshot()
     }

@@ -8,7 +8,7 @@ use baton_ping_one::runtime::supervisor::Ending;
 use baton_ping_one::session::{C1Credentials, SessionError};
 use sandbox::c1::proto::baton as pb;
 use sandbox::c1::{Identity, Rpc, Step, TokenStep, ksuid};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fake::{FakeSyncs, SyncPlan, WritePlan};
 use super::rig::{CLIENT_ID, Rig, Setup, gaps};
@@ -103,6 +103,100 @@ async fn an_upload_that_took_effect_without_an_answer_is_sent_again() {
     let id = rig.server.queue(sync());
     rig.server.finished(&id).await;
     assert_eq!((codes(&rig, &id), rig.server.uploads(&id).len()), (vec![0], 2));
+    clean(&rig);
+}
+
+/// Connections for calls; the token endpoint has its own.
+fn connections(rig: &Rig) -> usize {
+    rig.server.count("Connection") - rig.server.count("Token")
+}
+
+/// The task is finished before much time has passed.
+async fn finished(rig: &Rig, id: &str) {
+    let limit = Duration::from_mins(10);
+    assert!(timeout(limit, rig.server.finished(id)).await.is_ok(), "never finished");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_half_open_connection_the_next_task_is_taken_within_two_minutes() {
+    for (batched, idle_poll) in [(false, 1), (true, 1), (false, 60)] {
+        let rig = Rig::started(Setup {
+            batched,
+            idle_poll: Duration::from_secs(idle_poll),
+            ..Setup::default()
+        })
+        .await;
+        rig.server
+            .wait_for(if batched { "GetTasks" } else { "GetTask" }, 2)
+            .await;
+        let frozen = Instant::now();
+        rig.freeze();
+        let id = rig.server.queue(grant());
+        finished(&rig, &id).await;
+        let took = frozen.elapsed();
+        assert!(
+            took < Duration::from_mins(2) + Duration::from_secs(idle_poll),
+            "{took:?}"
+        );
+        assert_eq!((codes(&rig, &id), connections(&rig)), (vec![0], 2));
+        assert_eq!(rig.server.count("Hello"), 1, "the session is the same");
+        clean(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_task_is_reported_in_time_when_the_connection_goes_silent() {
+    let rig = Rig::started(Setup {
+        slots: 1,
+        ..Setup::default()
+    })
+    .await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_secs(20)));
+    let id = rig.server.queue(grant());
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.writes.calls(), 1);
+    rig.freeze();
+    let frozen = Instant::now();
+    finished(&rig, &id).await;
+    assert!(frozen.elapsed() < Duration::from_secs(15 + 30));
+    assert_eq!((codes(&rig, &id), connections(&rig)), (vec![0], 2));
+    assert!(rig.metric("baton_ping_one_finish_failures_total 0"));
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_on_a_connection_that_goes_silent_starts_again_on_another() {
+    for slots in [1, 3] {
+        let rig = Rig::started(Setup {
+            slots,
+            ..Setup::default()
+        })
+        .await;
+        rig.syncs.plan(SyncPlan::File(Duration::ZERO, 20_000_000));
+        rig.server.plan(Rpc::UploadAsset, [Step::StallAfter(1)]);
+        let id = rig.server.queue(sync());
+        rig.server.wait_for("Heartbeat", 1).await;
+        sleep(Duration::from_secs(5)).await;
+        rig.freeze();
+        finished(&rig, &id).await;
+        assert_eq!((codes(&rig, &id), connections(&rig)), (vec![0], 2));
+        clean(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_on_a_living_connection_is_waited_for() {
+    let mut rig = Rig::new(Setup::default()).await;
+    let long = Step::Delay(Duration::from_secs(350));
+    rig.server.plan(Rpc::GetTask, [long.clone(), long]);
+    rig.start();
+    rig.server.wait_for("GetTask", 3).await;
+    let polls = gaps(&rig.server.times("GetTask"));
+    assert!(polls[..2].iter().all(|gap| *gap >= 350.0), "{polls:?}");
+    assert_eq!(connections(&rig), 1);
+    let id = rig.server.queue(grant());
+    finished(&rig, &id).await;
+    assert_eq!(codes(&rig, &id), [0]);
     clean(&rig);
 }
 

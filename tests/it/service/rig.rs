@@ -1,7 +1,10 @@
 //! A session and a stand-in for C1, joined by streams within the process.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use baton_ping_one::runtime::liveness::Liveness;
@@ -18,6 +21,7 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 use sandbox::c1::proto::connector::ConnectorMetadata;
 use sandbox::c1::{Identity, Options, Server};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -61,6 +65,7 @@ impl Default for Setup {
 
 pub struct Rig {
     pub server: Arc<Server>,
+    frozen: Arc<AtomicU64>,
     pub syncs: Arc<FakeSyncs>,
     pub writes: Arc<FakeProvisioner>,
     pub session: Arc<Session>,
@@ -73,12 +78,66 @@ pub struct Rig {
     _dir: tempfile::TempDir,
 }
 
-struct Within<F>(F);
+struct Within<F> {
+    open: F,
+    count: AtomicU64,
+    frozen: Arc<AtomicU64>,
+}
 
-impl<F: Fn() -> tokio::io::DuplexStream + Send + Sync> Dialer for Within<F> {
+impl<F: Fn() -> DuplexStream + Send + Sync> Dialer for Within<F> {
     fn dial<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Box<dyn Io>>> {
-        let stream = (self.0)();
+        let stream = HalfOpen {
+            inner: (self.open)(),
+            number: self.count.fetch_add(1, Ordering::SeqCst),
+            frozen: Arc::clone(&self.frozen),
+        };
         Box::pin(async move { Ok(Box::new(stream) as Box<dyn Io>) })
+    }
+}
+
+/// A stream that can be frozen: it takes what is written, passes on nothing and gives nothing.
+struct HalfOpen {
+    inner: DuplexStream,
+    number: u64,
+    /// Streams with a smaller number are frozen.
+    frozen: Arc<AtomicU64>,
+}
+
+impl HalfOpen {
+    fn is_frozen(&self) -> bool {
+        self.number < self.frozen.load(Ordering::SeqCst)
+    }
+}
+
+impl AsyncRead for HalfOpen {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_frozen() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HalfOpen {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_frozen() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_frozen() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_frozen() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 
@@ -102,6 +161,7 @@ impl Rig {
         options.idle_poll = setup.idle_poll;
         options.token_lifetime = setup.token_lifetime;
         let server = Arc::new(sandbox::c1::start(options).await.unwrap());
+        let frozen = Arc::new(AtomicU64::new(0));
         let syncs = FakeSyncs::new(dir.path().join("syncs"));
         let writes = Arc::new(FakeProvisioner::default());
         let shutdown = Shutdown::new();
@@ -139,7 +199,11 @@ impl Rig {
                     Ok(metadata())
                 })
             }),
-            dialer: Arc::new(Within(server.dialer())),
+            dialer: Arc::new(Within {
+                open: server.dialer(),
+                count: AtomicU64::new(0),
+                frozen: Arc::clone(&frozen),
+            }),
             readiness: readiness.clone(),
             liveness: liveness.clone(),
             telemetry: Arc::clone(&metrics),
@@ -151,6 +215,7 @@ impl Rig {
         let session = Arc::new(Session::new(config, credentials, session_parts).unwrap());
         Self {
             server,
+            frozen,
             syncs,
             writes,
             session,
@@ -180,6 +245,12 @@ impl Rig {
         let (sender, signals) = mpsc::channel(2);
         self.signals = Some(sender);
         self.running.spawn(supervisor.run(signals, GRACE));
+    }
+
+    /// Every connection that is open now stays open and goes silent; new ones work.
+    pub fn freeze(&self) {
+        let opened = u64::try_from(self.server.count("Connection")).unwrap();
+        self.frozen.store(opened, Ordering::SeqCst);
     }
 
     pub async fn signal(&self) {

@@ -79,6 +79,25 @@ async fn new_credentials_are_used_at_the_next_call_and_drop_the_old_token() {
 }
 
 #[tokio::test]
+async fn a_call_that_waited_for_its_turn_goes_out_with_the_credentials_of_then() {
+    let pair = pair_with(|_| {}, |config| config.max_in_flight = 1).await;
+    pair.client.environment().await.unwrap();
+    let slow = Fault::on("GET", "/environments/{id}", FaultAction::Slow(200)).times(1);
+    pair.server.set_faults(vec![slow]);
+    let replaced = async {
+        while pair.server.requests().by_secret.get(&0) != Some(&2) {
+            tokio::task::yield_now().await;
+        }
+        let secret = pair.server.replace_secret(true);
+        pair.credentials
+            .send_replace(credentials(&pair.server.client_id(), secret));
+    };
+    let (first, second, ()) = tokio::join!(pair.client.environment(), pair.client.environment(), replaced);
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(pair.server.requests().by_secret, [(0, 2), (1, 1)].into());
+}
+
+#[tokio::test]
 async fn an_environment_that_the_token_endpoint_does_not_know_is_named() {
     let pair = pair_with(|_| {}, |config| config.auth_environment_id = Uuid::new_v4()).await;
     let error = pair.client.environment().await.unwrap_err();

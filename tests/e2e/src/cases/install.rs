@@ -144,20 +144,8 @@ pub async fn quickstart(world: &World) -> anyhow::Result<Outcome> {
         .map(|(_, image)| image.trim())
         .context("an image")?;
     let deployment = deployment.replace(reference, &world.options.image);
-    let config = crate::sandboxes::Sandboxes::config();
-    let settings = config.as_object().into_iter().flatten().map(|(key, value)| {
-        let name = format!("BATON_{}", key.to_uppercase().replace('-', "_"));
-        (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    });
-    let own = world
-        .sandboxes
-        .credentials()
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), text));
-    let data: serde_json::Map<String, Value> = own.chain(settings).map(|(key, text)| (key, json!(text))).collect();
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "baton-ping-one-secrets"}, "stringData": data});
     let apply = ["--namespace", namespace.as_str(), "apply", "--filename", "-"];
-    world.kubectl_with(&apply, &secret.to_string()).await?;
+    world.kubectl_with(&apply, &filled_in(world)?).await?;
     let ca = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sandbox-ca"}, "data": {"ca.crt": world.sandboxes.ca}});
     world.kubectl_with(&apply, &ca.to_string()).await?;
     world.kubectl_with(&apply, &deployment).await?;
@@ -183,6 +171,31 @@ pub async fn quickstart(world: &World) -> anyhow::Result<Outcome> {
         "one log line that leader election is off"
     );
     Ok(Outcome::Passed)
+}
+
+/// The quickstart's Secret with its values, and the stand-ins' addresses below them.
+fn filled_in(world: &World) -> anyhow::Result<String> {
+    let path = world.options.manifests.join("quickstart/secret.yaml");
+    let mut text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let quoted = |key: &str, value: &str| format!("  {key}: {}", Value::from(value));
+    for (key, value) in world.sandboxes.credentials() {
+        let start = format!("  {key}: ");
+        let line = text.lines().find(|line| line.starts_with(&start));
+        let line = line
+            .with_context(|| format!("{} has no {key}", path.display()))?
+            .to_owned();
+        text = text.replace(&line, &quoted(key, &value));
+    }
+    ensure!(!text.contains("\"<"), "a value was left to fill in:\n{text}");
+    let config = crate::sandboxes::Sandboxes::config();
+    for (key, value) in config.as_object().into_iter().flatten() {
+        let name = format!("BATON_{}", key.to_uppercase().replace('-', "_"));
+        if !text.contains(&name) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text = format!("{}\n{}\n", text.trim_end(), quoted(&name, &value));
+        }
+    }
+    Ok(text)
 }
 
 /// The only thing beside the two files: whose certificates are trusted.

@@ -69,7 +69,7 @@ async fn by(world: &World, case: &str, values: &Value, key: &str, limit: Duratio
         "requests were refused after the old secret ended"
     );
     ensure!(
-        daemon.metric(&["credentials_reloads_total", "ok"]).await? >= 1.0,
+        daemon.metric(&["credentials_reloads_total", "accepted"]).await? >= 1.0,
         "the metric does not count the reload"
     );
     clean(world, &daemon, 0).await?;
@@ -109,12 +109,12 @@ pub async fn bad_values(world: &World) -> anyhow::Result<Outcome> {
     ];
     for (what, key, text) in cases {
         let events = daemon.events("CredentialsRejected").await?.len();
-        let counted = daemon.metric(&["credentials_reloads_total", "rejected"]).await?;
+        let counted = daemon.metric(&["credentials_reloads_total", "refused"]).await?;
         daemon.set(key, text).await?;
         daemon.wait_event("CredentialsRejected", events, WATCH * 2).await?;
         wait::until("the metric to count the rejection", WATCH, || async {
             Ok(wait::when(
-                daemon.metric(&["credentials_reloads_total", "rejected"]).await? > counted,
+                daemon.metric(&["credentials_reloads_total", "refused"]).await? > counted,
             ))
         })
         .await?;

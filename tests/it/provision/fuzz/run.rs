@@ -5,14 +5,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
-use baton_ping_one::task::{
-    AccountInfo, AccountResult, Annotation, Code, CreateAccountRequest, CredentialOptions, DeleteResourceRequest,
-    EncryptionTarget, EntitlementRef, GrantRequest, Password, Provisioner, ResourceRef, RevokeRequest,
-    RotateCredentialsRequest, TaskError, TaskId, WriteContext,
-};
+use baton_ping_one::task::{Code, EntitlementRef, Provisioner, ResourceRef};
 use sandbox::pingone::{Membership, Options, Server, Snapshot, start};
-use serde_json::json;
-use tokio_util::sync::CancellationToken;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -21,10 +15,9 @@ use uuid::Uuid;
 use super::super::rig::{HELP_DESK, READ_ONLY, client, directory, entitlement, resource};
 use super::fault::{Dice, draw};
 use super::model::{Assigned, State};
+use super::perform::{Got, Op, perform};
 use super::planted::{Plant, Planted};
 
-/// Recipient of generated passwords (c1-protocol.md §10.3).
-const RECIPIENT: &str = "age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm";
 const USERS: [&str; 8] = ["ann", "bob", "gus", "ivy", "dora", "eve", "ada", "rita"];
 const GROUPS: [&str; 8] = [
     "team",
@@ -60,16 +53,6 @@ impl Report {
     }
 }
 
-/// One operation.
-#[derive(Debug, Clone)]
-enum Op {
-    Grant(EntitlementRef, ResourceRef),
-    Revoke(EntitlementRef, ResourceRef),
-    Create(String, Uuid),
-    Delete(Uuid),
-    Rotate(Uuid),
-}
-
 /// What must come of an operation that nothing disturbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
@@ -79,13 +62,6 @@ enum Due {
     Already,
     /// It is refused, and this is the code.
     Refused(Code),
-}
-
-/// What came of it.
-#[derive(Debug)]
-enum Got {
-    Done { already: bool },
-    Failed(TaskError),
 }
 
 #[derive(Clone, Default)]
@@ -111,7 +87,6 @@ pub struct Run {
     roles: BTreeMap<String, Uuid>,
     /// Everybody who was ever there.
     people: Vec<Uuid>,
-    plant: Option<Plant>,
     log: Log,
     _logging: DefaultGuard,
 }
@@ -122,7 +97,7 @@ fn options(seed: u32) -> Options {
         custom: Some(directory()),
         ..Options::default()
     };
-    let on = |every: u32| seed % every == 0;
+    let on = |every: u32| seed.is_multiple_of(every);
     options.roles.duplicate_assignment_ok = on(2);
     options.roles.inherited_unmarked = on(3);
     options.roles.lower_case_scopes = on(4);
@@ -171,7 +146,6 @@ impl Run {
                 .collect(),
             ids,
             roles,
-            plant,
             log,
             _logging: tracing::subscriber::set_default(subscriber),
             server,
@@ -190,7 +164,7 @@ impl Run {
             let due = self.due(&op, &before, &old);
             let shown = format!("{faults:?}");
             self.server.set_faults(faults);
-            let (got, told) = self.perform(&op).await;
+            let (got, told) = perform(self.provisioner.as_ref(), &op).await;
             self.server.set_faults(Vec::new());
             // What a lost call does later than its answer is seen too.
             tokio::task::yield_now().await;
@@ -224,16 +198,20 @@ impl Run {
     }
 
     fn operation(&mut self) -> Op {
-        let accounts = if self.plant == Some(Plant::LogsPassword) { 3 } else { 0 };
-        let pick = self.dice.below(20 + accounts);
         let user = *self.dice.pick(&self.people);
         let group = self.ids[*self.dice.pick(&GROUPS)];
         let kind = if self.dice.one_in(30) { "group" } else { "user" };
-        match pick {
+        match self.dice.below(26) {
             0..4 => Op::Grant(entitlement("group", group, "member"), resource(kind, user)),
             4..8 => Op::Revoke(entitlement("group", group, "member"), resource(kind, user)),
             8..14 => Op::Grant(self.role(), self.holder(user, group)),
             14..20 => Op::Revoke(self.role(), self.holder(user, group)),
+            20..23 => {
+                let population = self.ids[["staff", "guests"][self.dice.below(2)]];
+                Op::Create((*self.dice.pick(&NAMES)).to_owned(), population)
+            }
+            // Of those who were there at the start some must stay, or little is left to do.
+            23 => Op::Delete(*self.dice.pick(&self.people[USERS.len()..])),
             _ => Op::Rotate(user),
         }
     }
@@ -383,112 +361,6 @@ impl Run {
         }
     }
 
-    async fn perform(&self, op: &Op) -> (Got, String) {
-        let context = WriteContext {
-            task_id: TaskId::new("2abcDEFghiJKLmnoPQRstuVWXyz"),
-            token: CancellationToken::new(),
-        };
-        let encryption = vec![EncryptionTarget {
-            age_recipient: Some(RECIPIENT.into()),
-            ..EncryptionTarget::default()
-        }];
-        let credentials = Some(CredentialOptions {
-            password: Password::Random {
-                length: 20,
-                rules: Vec::new(),
-            },
-            force_change_at_next_login: false,
-        });
-        match op.clone() {
-            Op::Grant(entitlement, principal) => {
-                let asked = (
-                    entitlement.id.clone(),
-                    principal.id.clone(),
-                    principal.resource_type.clone(),
-                );
-                let reply = self
-                    .provisioner
-                    .grant(GrantRequest { entitlement, principal }, context)
-                    .await;
-                let told = format!("{reply:?}");
-                let got = reply.and_then(|reply| {
-                    let said = reply.grants.first().map(|grant| {
-                        let principal = grant.principal.clone();
-                        (
-                            grant.entitlement.to_string(),
-                            principal.id,
-                            principal.resource_type.id().to_owned(),
-                        )
-                    });
-                    if said.as_ref() != Some(&asked) {
-                        return Err(TaskError::new(
-                            Code::Unknown,
-                            format!("{asked:?} was answered with {said:?}"),
-                        ));
-                    }
-                    Ok(reply.annotations.contains(&Annotation::GrantAlreadyExists))
-                });
-                (got.into(), told)
-            }
-            Op::Revoke(entitlement, principal) => {
-                let request = RevokeRequest {
-                    grant_id: String::new(),
-                    entitlement,
-                    principal,
-                    metadata: None,
-                };
-                let reply = self.provisioner.revoke(request, context).await;
-                let told = format!("{reply:?}");
-                (
-                    reply
-                        .map(|reply| reply.annotations.contains(&Annotation::GrantAlreadyRevoked))
-                        .into(),
-                    told,
-                )
-            }
-            Op::Create(name, population) => {
-                let profile =
-                    json!({"username": name, "email": "new@example.com", "population": population.to_string()});
-                let request = CreateAccountRequest {
-                    account: AccountInfo {
-                        login: name,
-                        profile: profile.as_object().unwrap().clone().into_iter().collect(),
-                        ..AccountInfo::default()
-                    },
-                    credentials,
-                    encryption,
-                    resource_type_id: "user".into(),
-                };
-                let reply = self.provisioner.create_account(request, context).await;
-                let told = format!("{reply:?}");
-                (
-                    reply
-                        .map(|made| matches!(made.result, AccountResult::AlreadyExists { .. }))
-                        .into(),
-                    told,
-                )
-            }
-            Op::Delete(user) => {
-                let request = DeleteResourceRequest {
-                    resource: resource("user", user),
-                };
-                let reply = self.provisioner.delete_resource(request, context).await;
-                let told = format!("{reply:?}");
-                (reply.map(|_| false).into(), told)
-            }
-            Op::Rotate(user) => {
-                let request = RotateCredentialsRequest {
-                    resource: resource("user", user),
-                    credentials,
-                    encryption,
-                };
-                let reply = self.provisioner.rotate_credentials(request, context).await;
-                let told = format!("{reply:?}");
-                (reply.map(|_| false).into(), told)
-            }
-        }
-    }
-
     /// Whether what came of it is what the model allows.
     fn judge(&self, op: &Op, due: Due, got: &Got, disturbed: bool, old: &State, now: &State) -> Result<(), String> {
         let mut wanted = self.applied(op, old);
@@ -557,14 +429,5 @@ impl Run {
             }
         }
         Ok(())
-    }
-}
-
-impl From<Result<bool, TaskError>> for Got {
-    fn from(outcome: Result<bool, TaskError>) -> Self {
-        match outcome {
-            Ok(already) => Self::Done { already },
-            Err(error) => Self::Failed(error),
-        }
     }
 }

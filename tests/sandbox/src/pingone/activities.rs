@@ -9,10 +9,17 @@ use super::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Events, oldest first.
+/// Events in the order in which they became known, each with the time of its record and the time of its arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    events: Vec<(i64, Value)>,
+    events: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    recorded_ms: i64,
+    arrived_ms: i64,
+    value: Value,
 }
 
 /// What an event is about.
@@ -41,7 +48,36 @@ impl World {
             "result": {"status": "SUCCESS", "description": event.description},
             "tags": ["adminIdentityEvent"],
         });
-        self.activities.events.push((now, value));
+        self.activities.events.push(Entry {
+            recorded_ms: now,
+            arrived_ms: now,
+            value,
+        });
+    }
+
+    /// An event of somebody else's doing: a sign-on, an administrator's change. `members` replace those of a user's
+    /// successful one; it arrives now and was recorded `age` ago.
+    pub(crate) fn record_foreign(&mut self, members: &Value, age: std::time::Duration) -> Uuid {
+        let now = self.clock.unix_ms();
+        let recorded_ms = now - i64::try_from(age.as_millis()).unwrap_or(0);
+        let id = self.ids.encode(Kind::Activity, self.activities.events.len() as u64);
+        let mut value = json!({
+            "_links": {"self": self.link(&format!("/activities/{id}"))},
+            "id": id, "recordedAt": stamp(recorded_ms), "createdAt": stamp(recorded_ms - 2),
+            "correlationId": id, "internalCorrelation": {},
+            "actors": {"client": {"id": "adminui", "name": "Console", "type": "CLIENT"}},
+            "result": {"status": "SUCCESS", "description": "done"},
+            "tags": ["adminIdentityEvent"],
+        });
+        if let (Value::Object(value), Value::Object(members)) = (&mut value, members) {
+            value.extend(members.clone());
+        }
+        self.activities.events.push(Entry {
+            recorded_ms,
+            arrived_ms: now,
+            value,
+        });
+        id
     }
 
     /// An event about a user.
@@ -89,15 +125,17 @@ impl World {
         let now = self.clock.unix_ms();
         let delay = i64::try_from(self.options.audit.activity_delay_ms).unwrap_or(0);
         let oldest = now - i64::from(self.options.audit.activity_days) * 86_400_000;
-        let seen = self
+        let mut values: Vec<Value> = self
             .activities
             .events
             .iter()
-            .filter(|(at, _)| *at >= oldest && *at <= now - delay);
-        let values: Vec<Value> = seen
-            .filter(|(_, value)| fits(&parsed, value))
-            .map(|(_, value)| value.clone())
+            .filter(|entry| entry.recorded_ms >= oldest && entry.arrived_ms <= now - delay)
+            .filter(|entry| fits(&parsed, &entry.value))
+            .map(|entry| entry.value.clone())
             .collect();
+        if self.options.audit.newest_activity_first {
+            values.reverse();
+        }
         self.list_values(call, "activities", &values)
     }
 
@@ -107,8 +145,8 @@ impl World {
             .activities
             .events
             .iter()
-            .find(|(_, value)| value.get("id") == Some(&wanted));
-        found.map(|(_, value)| Self::ok(value)).ok_or_else(Refusal::missing)
+            .find(|entry| entry.value.get("id") == Some(&wanted));
+        found.map(|entry| Self::ok(&entry.value)).ok_or_else(Refusal::missing)
     }
 }
 

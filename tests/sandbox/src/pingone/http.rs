@@ -76,13 +76,8 @@ impl Shared {
         let (parts, body) = request.into_parts();
         if side == Side::Api && parts.uri.path().starts_with("/sandbox/") {
             let body = collect(body).await?;
-            return Ok(admin::answer(
-                self,
-                &parts.method,
-                parts.uri.path(),
-                parts.uri.query().unwrap_or(""),
-                &body,
-            ));
+            let query = parts.uri.query().unwrap_or("");
+            return Ok(admin::answer(self, &parts.method, parts.uri.path(), query, &body));
         }
         self.ledger.arrived();
         let working = self.ledger.begin();

@@ -38,6 +38,7 @@ impl World {
             let child = self.visible_group(call, id)?;
             let group = known(self).ok_or_else(missing)?;
             self.add_group(child, group)?;
+            self.record_membership(call, "MEMBER_OF_GROUP.CREATED", &holder, group);
             group
         };
         if self.options.groups.add_status == 204 {
@@ -125,6 +126,7 @@ impl World {
                 remove(&mut outer.children, child);
             }
             self.settle(parent);
+            self.record_membership(call, "MEMBER_OF_GROUP.DELETED", &holder, parent);
             return Ok(Answer::empty(204));
         }
         let user = self.visible_user(call, id)?;
@@ -406,7 +408,7 @@ impl World {
     }
 
     /// `DELETE …/populations/{id}`: not the last one, not one with users (6.2, S).
-    pub(crate) fn delete_population(&mut self, id: Uuid) -> Outcome {
+    pub(crate) fn delete_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
         let left = self.populations.iter().filter(|population| !population.gone).count();
         let Some(population) = self.populations.get_mut(number as usize) else {
@@ -421,6 +423,7 @@ impl World {
         }
         population.gone = true;
         self.version += 1;
+        self.record_population(call, "POPULATION.DELETED", number);
         Ok(Answer::empty(204))
     }
 }

@@ -220,6 +220,12 @@ impl Server {
         }
     }
 
+    /// Adds an audit activity of somebody else's doing, recorded `age` ago (point 59); `members` such as `action` and
+    /// `resources` go over the usual ones. Answers its id.
+    pub fn add_activity(&self, members: &serde_json::Value, age: Duration) -> Uuid {
+        self.shared.write_world().record_foreign(members, age)
+    }
+
     /// Ends listeners and connections.
     pub async fn shutdown(mut self) {
         self.listeners.shutdown().await;

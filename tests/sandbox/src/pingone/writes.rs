@@ -50,7 +50,7 @@ impl World {
             (_, Target::Group(id)) => self.delete_group(call, id),
             (&Method::POST, Target::Populations) => self.create_population(call),
             (&Method::PUT, Target::Population(id)) => self.replace_population(call, id),
-            (_, Target::Population(id)) => self.delete_population(id),
+            (_, Target::Population(id)) => self.delete_population(call, id),
             (&Method::POST, Target::Assignments(principal, id)) => self.create_assignment(call, principal, id),
             (_, Target::Assignment(principal, id, assignment)) => {
                 self.delete_assignment(call, principal, id, assignment)

@@ -237,4 +237,7 @@ pub struct Audit {
     /// Days that events are kept
     #[arg(long, value_name = "DAYS", default_value_t = 14)]
     pub activity_days: u32,
+    /// Lists the last to arrive first: the order is not documented (6.11, G)
+    #[arg(long)]
+    pub newest_activity_first: bool,
 }
