@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 use super::audit::ChangeOutcome;
-use super::error::{Failure, found};
+use super::error::{Failure, found, task_error_with};
 use super::protect::refuse_user;
 use super::settings::Deprovision;
 use super::settle::settle;
@@ -41,7 +41,7 @@ pub(crate) async fn delete(work: &Work, request: &DeleteResourceRequest) -> Resu
             Was::Gone => Was::Gone,
             Was::There => {
                 work.carry_on();
-                remove(work, id).await?;
+                remove(work, id).await.map_err(half_done)?;
                 Was::There
             }
         },
@@ -51,6 +51,15 @@ pub(crate) async fn delete(work: &Work, request: &DeleteResourceRequest) -> Resu
         annotations.insert(0, Annotation::ResourceDoesNotExist);
     }
     Ok(annotations)
+}
+
+/// The deletion failed after the disabling.
+fn half_done(failure: Failure) -> Failure {
+    let remedy = "The user is disabled and still there; delete it again.";
+    match failure.pingone() {
+        Some(error) => task_error_with(error, None, remedy).into(),
+        None => failure,
+    }
 }
 
 /// Deletes the user.

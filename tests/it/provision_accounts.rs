@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
     reason = "test code"
 )]
 

@@ -153,6 +153,16 @@ async fn a_deletion_that_shows_late_is_our_own() {
     );
 }
 
+/// Cancelling between the two writes would leave the account half gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_does_not_leave_a_deletion_half_done() {
+    let rig = in_mode(Deprovision::DisableThenDelete).await;
+    rig.cancel_after_the_first_write();
+    let id = rig.id("mara");
+    rig.delete("user", &id.to_string()).await.unwrap();
+    assert!(rig.token.is_cancelled() && !rig.server.snapshot().users.contains_key(&id));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_leaves_the_user() {
     let rig = Rig::new().await;
@@ -174,6 +184,26 @@ async fn a_refusal_leaves_the_user() {
     );
     assert!(rig.server.snapshot().users.contains_key(&rig.id("mara")));
     assert!(rig.audited().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_stops_half_way_says_so() {
+    let rig = in_mode(Deprovision::DisableThenDelete).await;
+    rig.fault(
+        refuse(
+            "DELETE",
+            USER,
+            400,
+            "INVALID_DATA",
+            Some("CONSTRAINT_VIOLATION"),
+            "not now",
+        )
+        .times(0),
+    );
+    let outcome = rig.delete("user", &rig.id("mara").to_string()).await;
+    refused(outcome, Code::InvalidArgument, "The user is disabled and still there");
+    assert_eq!(rig.user("mara").body["enabled"], false);
+    assert_eq!(rig.audited().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

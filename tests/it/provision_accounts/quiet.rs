@@ -1,6 +1,6 @@
-//! No password in the clear occurs in any log line at any level, in any error, in an answer, an audit line, a plan, a
-//! metric or a file.
+//! No password in the clear occurs in any log line at any level, in any error, in an answer, an audit line or a plan.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -46,7 +46,7 @@ impl Captured {
 async fn everything() -> (String, Vec<String>) {
     let mut said = String::new();
     let mut passwords = vec![CHOSEN.to_owned()];
-    let mut say = |what: &dyn std::fmt::Debug| said.push_str(&format!("{what:?}\n"));
+    let mut say = |what: &dyn std::fmt::Debug| writeln!(said, "{what:?}").unwrap();
 
     let rig = Rig::new().await;
     let id = rig.id("mara").to_string();
@@ -113,7 +113,6 @@ async fn no_password_is_said_anywhere() {
         .finish();
     let dispatch = tracing::Dispatch::new(subscriber);
     let guard = tracing::dispatcher::set_default(&dispatch);
-    let folder = tempfile::tempdir().unwrap();
     let (said, passwords) = everything().with_subscriber(dispatch.clone()).await;
     drop(guard);
     let log = captured.text();
@@ -129,7 +128,6 @@ async fn no_password_is_said_anywhere() {
         }
     }
     assert!(said.contains("[redacted]"), "PingOne's echo was not seen at all");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 fn around(text: &str, part: &str) -> String {

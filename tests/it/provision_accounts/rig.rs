@@ -34,11 +34,18 @@ pub const PASSWORD: &str = "/environments/{id}/users/{id}/password";
 pub const NOBODY: &str = r#"{"_embedded":{"users":[]},"count":0,"size":0}"#;
 
 #[derive(Debug, Default)]
-pub struct Audited(Mutex<Vec<Change>>);
+pub struct Audited {
+    lines: Mutex<Vec<Change>>,
+    /// Cancelled by the first line: between the first write of a task and its second.
+    cancels: Mutex<Option<CancellationToken>>,
+}
 
 impl AuditSink for Audited {
     fn record(&self, change: &Change) {
-        self.0.lock().unwrap().push(change.clone());
+        self.lines.lock().unwrap().push(change.clone());
+        if let Some(token) = self.cancels.lock().unwrap().take() {
+            token.cancel();
+        }
     }
 }
 
@@ -182,9 +189,14 @@ impl Rig {
         self.server.set_faults(vec![fault]);
     }
 
+    /// The task is cancelled right after its first write.
+    pub fn cancel_after_the_first_write(&self) {
+        *self.audited.cancels.lock().unwrap() = Some(self.token.clone());
+    }
+
     /// Audit lines as operation, object, before, after, how sure.
     pub fn audited(&self) -> Vec<String> {
-        let lines = self.audited.0.lock().unwrap();
+        let lines = self.audited.lines.lock().unwrap();
         lines
             .iter()
             .map(|line| {

@@ -183,11 +183,12 @@ fn ssh(name: &str, parts: &[&[u8]]) -> String {
 }
 
 fn hex(data: &[u8]) -> String {
-    digest(&SHA256, data)
+    let bytes: Vec<String> = digest(&SHA256, data)
         .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .collect();
+    bytes.concat()
 }
 
 /// Fresh keys of each kind: Ed25519, RSA, P-384 and age, in this order.
