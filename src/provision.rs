@@ -28,7 +28,6 @@ mod work;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 pub use actions::action_schemas;
 pub use audit::{AuditLog, AuditSink, Change, ChangeOutcome};
@@ -41,7 +40,7 @@ use crate::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
     GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
 };
-use crypto::ClientKey;
+use crypto::KeySource;
 use error::Failure;
 use work::{Facts, Work};
 
@@ -51,9 +50,8 @@ pub struct PingOneProvisioner {
     client: Client,
     audit: Arc<dyn AuditSink>,
     facts: Arc<Facts>,
+    client_key: KeySource,
     permit: Permit,
-    /// The client secret's key, which changes with the client secret.
-    client_key: Option<watch::Receiver<Option<Arc<ClientKey>>>>,
     /// What the last dry run would have sent.
     plan: Mutex<Option<Plan>>,
 }
@@ -74,8 +72,8 @@ impl PingOneProvisioner {
             client,
             audit: Arc::new(AuditLog),
             facts: Arc::default(),
+            client_key: KeySource::none(),
             permit: Permit::always(),
-            client_key: None,
             plan: Mutex::default(),
         }
     }
@@ -83,13 +81,9 @@ impl PingOneProvisioner {
     /// The same provisioner with the client secret's key, to open passwords that C1 chose (c1-protocol.md §10.5). Without
     /// one they are refused.
     #[must_use]
-    pub fn with_client_key(mut self, key: watch::Receiver<Option<Arc<ClientKey>>>) -> Self {
-        self.client_key = Some(key);
+    pub fn with_client_key(mut self, key: KeySource) -> Self {
+        self.client_key = key;
         self
-    }
-
-    fn client_key(&self) -> Option<Arc<ClientKey>> {
-        self.client_key.as_ref()?.borrow().clone()
     }
 
     /// The same provisioner with audit lines somewhere else.
@@ -159,7 +153,7 @@ impl Provisioner for PingOneProvisioner {
     ) -> BoxFuture<'_, Result<AccountCreated, TaskError>> {
         Box::pin(async move {
             let work = self.begin(context);
-            let outcome = account::create(&work, &request, self.client_key().as_deref()).await;
+            let outcome = account::create(&work, &request, self.client_key.key().as_ref()).await;
             self.end(work, outcome)
         })
     }
@@ -183,7 +177,7 @@ impl Provisioner for PingOneProvisioner {
     ) -> BoxFuture<'_, Result<Rotated, TaskError>> {
         Box::pin(async move {
             let work = self.begin(context);
-            let outcome = rotate::rotate(&work, &request, self.client_key().as_deref()).await;
+            let outcome = rotate::rotate(&work, &request, self.client_key.key().as_ref()).await;
             self.end(work, outcome)
         })
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client_key;
 use super::context::Context;
 use super::credentials::{Credentials, c1_credentials};
 use super::observe::Observer;
@@ -57,7 +58,13 @@ impl Work {
         let desk = Arc::new(SyncDesk::new(snapshots, inner, log.clone(), metrics));
         let parts = Parts {
             syncs: Arc::clone(&desk) as _,
-            writes: writes::of(&self.config, &self.client, &permit, log),
+            writes: writes::of(
+                &self.config,
+                &self.client,
+                client_key::source(&self.credentials),
+                &permit,
+                log,
+            ),
             actions: Arc::new(action_schemas()),
             events: Arc::new(NoEventFeed),
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::pingone::Client;
+use crate::provision::crypto::KeySource;
 use crate::provision::{Deprovision, PingOneProvisioner, ProvisionOptions};
 use crate::runtime::permit::Permit;
 use crate::schedule::{WatchedProvisioner, WriteLog};
@@ -19,11 +20,13 @@ pub(super) const fn mode(config: &Config) -> &'static str {
 }
 
 /// The writes of one term. Each is noted in `log`, and none begins without the permit.
-pub(super) fn of(config: &Config, client: &Client, permit: &Permit, log: WriteLog) -> Writes {
+pub(super) fn of(config: &Config, client: &Client, key: KeySource, permit: &Permit, log: WriteLog) -> Writes {
     if !config.provision.enabled {
         return Writes::Refused(PROVISIONING_DISABLED);
     }
-    let provisioner = PingOneProvisioner::new(options(config), client.clone()).with_permit(permit.clone());
+    let provisioner = PingOneProvisioner::new(options(config), client.clone())
+        .with_client_key(key)
+        .with_permit(permit.clone());
     Writes::Enabled(Arc::new(WatchedProvisioner::new(Arc::new(provisioner), log)))
 }
 

@@ -1,4 +1,4 @@
-//! CreateAccount (connector-model.md §7.3, c1-protocol.md §9.3, §10.4). Everything that can be refused is refused before
+//! `CreateAccount` (connector-model.md §7.3, c1-protocol.md §9.3, §10.4). Everything that can be refused is refused before
 //! the account exists: fields, population, attributes, identity provider, encryption. What fails afterwards is told as
 //! `action_required`, never as an error, because a repetition would only find the account there.
 

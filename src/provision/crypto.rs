@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::Failure;
 use crate::error::ErrorClass;
 use crate::task::{EncryptedSecret, EncryptionTarget, TaskError};
-pub use client_key::{ClientKey, InvalidKey};
+pub use client_key::{ClientKey, InvalidKey, KeySource};
 use jwk::Jwk;
 pub use plaintext::Plaintext;
 

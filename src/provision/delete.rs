@@ -1,4 +1,4 @@
-//! DeleteResource of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
+//! `DeleteResource` of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

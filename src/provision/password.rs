@@ -128,7 +128,7 @@ fn whole(number: u64) -> usize {
 /// max(asked, the policy's least, 12), never above 64 and never shortened below what was asked.
 fn length(asked: usize, policy: Option<&PasswordPolicy>) -> Result<usize, Failure> {
     let Some(policy) = policy else {
-        return Ok(asked.max(UNKNOWN_POLICY).min(CEILING));
+        return Ok(asked.clamp(UNKNOWN_POLICY, CEILING));
     };
     let bounds = policy.length.unwrap_or_default();
     let most = bounds.max.map_or(usize::MAX, whole);
@@ -147,7 +147,7 @@ fn length(asked: usize, policy: Option<&PasswordPolicy>) -> Result<usize, Failur
 }
 
 fn ceiling(policy: Option<&PasswordPolicy>) -> usize {
-    let most = policy.and_then(|policy| policy.length.as_ref()?.max);
+    let most = policy.and_then(|policy| policy.length?.max);
     most.map_or(CEILING, whole).min(CEILING)
 }
 
@@ -262,7 +262,7 @@ mod tests {
 
     fn policy(value: Value) -> PasswordPolicy {
         let mut value = value;
-        value["id"] = json!("2a0c4cf8-4b0a-4a22-b6fa-1f0e5a7d3c90");
+        value["id"] = json!("7c2e1d94-55a0-4a34-9a1b-c0ffee001001");
         serde_json::from_value(value).unwrap()
     }
 

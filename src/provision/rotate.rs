@@ -1,4 +1,4 @@
-//! RotateCredentials of a user (connector-model.md §7.5). The new password is encrypted to everybody before it is set, so
+//! `RotateCredentials` of a user (connector-model.md §7.5). The new password is encrypted to everybody before it is set, so
 //! that none is set that nobody can read.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -148,10 +148,6 @@ impl Work {
         self.half_done.store(true, Ordering::Relaxed);
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.context.token.is_cancelled() && !self.half_done.load(Ordering::Relaxed)
-    }
-
     async fn cancelled(&self) {
         if self.half_done.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -182,9 +178,6 @@ impl Work {
     /// One write whose audit line is the caller's to leave with [`Work::told`], because only the answer names what was
     /// made. Else as [`Work::write`].
     pub(crate) async fn send(&self, call: &WriteCall) -> Result<Written, Failure> {
-        if self.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
         if let Some(plan) = &self.plan {
             if let Ok(mut plan) = plan.lock() {
                 plan.add(call);

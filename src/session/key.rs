@@ -65,6 +65,12 @@ impl SigningKey {
 
     /// From the secret's text.
     pub fn parse(secret: &str) -> Result<Self, InvalidClientSecret> {
+        let (seed, kid) = Self::seed_of(secret)?;
+        Self::from_seed(&seed, kid)
+    }
+
+    /// The Ed25519 seed and the JWK's `kid` in the secret's text.
+    pub fn seed_of(secret: &str) -> Result<(Zeroizing<[u8; 32]>, Option<String>), InvalidClientSecret> {
         let mut parts = secret.splitn(4, ':').skip(2);
         if parts.next() != Some("v1") {
             return Err(InvalidClientSecret);
@@ -83,7 +89,7 @@ impl SigningKey {
             return Err(InvalidClientSecret);
         }
         part(&x)?;
-        Self::from_seed(&*part(&d)?, Some(kid))
+        Ok((part(&d)?, Some(kid)))
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {

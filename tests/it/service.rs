@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod accounts;
 mod deviation;
 mod fake;
 mod fault;

@@ -3,11 +3,14 @@
 
 use std::future::Future;
 
+use uuid::Uuid;
+
 use super::credential::Secret;
 use super::fields::NewAccount;
 use super::place::Place;
 use super::submit::{password_body, struck};
 use super::{reply, resource};
+use crate::model::Resource;
 use crate::pingone::types::{Lifecycle, User};
 use crate::pingone::write::{passwords, users};
 use crate::pingone::{Client, PingOneError, WriteCall};
@@ -72,25 +75,24 @@ pub(super) async fn finish(
         user = work.read(work.client().user(id)).await.unwrap_or(user);
     }
     let resource = resource(work, &user, place.name.as_deref());
-    let result = if !open.is_empty() {
-        AccountResult::ActionRequired {
-            resource: Some(resource),
-            message: format!("Account {id} has been created, but {}", open.join("; ")),
-        }
+    reply(work, result(wanted, id, resource, &open), secrets)
+}
+
+fn result(wanted: &NewAccount, id: Uuid, resource: Resource, open: &[String]) -> AccountResult {
+    let message = if !open.is_empty() {
+        format!("Account {id} has been created, but {}", open.join("; "))
     } else if wanted.require_verification {
-        AccountResult::ActionRequired {
-            resource: Some(resource),
-            message: format!(
-                "Account {id} has been created; the user must enter the verification code that PingOne sent"
-            ),
-        }
+        format!("Account {id} has been created; the user must enter the verification code that PingOne sent")
     } else {
-        AccountResult::Success {
+        return AccountResult::Success {
             resource,
             invitation_expires_at: None,
-        }
+        };
     };
-    reply(work, result, secrets)
+    AccountResult::ActionRequired {
+        resource: Some(resource),
+        message,
+    }
 }
 
 fn why(failure: Failure) -> String {

@@ -3,8 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::ErrorClass;
-use crate::pingone::types::PasswordPolicy;
-use crate::pingone::types::Population;
+use crate::pingone::types::{PasswordPolicy, Population};
 use crate::provision::error::Failure;
 use crate::provision::target::uuid;
 use crate::provision::work::Work;
@@ -47,17 +46,15 @@ pub(super) async fn find(work: &Work, wanted: Option<&str>) -> Result<Place, Fai
         .await;
     }
     let all = work.read(work.client().populations().all()).await?;
-    match wanted {
-        Some(name) => named(&all, name),
-        None => {
-            let default = all.iter().find(|population| population.default == Some(true));
-            default.map(Place::from).ok_or_else(|| {
-                Failure::precondition(
-                    "the environment shows no default population; set default-population-id or map the field population",
-                )
-            })
-        }
+    if let Some(name) = wanted {
+        return named(&all, name);
     }
+    let default = all.iter().find(|population| population.default == Some(true));
+    default.map(Place::from).ok_or_else(|| {
+        Failure::precondition(
+            "the environment shows no default population; set default-population-id or map the field population",
+        )
+    })
 }
 
 async fn by_id(work: &Work, id: Uuid, unknown: impl FnOnce() -> Failure) -> Result<Place, Failure> {
@@ -98,9 +95,7 @@ pub(crate) async fn policy(work: &Work, id: Option<&str>) -> Result<Option<Passw
         Err(failure) if is_forbidden(&failure) => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let own = all
-        .iter()
-        .find(|policy| id.is_some_and(|id| policy.id.to_string() == id));
+    let own = all.iter().find(|policy| Some(policy.id.to_string().as_str()) == id);
     let default = all.iter().find(|policy| policy.default == Some(true));
     Ok(own.or(default).cloned())
 }

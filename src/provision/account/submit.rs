@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::credential::Secret;
@@ -16,7 +17,7 @@ use crate::pingone::write::users::{self, IMPORT};
 use crate::pingone::{PingOneError, Reason, WriteBody, WriteCall};
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::crypto::Plaintext;
-use crate::provision::error::{Failure, task_error_with};
+use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::work::{SETTLE, Told, Work};
 use crate::task::Code;
 
@@ -138,8 +139,8 @@ pub(super) async fn submit(
                 }
             }
         }
-        if failure.pingone().is_some_and(is_name_taken) {
-            return match seen_once(work, wanted).await? {
+        if let Some(error) = failure.pingone().filter(|error| is_name_taken(error)) {
+            return match holder(work, wanted, error).await? {
                 Some(user) if lost && is_ours(&user, wanted, place) => {
                     made(&user, ChangeOutcome::Confirmed, None);
                     Ok(Outcome::Made(Box::new(user)))
@@ -190,6 +191,17 @@ async fn seen(work: &Work, wanted: &NewAccount) -> Result<Option<User>, Failure>
 /// Not ended by cancelling: somebody must know.
 async fn seen_once(work: &Work, wanted: &NewAccount) -> Result<Option<User>, Failure> {
     Ok(lookup::user(work.deciding(), wanted.username.clone()).await?)
+}
+
+/// Who holds the name: the user that PingOne's refusal names, or the one that a look finds (pingone-api.md §3.3).
+async fn holder(work: &Work, wanted: &NewAccount, refusal: &PingOneError) -> Result<Option<User>, Failure> {
+    let named = refusal.more().and_then(|more| more.existing_id.as_deref());
+    if let Some(id) = named.and_then(|id| Uuid::try_parse(id).ok())
+        && let Some(user) = found(work.deciding().user(id).await.map_err(Failure::from))?
+    {
+        return Ok(Some(user));
+    }
+    seen_once(work, wanted).await
 }
 
 /// Whether a user whose name was free a moment ago is the one that we asked for, and not somebody else's.

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::iter;
+use std::sync::Arc;
 
 use age::Decryptor;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -57,9 +58,7 @@ impl ClientKey {
 
     /// The first of the passwords that is for this key.
     pub(crate) fn decrypt(&self, secrets: &[EncryptedSecret]) -> Result<Plaintext, CryptoError> {
-        let ours = secrets
-            .iter()
-            .filter(|secret| secret.key_ids.iter().any(|id| *id == self.id));
+        let ours = secrets.iter().filter(|secret| secret.key_ids.contains(&self.id));
         let mut outcome = Err(CryptoError::NotForUs(self.id.clone()));
         for secret in ours {
             outcome = self.open(&secret.bytes);
@@ -84,6 +83,33 @@ impl ClientKey {
             CryptoError::NotDecrypted
         })?;
         Ok(Plaintext::new(Zeroizing::new(text)))
+    }
+}
+
+/// Where the client secret's key is at this moment: it changes with the client secret.
+#[derive(Clone)]
+pub struct KeySource(Arc<dyn Fn() -> Option<ClientKey> + Send + Sync>);
+
+impl KeySource {
+    /// There is no client secret.
+    pub fn none() -> Self {
+        Self::new(|| None)
+    }
+
+    /// Asks each time.
+    pub fn new(key: impl Fn() -> Option<ClientKey> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(key))
+    }
+
+    pub(crate) fn key(&self) -> Option<ClientKey> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("KeySource")
     }
 }
 

@@ -116,7 +116,7 @@ impl Jwk {
     /// The ciphertext before the base64 of the wire.
     pub(super) fn encrypt(&self, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match self {
-            Self::Ed25519(x) => ssh_age("ssh-ed25519", &[x.clone()], plaintext),
+            Self::Ed25519(x) => ssh_age("ssh-ed25519", std::slice::from_ref(x), plaintext),
             Self::Rsa { n, e } => ssh_age("ssh-rsa", &[positive(e), positive(n)], plaintext),
             Self::Ec { curve, x, y } => jwe(*curve, x, y, plaintext).ok_or(CryptoError::Failed),
         }

@@ -114,7 +114,7 @@ async fn the_populations_policy_outranks_the_default() {
 async fn an_empty_or_hidden_policy_makes_a_long_password_of_every_kind() {
     let rig = Rig::new().await;
     let body = json!({"_embedded": {"passwordPolicies": []}, "count": 0, "size": 0}).to_string();
-    let bare = json!({"_embedded": {"passwordPolicies": [{"id": "2a0c4cf8-4b0a-4a22-b6fa-1f0e5a7d3c90", "default": true}]}, "count": 1}).to_string();
+    let bare = json!({"_embedded": {"passwordPolicies": [{"id": "7c2e1d94-55a0-4a34-9a1b-c0ffee001001", "default": true}]}, "count": 1}).to_string();
     for (name, fault, length) in [
         (
             "a",

@@ -153,6 +153,16 @@ async fn a_deletion_that_shows_late_is_our_own() {
     );
 }
 
+/// Cancelling between the two writes would leave the account half gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_does_not_leave_a_deletion_half_done() {
+    let rig = in_mode(Deprovision::DisableThenDelete).await;
+    rig.cancel_after_the_first_write();
+    let id = rig.id("mara");
+    rig.delete("user", &id.to_string()).await.unwrap();
+    assert!(rig.token.is_cancelled() && !rig.server.snapshot().users.contains_key(&id));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_leaves_the_user() {
     let rig = Rig::new().await;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use baton_ping_one::model::{Resource, StatusKind};
 use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
-use baton_ping_one::provision::crypto::ClientKey;
+use baton_ping_one::provision::crypto::{ClientKey, KeySource};
 use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
 use baton_ping_one::task::{
     AccountCreated, AccountInfo, AccountResult, Annotation, Code, CreateAccountRequest, CredentialOptions,
@@ -34,11 +34,18 @@ pub const PASSWORD: &str = "/environments/{id}/users/{id}/password";
 pub const NOBODY: &str = r#"{"_embedded":{"users":[]},"count":0,"size":0}"#;
 
 #[derive(Debug, Default)]
-pub struct Audited(Mutex<Vec<Change>>);
+pub struct Audited {
+    lines: Mutex<Vec<Change>>,
+    /// Cancelled by the first line: between the first write of a task and its second.
+    cancels: Mutex<Option<CancellationToken>>,
+}
 
 impl AuditSink for Audited {
     fn record(&self, change: &Change) {
-        self.0.lock().unwrap().push(change.clone());
+        self.lines.lock().unwrap().push(change.clone());
+        if let Some(token) = self.cancels.lock().unwrap().take() {
+            token.cancel();
+        }
     }
 }
 
@@ -93,7 +100,7 @@ impl Rig {
         server.reset_requests();
         let audited = Arc::new(Audited::default());
         let provisioner = PingOneProvisioner::new(options, client.clone())
-            .with_client_key(watch::channel(Some(Arc::new(client_key()))).1)
+            .with_client_key(KeySource::new(|| Some(client_key())))
             .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>);
         Self {
             server,
@@ -182,9 +189,14 @@ impl Rig {
         self.server.set_faults(vec![fault]);
     }
 
+    /// The task is cancelled right after its first write.
+    pub fn cancel_after_the_first_write(&self) {
+        *self.audited.cancels.lock().unwrap() = Some(self.token.clone());
+    }
+
     /// Audit lines as operation, object, before, after, how sure.
     pub fn audited(&self) -> Vec<String> {
-        let lines = self.audited.0.lock().unwrap();
+        let lines = self.audited.lines.lock().unwrap();
         lines
             .iter()
             .map(|line| {

@@ -11,7 +11,7 @@ use baton_ping_one::runtime::shutdown::{Shutdown, Signal};
 use baton_ping_one::runtime::supervisor::{Ending, Policy, Stage, Supervisor};
 use baton_ping_one::session::{C1Credentials, Dialer, Io, Session, SessionConfig, SessionParts, Trust};
 use baton_ping_one::task::{
-    ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskKind, Writes,
+    ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, Provisioner, TaskKind, Writes,
 };
 use baton_ping_one::telemetry::{BuildInfo, Metrics};
 use futures_util::future::BoxFuture;
@@ -32,6 +32,8 @@ pub struct Setup {
     pub slots: usize,
     pub batched: bool,
     pub provisioning: bool,
+    /// In the place of the one that only notes what it is asked.
+    pub provisioner: Option<Arc<dyn Provisioner>>,
     pub events: Arc<dyn EventFeed>,
     pub idle_poll: Duration,
     pub token_lifetime: i64,
@@ -47,6 +49,7 @@ impl Default for Setup {
             slots: 3,
             batched: false,
             provisioning: true,
+            provisioner: None,
             events: Arc::new(NoEventFeed),
             idle_poll: Duration::from_secs(1),
             token_lifetime: 3600,
@@ -105,7 +108,7 @@ impl Rig {
         let parts = Parts {
             syncs: Arc::clone(&syncs) as _,
             writes: if setup.provisioning {
-                Writes::Enabled(Arc::clone(&writes) as _)
+                Writes::Enabled(setup.provisioner.unwrap_or_else(|| Arc::clone(&writes) as _))
             } else {
                 Writes::Refused(PROVISIONING_DISABLED)
             },

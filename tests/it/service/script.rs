@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use baton_ping_one::runtime::supervisor::Ending;
-use baton_ping_one::task::{AccountCreated, AccountResult, Annotation, Code, EncryptedSecret, Password};
+use baton_ping_one::task::{Annotation, Code};
 use prost::Message as _;
 use sandbox::c1::proto::baton as pb;
 use sandbox::c1::proto::baton::baton_service_finish_task_request::{Error, FinalState, Success};
@@ -14,6 +14,7 @@ use sandbox::c1::proto::baton::task::{self as kinds, TaskType};
 use sandbox::c1::proto::connector as cv2;
 use sandbox::c1::{Entry, Received, Rpc, Step, TokenStep, ksuid};
 
+use super::accounts::{Accounts, PrivateKeys};
 use super::fake::{BrokenFeed, FakeSyncs, SyncPlan, WritePlan};
 use super::rig::{GRACE, Rig, Setup, bounded, close, gaps};
 
@@ -440,114 +441,95 @@ mod plot {
         clean(&rig)
     }
 
-    fn created(key_id: &str) -> AccountCreated {
-        let secret = |provider: &str, key_id: &str| EncryptedSecret {
-            provider: provider.to_owned(),
-            key_id: key_id.to_owned(),
-            name: "password".to_owned(),
-            bytes: b"ciphertext".to_vec(),
-            key_ids: vec!["k".to_owned()],
-            ..EncryptedSecret::default()
-        };
-        AccountCreated {
-            result: AccountResult::AlreadyExists { resource: None },
-            secrets: vec![secret("baton/jwk/v1", key_id), secret("baton/age/v1", "")],
-            annotations: Vec::new(),
-        }
-    }
-
-    fn create_account(options: cv2::credential_options::Options, configs: Vec<cv2::EncryptionConfig>) -> TaskType {
-        TaskType::CreateAccount(kinds::CreateAccountTask {
+    fn create_account(username: &str, options: cv2::credential_options::Options) -> kinds::CreateAccountTask {
+        kinds::CreateAccountTask {
             account_info: Some(cv2::AccountInfo {
-                login: "u".to_owned(),
+                login: username.to_owned(),
                 ..Default::default()
             }),
             credential_options: Some(cv2::CredentialOptions {
                 options: Some(options),
                 force_change_at_next_login: true,
             }),
-            encryption_configs: configs,
+            encryption_configs: Vec::new(),
             resource_type_id: String::new(),
-        })
+        }
     }
 
+    /// The real provisioner over a stand-in for PingOne; every key type decrypts to the password that the account has.
     pub async fn s13_create_account_carries_the_encrypted_password(broken: bool) -> anyhow::Result<()> {
         use cv2::credential_options::{Options, RandomPassword};
-        use cv2::encryption_config::{AgeRecipientConfig, Config, JwkPublicKeyConfig};
-        let rig = Rig::started(Setup::default()).await;
-        // Broken: the old key id is not that of the key.
-        *rig.writes.account.lock().unwrap() = Some(created(if broken { "other" } else { "k" }));
-        let config = |provider: &str, config| cv2::EncryptionConfig {
-            provider: provider.to_owned(),
-            config: Some(config),
-            ..Default::default()
-        };
-        let jwk = Config::JwkPublicKeyConfig(JwkPublicKeyConfig {
-            pub_key: b"{}".to_vec(),
-        });
-        let age = Config::AgeRecipientConfig(AgeRecipientConfig {
-            recipient: "age1x".to_owned(),
-        });
+        let accounts = Accounts::start().await;
+        let rig = Rig::started(Setup {
+            provisioner: Some(accounts.provisioner()),
+            ..Setup::default()
+        })
+        .await;
+        let keys = PrivateKeys::new();
         let random = Options::RandomPassword(RandomPassword {
             length: 20,
             constraints: Vec::new(),
         });
-        let task = create_account(random, vec![config("baton/jwk/v1", jwk), config("", age)]);
-        let finish = only_finish(&rig, &rig.server.queue(task)).await?;
+        let mut task = create_account("nils", random);
+        task.encryption_configs = keys.configs();
+        if broken {
+            // Whoever reads it has another key.
+            task.encryption_configs = PrivateKeys::new().configs();
+        }
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::CreateAccount(task))).await?;
         let account: cv2::CreateAccountResponse = response(success(&finish)?, "CreateAccountResponse")?;
-        ensure!(matches!(
-            account.result,
-            Some(cv2::create_account_response::Result::AlreadyExists(result)) if result.is_create_account_result
-        ));
-        let [jwk, age] = account.encrypted_data.as_slice() else {
-            anyhow::bail!("two secrets")
+        let Some(cv2::create_account_response::Result::Success(made)) = account.result else {
+            anyhow::bail!("{:?}", account.result)
         };
-        #[expect(deprecated, reason = "older readers look at it")]
-        let old_ids = [jwk.key_id.as_str(), age.key_id.as_str()];
-        ensure!(old_ids == ["k", ""] && jwk.key_ids == ["k"], "{old_ids:?}");
-        ensure!(jwk.provider == "baton/jwk/v1" && jwk.name == "password" && jwk.encrypted_bytes == b"ciphertext");
-        let request = rig.writes.accounts.lock().unwrap()[0].clone();
-        let targets: Vec<_> = request
-            .encryption
-            .iter()
-            .map(|one| (one.jwk.is_some(), one.age_recipient.is_some()))
-            .collect();
-        ensure!(targets == [(true, false), (false, true)]);
-        let options = request.credentials.context("no options")?;
-        ensure!(
-            options.force_change_at_next_login
-                && options.password
-                    == Password::Random {
-                        length: 20,
-                        rules: vec![]
-                    }
-        );
+        let (id, password) = accounts.user("nils").context("no account")?;
+        let resource = made.resource.context("no resource")?.id.context("no id")?;
+        ensure!(made.is_create_account_result && resource.resource == id && resource.resource_type == "user");
+        ensure!(account.encrypted_data.len() == 4);
+        for (at, data) in account.encrypted_data.iter().enumerate() {
+            #[expect(deprecated, reason = "older readers look at it")]
+            let old_id = data.key_id.as_str();
+            let jwk = at < 3;
+            let provider = if jwk { "baton/jwk/v1" } else { "baton/age/v1" };
+            ensure!(data.provider == provider && data.name == "password" && data.schema.is_empty());
+            ensure!(data.key_ids == [keys.id(at)], "{at}: {:?}", data.key_ids);
+            ensure!(old_id == if jwk { keys.id(at) } else { String::new() });
+            ensure!(keys.open(at, &data.encrypted_bytes)? == password.as_deref().unwrap_or_default());
+        }
         clean(&rig)
     }
 
     pub async fn s14_an_encrypted_password_reaches_the_provisioner(broken: bool) -> anyhow::Result<()> {
         use cv2::credential_options::{EncryptedPassword, Options};
-        let rig = Rig::started(Setup::default()).await;
-        *rig.writes.account.lock().unwrap() = Some(created("k"));
-        let data = cv2::EncryptedData {
-            provider: "baton/jwk/v1".to_owned(),
-            encrypted_bytes: b"for us".to_vec(),
-            // Broken: the key ids are lost.
-            key_ids: if broken { Vec::new() } else { vec!["ours".to_owned()] },
-            ..Default::default()
+        const PASSWORD: &str = "Correct-Horse-7-battery";
+        let accounts = Accounts::start().await;
+        let rig = Rig::started(Setup {
+            provisioner: Some(accounts.provisioner()),
+            ..Setup::default()
+        })
+        .await;
+        // Broken: sealed to the daemon's key and named after another.
+        let sealed = accounts.sealed(PASSWORD, if broken { "other" } else { accounts.key_id() });
+        let encrypted = |passwords| {
+            Options::EncryptedPassword(EncryptedPassword {
+                encrypted_passwords: passwords,
+            })
         };
-        let good = Options::EncryptedPassword(EncryptedPassword {
-            encrypted_passwords: vec![data],
-        });
-        only_finish(&rig, &rig.server.queue(create_account(good, Vec::new()))).await?;
-        let request = rig.writes.accounts.lock().unwrap()[0].clone();
-        let Some(Password::Encrypted(secrets)) = request.credentials.map(|options| options.password) else {
-            anyhow::bail!("no encrypted password")
-        };
-        ensure!(secrets[0].bytes == b"for us" && secrets[0].key_ids == ["ours"]);
-        let empty = Options::EncryptedPassword(EncryptedPassword::default());
-        let finish = only_finish(&rig, &rig.server.queue(create_account(empty, Vec::new()))).await?;
+        let good = create_account("nils", encrypted(vec![sealed.clone()]));
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::CreateAccount(good))).await?;
+        let account: cv2::CreateAccountResponse = response(success(&finish)?, "CreateAccountResponse")?;
+        ensure!(account.encrypted_data.is_empty());
+        let (_, password) = accounts.user("nils").context("no account")?;
+        ensure!(password.as_deref() == Some(PASSWORD));
+
+        let empty = create_account("other", encrypted(Vec::new()));
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::CreateAccount(empty))).await?;
         ensure!(matches!(failure(&finish)?, (3, _, true)));
+        let mut both = create_account("other", encrypted(vec![sealed]));
+        both.encryption_configs = PrivateKeys::new().configs();
+        let finish = only_finish(&rig, &rig.server.queue(TaskType::CreateAccount(both))).await?;
+        let text = "encryption configs should never be supplied for encrypted passwords";
+        ensure!(failure(&finish)? == (3, text, true));
+        ensure!(accounts.user("other").is_none());
         clean(&rig)
     }
 

@@ -6,8 +6,11 @@ use super::*;
 use crate::task::{Code, Email};
 
 fn account(profile: Value) -> AccountInfo {
+    let Value::Object(profile) = profile else {
+        panic!("no object")
+    };
     AccountInfo {
-        profile: profile.as_object().unwrap().clone(),
+        profile,
         ..AccountInfo::default()
     }
 }
