@@ -61,7 +61,7 @@ fn sweep(dir: &Path) {
         let Ok(lock) = Lock::take(&path) else { continue };
         match std::fs::remove_dir_all(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "temporary files of a process that was killed were removed")
+                tracing::info!(path = %path.display(), "temporary files of a process that was killed were removed");
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
