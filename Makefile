@@ -55,6 +55,10 @@ compat: ## Hold our files against the Go SDK's reader
 bench: ## Measure syncs, file writes and translation
 	scripts/bench.sh
 
+.PHONY: service-figures
+service-figures: ## Measure the idle daemon and how fast it says Hello
+	scripts/service-figures.sh
+
 .PHONY: chart-test
 chart-test: ## Chart, manifests, alerts and image file against their checks (installs helm and others)
 	scripts/chart-test.sh
