@@ -181,7 +181,9 @@ fn filled_in(world: &World) -> anyhow::Result<String> {
     for (key, value) in world.sandboxes.credentials() {
         let start = format!("  {key}: ");
         let line = text.lines().find(|line| line.starts_with(&start));
-        let line = line.with_context(|| format!("{} has no {key}", path.display()))?.to_owned();
+        let line = line
+            .with_context(|| format!("{} has no {key}", path.display()))?
+            .to_owned();
         text = text.replace(&line, &quoted(key, &value));
     }
     ensure!(!text.contains("\"<"), "a value was left to fill in:\n{text}");
