@@ -82,8 +82,8 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- if ge $renew $term -}}
 {{- fail (printf "leaderElection.renewDeadline (%d s) must be below leaderElection.leaseDuration (%d s)" $renew $term) -}}
 {{- end -}}
-{{- if or (ge $retry $renew) (lt $retry 1) -}}
-{{- fail (printf "leaderElection.retryPeriod (%d s) must be at least 1 s and below leaderElection.renewDeadline (%d s)" $retry $renew) -}}
+{{- if or (ge (mul 2 $retry) $renew) (lt $retry 1) -}}
+{{- fail (printf "leaderElection.retryPeriod (%d s) must be at least 1 s and less than half of leaderElection.renewDeadline (%d s)" $retry $renew) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (not $v.serviceAccount.mountToken) (or $leading (eq $source "watch")) -}}

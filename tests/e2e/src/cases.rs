@@ -1,5 +1,6 @@
 //! The cases, in the order in which they run.
 
+mod bad_input;
 mod disruption;
 mod install;
 mod leadership;
@@ -51,6 +52,8 @@ cases! {
     "quickstart", "the quickstart's two files make a pod that syncs", install::quickstart;
     "waits-for-credentials", "a Secret that is missing or incomplete at the start is waited for", install::waits_for_credentials;
     "rbac-missing", "without permissions the log names verb and object, and the pod lives", install::without_rbac;
+    "bad-values", "values that are unknown, secret or contradict each other, a kind that the cluster lacks, no replicas", bad_input::values;
+    "bad-start", "a pod that cannot start says why: an unknown configuration key, an image that is not there", bad_input::starts;
     "rotation-pingone-watch", "PingOne's secret by API watch", rotation::pingone_by_watch;
     "rotation-pingone-mount", "PingOne's secret by mounted volume", rotation::pingone_by_mount;
     "rotation-c1", "C1's secret", rotation::c1;

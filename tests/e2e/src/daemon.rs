@@ -48,21 +48,21 @@ impl<'a> Daemon<'a> {
 
     /// `helm VERB` with the usual values and these over them; waits until the pods are Ready.
     pub async fn helm(&self, program: &str, verb: &str, values: &Value) -> anyhow::Result<()> {
+        self.helm_with(program, verb, values, &["--wait", "--timeout", "2m"])
+            .await
+    }
+
+    /// The same without waiting for the pods.
+    pub async fn helm_at_once(&self, program: &str, verb: &str, values: &Value) -> anyhow::Result<()> {
+        self.helm_with(program, verb, values, &[]).await
+    }
+
+    async fn helm_with(&self, program: &str, verb: &str, values: &Value, wait: &[&str]) -> anyhow::Result<()> {
         let mut all = usual(self.world);
         merge(&mut all, values);
         let chart = self.world.options.chart.display().to_string();
-        let arguments = [
-            verb,
-            RELEASE,
-            &chart,
-            "--namespace",
-            &self.namespace,
-            "--values",
-            "-",
-            "--wait",
-            "--timeout",
-            "2m",
-        ];
+        let arguments = [verb, RELEASE, &chart, "--namespace", &self.namespace, "--values", "-"];
+        let arguments = [&arguments[..], wait].concat();
         self.world.helm(program, &arguments, &all.to_string()).await.map(|_| ())
     }
 

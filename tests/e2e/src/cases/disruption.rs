@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::EvictParams;
 use serde_json::json;
 
 use super::{Outcome, SYNC, begun, clean, finished, grant, slow};
@@ -57,7 +59,7 @@ async fn disrupted(world: &World, case: &str, trouble: Trouble, work: Work) -> a
     }
     let daemon = Daemon::install(world, case, &json!({})).await?;
     daemon.sync(SYNC).await?;
-    daemon.wait_leader().await?;
+    let leader = daemon.wait_leader().await?;
     let since = world.sandboxes.seen(world).await?.len();
     let uploads = world.sandboxes.uploads(world).await?;
     world.sandboxes.forget(world).await?;
@@ -79,7 +81,7 @@ async fn disrupted(world: &World, case: &str, trouble: Trouble, work: Work) -> a
     let started = Instant::now();
     match trouble {
         Trouble::Update => update(world, &daemon).await?,
-        Trouble::Drain => drain(world, &daemon).await?,
+        Trouble::Drain => drain(world, &daemon, &leader).await?,
     }
     world.time(
         &format!("{case}: the old leader is gone"),
@@ -111,9 +113,9 @@ async fn update(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
     world.kubectl(&[&namespace[..], &status].concat()).await.map(|_| ())
 }
 
-/// Drains the only node: the first eviction is done, the second is refused by the `PodDisruptionBudget` because the first pod's
-/// successor cannot be scheduled; after `uncordon` everything is Ready again.
-async fn drain(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
+/// Drains the only node, the leader's pod first: its eviction is done, the other's is refused by the `PodDisruptionBudget`
+/// because the successor cannot be scheduled; after `uncordon` everything is Ready again.
+async fn drain(world: &World, daemon: &Daemon<'_>, leader: &str) -> anyhow::Result<()> {
     let nodes = world.kubectl(&["get", "nodes", "--output", "name"]).await?;
     let node = nodes
         .lines()
@@ -121,6 +123,10 @@ async fn drain(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
         .context("a node")?
         .trim_start_matches("node/")
         .to_owned();
+    // A drain evicts in an order of its own; this is its first step with the pod that matters.
+    world.kubectl(&["cordon", &node]).await?;
+    let pods = world.api::<Pod>(&daemon.namespace);
+    let evicted = pods.evict(leader, &EvictParams::default()).await;
     let selector = "--pod-selector=app.kubernetes.io/name=baton-ping-one";
     let drain = [
         "drain",
@@ -138,6 +144,7 @@ async fn drain(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
         Err(error) => format!("{error:#}"),
     };
     back?;
+    evicted?;
     ensure!(
         said.contains("disruption budget"),
         "the second eviction failed for another reason: {said}"
