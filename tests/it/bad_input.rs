@@ -225,6 +225,7 @@ async fn roles() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn pages_and_bodies() {
     let expired = run(as_is, on("*/users", 2, 1, FaultAction::CursorExpired), &[]).await;
     let undisturbed = run(as_is, vec![], &[]).await.report("nothing wrong");
@@ -329,11 +330,14 @@ fn odd() -> Directory {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn a_directory_that_is_odd_is_synced_and_what_is_odd_is_told() {
     let directory = odd();
     let id = |label: &str| directory.id(label).unwrap().to_string();
-    let mut options = Options::default();
-    options.custom = Some(directory.clone());
+    let options = Options {
+        custom: Some(directory.clone()),
+        ..Options::default()
+    };
     let (server, dir) = (start(options).await.unwrap(), tempfile::tempdir().unwrap());
     let file = dir.path().join("sync.c1z");
     let run = Run::of(&program(&server, &file).output().await.unwrap(), dir.path());
