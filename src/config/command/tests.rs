@@ -360,7 +360,7 @@ fn the_lease_is_renewed_before_it_ends_and_tried_again_before_that() {
         ),
         (
             &["--leader-election-retry-period", "10s"],
-            "less than leader-election-renew-deadline",
+            "less than half of leader-election-renew-deadline",
         ),
         (&["--leader-election-retry-period", "0"], "longer than nothing"),
         (&["--leader-election-lease-name", "Not A Name"], "lower-case"),
