@@ -91,7 +91,7 @@ fn every_type_is_in_the_table_of_what_is_synced() {
     }
 }
 
-/// connector-model.md §10: what a person is told to do about a failure that can happen today.
+/// connector-model.md §10: what a person is told to do about a failure.
 #[test]
 fn the_runbook_has_the_standard_remedies() {
     let text = page("docs/runbook.md").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -101,6 +101,14 @@ fn the_runbook_has_the_standard_remedies() {
         "Check pingone-environment-id and that the worker application has a role in that environment.",
         "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be of type \
          Worker.",
+        "The MFA service is not enabled in this environment; enable it in PingOne or leave the action out.",
+        "The user holds \"<role>\" through group \"<group>\"; remove the user from that group instead.",
+        "The worker application must itself hold \"<role>\", or a role allowed to assign it, at <scope>.",
+        "\"<group>\" fills itself from a filter; change the user's attributes or the filter in PingOne.",
+        "\"<group>\" is managed by its source; change the membership there.",
+        "The user belongs to \"<group>\" through \"<child>\"; revoke that membership instead.",
+        "\"<group>\" only accepts users of population \"<population>\".",
+        "Start the connector with --provisioning (BATON_PROVISIONING=true).",
     ] {
         assert!(text.contains(remedy), "{remedy}");
     }
