@@ -18,7 +18,7 @@ RUN cargo chef prepare --recipe-path /recipe.json
 FROM chef AS builder
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ARG REVISION=unknown
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
 COPY --from=planner /recipe.json /recipe.json
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo chef cook --locked --release --package baton-ping-one \

@@ -17,7 +17,7 @@ export PATH=$PATH:/usr/local/go/bin
 
 only=()
 for case in "$@"; do only+=(--only "$case"); done
-cargo build --locked --package e2e
+cargo build --locked --workspace --bin e2e
 e2e=$target/debug/e2e
 if [ -n "${LIST:-}" ]; then exec "$e2e" --list; fi
 
@@ -86,5 +86,10 @@ cp "$sandbox" "$work/root/sandbox"
 "$cluster" pack baton-ping-one-sandbox:e2e "$work/sandbox.tar" "$work/root" /sandbox
 "$cluster" load "$work/image.tar"
 "$cluster" load "$work/sandbox.tar"
+if [ ${#only[@]} = 0 ]; then
+	say "the chart and the manifests against the API server"
+	"$cluster" exec -- env KUBECONFIG="$kubeconfig" HELM3=helm3 scripts/chart-server-test.sh
+fi
+say "the cases"
 "$cluster" exec -- "$e2e" --kubeconfig "$kubeconfig" --cluster "$cluster" --helm helm --helm3 helm3 \
 	--image "$image" --sandbox-image baton-ping-one-sandbox:e2e "${common[@]}"

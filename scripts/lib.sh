@@ -15,6 +15,8 @@ else
   triple=
   release=$target/release
 fi
+# Packed relocations save a megabyte.
+static_flags="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
 revision=${REVISION:-$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
 build_release() {
   # Both in one call: cargo settles features per call, and two sets of them would be two builds of everything.
@@ -22,7 +24,7 @@ build_release() {
   [ -z "$triple" ] || arguments+=(--target "$triple")
   (
     cd "$root"
-    [ -z "$triple" ] || export RUSTFLAGS="-C target-feature=+crt-static"
+    [ -z "$triple" ] || export RUSTFLAGS=$static_flags
     BATON_REVISION=$revision cargo build --locked --release "${arguments[@]}"
   )
 }

@@ -1,6 +1,6 @@
 //! Grant, revoke, account creation and deletion, credential rotation, actions: idempotent, decided from live state.
 //!
-//! One file per kind of task. What they share is [`work::Work`]: one task's client, deadline, cancellation, audit trail
+//! One file per kind of task. What they share is `work::Work`: one task's client, deadline, cancellation, audit trail
 //! and dry run. Invariants: a write whose answer was lost is never repeated before a read; a refusal names the real
 //! reason; every change leaves one audit line; no secret is in any of them (connector-model.md §1, §7).
 

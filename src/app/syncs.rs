@@ -189,7 +189,7 @@ fn finished(path: TempPath, report: SyncReport) -> SyncedFile {
 fn failed(error: &SyncError) -> TaskError {
     let answer = match error.class() {
         ErrorClass::Cancelled => TaskError::cancelled(error.to_string()),
-        class => TaskError::from_class(class, error.to_string()),
+        class => TaskError::from_class(class, format!("baton-ping-one: {error}")),
     };
     if error.is_data_verdict() {
         answer.non_retryable()

@@ -13,8 +13,8 @@ use super::operation::Operation;
 use crate::error::ErrorClass;
 use class::{api_class, status_class};
 
-/// Longest error text in bytes.
-const TEXT_MAX_BYTES: usize = 1024;
+/// Longest error text in bytes: 1 KiB with our name before it (connector-model.md §10).
+const TEXT_MAX_BYTES: usize = 1024 - "baton-ping-one: ".len();
 
 /// gRPC codes that PingOne failures map to (connector-model.md §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -100,13 +100,13 @@ pub(crate) fn task_error(error: &PingOneError) -> TaskError {
         ErrorClass::Corrupt => error.with_remedy(CORRUPT),
         _ => error.to_string(),
     };
-    with_details(error, TaskError::new(code(error), text))
+    with_details(error, TaskError::named(code(error), &text))
 }
 
 /// The same with a remedy and, where the table's code is not the right one, a code that the caller knows better.
 pub(crate) fn task_error_with(error: &PingOneError, code_instead: Option<Code>, remedy: &str) -> TaskError {
     let code = code_instead.unwrap_or_else(|| code(error));
-    with_details(error, TaskError::new(code, error.with_remedy(remedy)))
+    with_details(error, TaskError::named(code, &error.with_remedy(remedy)))
 }
 
 fn with_details(error: &PingOneError, task: TaskError) -> TaskError {

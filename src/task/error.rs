@@ -134,6 +134,11 @@ impl TaskError {
         }
     }
 
+    /// An error of `PingOne`'s as people see it: with our name before it (connector-model.md §10).
+    pub fn named(code: Code, message: &str) -> Self {
+        Self::new(code, format!("baton-ping-one: {message}"))
+    }
+
     /// What kind of failure it is.
     pub const fn class(&self) -> ErrorClass {
         match self.code {

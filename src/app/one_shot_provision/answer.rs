@@ -59,7 +59,9 @@ impl Answer {
 
     /// The task failed or was refused.
     pub(super) fn failed(operation: &'static str, error: &TaskError) -> Self {
-        let mut answer = Self::done(operation, "failed", &error.message);
+        // The program's own line has its name before it anyway.
+        let message = error.message.strip_prefix("baton-ping-one: ").unwrap_or(&error.message);
+        let mut answer = Self::done(operation, "failed", message);
         answer.failed = true;
         answer.members.insert("code".to_owned(), code(error.code).into());
         answer

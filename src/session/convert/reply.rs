@@ -134,7 +134,7 @@ fn read_only(reply: Reply) -> Option<Any> {
 pub(in super::super) fn failure(error: &TaskError, now: Timestamp) -> (rpc::Status, finish::Error) {
     let status = rpc::Status {
         code: error.code.number(),
-        message: error.message.clone(),
+        message: shown(&error.message),
         details: error.details.iter().map(|one| detail(one, now)).collect(),
     };
     let error = finish::Error {
@@ -143,6 +143,14 @@ pub(in super::super) fn failure(error: &TaskError, now: Timestamp) -> (rpc::Stat
         response: None,
     };
     (status, error)
+}
+
+/// As people see it: one line, at most 1 KiB (connector-model.md §10).
+fn shown(message: &str) -> String {
+    const LONGEST_BYTES: usize = 1024;
+    let mut text = message.replace(char::is_control, " ");
+    text.truncate(text.floor_char_boundary(LONGEST_BYTES));
+    text
 }
 
 fn detail(detail: &Detail, now: Timestamp) -> Any {

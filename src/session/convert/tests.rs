@@ -225,3 +225,14 @@ fn times_before_1970_keep_their_fraction_positive() {
     assert_eq!((proto.seconds, proto.nanos), (-6, 750_000_000));
     assert_eq!(timestamp(proto).unwrap(), at);
 }
+
+#[test]
+fn a_failure_is_shown_in_one_line_of_bounded_length() {
+    let text = |message: &str| {
+        let error = TaskError::new(Code::NotFound, message);
+        super::failure(&error, Timestamp::UNIX_EPOCH).0.message
+    };
+    assert_eq!(text("user 1 is gone"), "user 1 is gone");
+    assert_eq!(text("two\nlines"), "two lines");
+    assert_eq!(text(&"é".repeat(2000)).len(), 1024);
+}

@@ -77,11 +77,13 @@ cases! {
 /// Time for a sync of the small directory.
 const SYNC: Duration = Duration::from_mins(1);
 
-/// A grant of a group that has no filter to a user, as C1 hands it out, with the ids of user and group.
+/// A grant of a group that has neither filter nor population to a user, as C1 hands it out, with the ids of user and group.
 async fn grant(world: &World) -> anyhow::Result<(Value, String, String)> {
     let sandboxes = &world.sandboxes;
     let text = |row: &Value| row["id"].as_str().map(str::to_owned).context("an id");
-    let plain = |row: &Value| row["kind"] == "group" && row["dynamic"] == false && row["external"] != true;
+    let plain = |row: &Value| {
+        row["kind"] == "group" && row["dynamic"] == false && row["external"] != true && row["population"].is_null()
+    };
     let group = sandboxes.row(world, plain).await?;
     let is_member = |id: &Value| {
         let lists = ["direct", "computed", "nested"];

@@ -131,6 +131,8 @@ impl Sandboxes {
         let config = json!({
             "pingone-base-url": format!("http://{name}.{NAMESPACE}.svc:8080"),
             "pingone-auth-url": format!("http://{name}.{NAMESPACE}.svc:8443"),
+            // The stand-in has no limit, and a directory of this size is to take its memory, not its time.
+            "pingone-rate-limit": 100_000,
         });
         Ok((values.to_vec(), config))
     }

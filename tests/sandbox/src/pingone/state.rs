@@ -347,9 +347,10 @@ fn group_lines(world: &World, number: u32) -> String {
         .iter()
         .filter_map(|child| world.group(*child))
         .map(|child| child.id);
+    let population = group.population.and_then(|at| world.populations.get(at as usize));
     let head = json!({
         "kind": "group", "id": group.id, "name": group.name, "dynamic": group.user_filter.is_some(),
-        "external": group.source.is_some(),
+        "external": group.source.is_some(), "population": population.map(|found| found.id),
     });
     out.push_str(head.to_string().trim_end_matches('}'));
     id_list(&mut out, "direct", group.direct.iter().map(|user| world.user_id(*user)));
