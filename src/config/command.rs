@@ -105,9 +105,10 @@ pub fn command_line() -> Clap {
             "PingOne connector for C1: syncs users, groups, populations and administrator roles, and provisions them",
         )
         .after_help(
-            "Without client-id and sync-interval one sync is written to --file. With client-id the program serves \
-             C1's tasks until it is stopped. Every setting can also come from the environment or from the file that \
-             BATON_CONFIG_PATH names; a flag outranks the environment, the environment the file.",
+            "Without client-id, credentials-secret, credentials-dir and sync-interval one sync is written to --file. With \
+             client-id the program serves C1's tasks until it is stopped. One-shot flags, such as --grant-entitlement, \
+             change PingOne once; docs/configuration.md lists them. Every setting can also come from the environment or \
+             from the file that BATON_CONFIG_PATH names; a flag outranks the environment, the environment the file.",
         )
         .args(FIELDS.iter().map(arg))
         .subcommands(subcommands())

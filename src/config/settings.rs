@@ -130,7 +130,7 @@ pub struct ProvisionSettings {
     pub dry_run: bool,
     /// Role names or ids that are never touched.
     pub protected_roles: Vec<String>,
-    /// User ids that are never deleted.
+    /// User ids that get no action, no new password and no deletion.
     pub protected_users: Vec<String>,
     /// Population of new accounts.
     pub default_population: Option<Uuid>,

@@ -21,7 +21,7 @@ pub struct ProvisionOptions {
     pub dry_run: bool,
     /// Role names or ids that are never granted or revoked.
     pub protected_roles: Vec<String>,
-    /// User ids that are never deleted.
+    /// User ids that get no action, no new password and no deletion.
     pub protected_users: Vec<String>,
     /// Population of accounts that name none.
     pub default_population: Option<Uuid>,

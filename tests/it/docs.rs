@@ -91,17 +91,74 @@ fn every_type_is_in_the_table_of_what_is_synced() {
     }
 }
 
-/// connector-model.md §10: what a person is told to do about a failure that can happen today.
+/// connector-model.md §10: what a person is told to do about a failure.
 #[test]
 fn the_runbook_has_the_standard_remedies() {
-    let text = page("docs/runbook.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = words(&page("docs/runbook.md"));
     for remedy in [
         "Check pingone-client-id, pingone-client-secret and pingone-region; the worker application must be enabled and \
          allow the client credentials grant.",
         "Check pingone-environment-id and that the worker application has a role in that environment.",
         "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be of type \
          Worker.",
+        "The MFA service is not enabled in this environment; enable it in PingOne or leave the action out.",
+        "The user holds \"<role>\" through group \"<group>\"; remove the user from that group instead.",
+        "The worker application must itself hold \"<role>\", or a role allowed to assign it, at <scope>.",
+        "\"<group>\" fills itself from a filter; change the user's attributes or the filter in PingOne.",
+        "\"<group>\" is managed by its source; change the membership there.",
+        "The user belongs to \"<group>\" through \"<child>\"; revoke that membership instead.",
+        "\"<group>\" only accepts users of population \"<population>\".",
+        "Start the connector with --provisioning (BATON_PROVISIONING=true).",
     ] {
         assert!(text.contains(remedy), "{remedy}");
     }
+}
+
+/// The program's text, with texts that go over several lines in one.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
+}
+
+/// What of a quoted message the program does not say. What stands in `<…>`, after `…`, a colon or a bracket is a part of
+/// its own, because messages are put together there.
+fn unsaid<'a>(message: &'a str, sources: &str) -> Vec<&'a str> {
+    let parts = message.split('<').flat_map(|part| {
+        let (_, rest) = part.split_once('>').unwrap_or(("", part));
+        rest.split(['…', '('])
+            .flat_map(|part| part.split(": "))
+            .flat_map(|part| part.split("--"))
+    });
+    parts
+        .map(|part| part.trim_matches([' ', '.', '"']))
+        .filter(|part| part.len() > 4 && !sources.contains(part))
+        .collect()
+}
+
+#[test]
+fn the_runbook_quotes_only_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = words(&sources(&root).replace("\\\n", " ").replace("\\\"", "\""));
+    let text = page("docs/runbook.md");
+    let quotes: Vec<String> = quoted(&text).into_iter().map(words).collect();
+    let messages: Vec<&String> = quotes.iter().filter(|quote| quote.contains(' ')).collect();
+    assert!(messages.len() > 50, "{}", messages.len());
+    for message in messages {
+        assert_eq!(unsaid(message, &sources), Vec::<&str>::new(), "{message}");
+    }
+    let wrong = "the role is guarded: \"<group>\" is managed by its source";
+    assert_eq!(unsaid(wrong, &sources), ["the role is guarded"]);
+}
+
+/// However lines are broken.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
