@@ -91,7 +91,7 @@ mod tests {
                 .into_temp_path()
                 .keep()
                 .unwrap(),
-            dir.path().join(".sync.c1z.backup.tmp"),
+            dir.path().join(".sync.c1z.backups.tmp"),
             dir.path().join(".sync.c1z.a-b_cd.tmp"),
             dir.path().join("sync.c1z.abcdef.tmp"),
             target.clone(),
