@@ -45,7 +45,7 @@ pub(super) fn sweep(target: &Path) {
         let path = entry.path();
         match std::fs::remove_file(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "an unfinished file of a process that was killed was removed")
+                tracing::info!(path = %path.display(), "an unfinished file of a process that was killed was removed");
             }
             Err(error) => {
                 tracing::warn!(path = %path.display(), error = %error, "an unfinished file of a process that was killed stays");
