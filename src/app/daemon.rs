@@ -335,7 +335,7 @@ mod tests {
         tokio::select! {
             biased;
             () = pass_on(changes, first, client) => unreachable!("it lasts as long as the work"),
-            changed = used.changed() => changed.unwrap(),
+            told = used.changed() => told.unwrap(),
             () = tokio::task::yield_now() => panic!("the rotation was lost"),
         }
     }
