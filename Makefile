@@ -10,7 +10,7 @@ help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
-demo: ## Sync a made-up PingOne environment into a file and show what is in it
+demo: ## A made-up PingOne and C1: sync, upload, refusal, provisioning; then runs without C1
 	scripts/demo.sh
 
 .PHONY: test

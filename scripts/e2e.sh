@@ -73,6 +73,10 @@ cleanup() {
 trap cleanup EXIT
 
 image=${IMAGE:-baton-ping-one:e2e}
+if [ ${#only[@]} = 0 ]; then
+	say "what an image must be, with a small program in the daemon's place"
+	scripts/image-test.sh
+fi
 say "building the image $image"
 IMAGE=$image OUT=$work/image.tar scripts/image.sh
 say "starting the cluster"

@@ -9,6 +9,7 @@ mod inspect;
 mod leader;
 mod observe;
 mod one_shot;
+mod one_shot_events;
 mod one_shot_provision;
 pub mod report;
 mod standalone;
@@ -172,27 +173,10 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// The exit code of settings that ask for what is not there (style: 64, bad configuration).
+/// The exit code of settings that cannot be worked with (style: 64, bad configuration).
 const REFUSED: u8 = 64;
 
-/// A setting whose feature this program does not have yet. Honest at the start rather than silently without effect.
-fn not_there_yet(config: &Config) -> Option<&'static str> {
-    let asked = [(
-        config.one_shot == OneShot::EventFeed && !daemon::is_wanted(config),
-        "event-feed",
-    )];
-    asked.into_iter().find(|(asked, _)| *asked).map(|(_, name)| name)
-}
-
 async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
-    if let Some(name) = not_there_yet(&config) {
-        writeln!(
-            io::stderr(),
-            "baton-ping-one: --{name} is not supported by baton-ping-one"
-        )
-        .ok();
-        return Ok(REFUSED);
-    }
     if let Err(error) = tempfile::tempfile_in(&config.temp_dir) {
         let dir = config.temp_dir.display();
         writeln!(
@@ -213,6 +197,9 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
     }
     let cancel = CancellationToken::new();
     let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    if let OneShot::EventFeed { .. } = config.one_shot {
+        return one_shot_events::run(&config, cancel).await;
+    }
     if one_shot_provision::is_wanted(&config.one_shot) {
         return Box::pin(one_shot_provision::run(config, cancel)).await;
     }

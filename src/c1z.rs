@@ -4,6 +4,7 @@
 //! magic, published by rename. Invariant: the file under its final name is either the old complete one or the new
 //! complete one; no temporary file survives any way out.
 
+mod beside;
 mod check;
 mod container;
 mod error;

@@ -28,6 +28,7 @@ mod upload;
 mod watch;
 
 pub use connect::{ConnectError, Trust};
+pub use convert::event_json;
 pub use dial::{Dialer, Io, TcpDialer};
 pub use endpoint::{ClientId, InvalidClientId};
 pub use error::{RpcError, SessionError};

@@ -112,7 +112,7 @@ fn start_work(
                 let work = Work::new(config, context, client, credentials)?;
                 tokio::select! {
                     ended = work.run(kube) => ended,
-                    () = pass_on(changes, sender) => Ok(()),
+                    () = pass_on(changes, first, sender) => Ok(()),
                 }
             });
         }
@@ -198,20 +198,23 @@ async fn first_pingone(mut changes: watch::Receiver<CredentialState>) -> Option<
     state.pingone.current.clone()
 }
 
-/// Gives each new pair to the client; its next request takes a token for it.
+/// Gives each pair other than `used` to the client; its next request takes a token for it. One that came while the
+/// client was built counts as well.
 async fn pass_on(
     mut changes: watch::Receiver<CredentialState>,
+    mut used: Arc<PingOneValues>,
     client: watch::Sender<Arc<crate::pingone::Credentials>>,
 ) {
-    let mut generation = changes.borrow_and_update().pingone.generation;
-    while changes.changed().await.is_ok() {
-        let state = changes.borrow_and_update().pingone.clone();
-        if let Some(values) = state.current.filter(|_| state.generation != generation) {
-            generation = state.generation;
+    loop {
+        let current = changes.borrow_and_update().pingone.current.clone();
+        if let Some(values) = current.filter(|current| !Arc::ptr_eq(current, &used)) {
             client.send_replace(Arc::new(pingone_credentials(&values)));
+            used = values;
+        }
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
-    std::future::pending::<()>().await;
 }
 
 /// Ready needs the credentials to have been good once. Returns only when PingOne refuses them: nothing can change them
@@ -304,4 +307,36 @@ fn validator(client: Arc<OnceLock<Client>>) -> admin::Validate {
 /// Starts logging for the daemon.
 pub(super) fn start_logging(config: &Config) -> anyhow::Result<LogControl> {
     log_config(&config.log).install().context("set up logging")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(secret: &str) -> CredentialState {
+        let mut state = CredentialState::default();
+        state.pingone.current = Some(Arc::new(PingOneValues {
+            client_id: "client".to_owned(),
+            client_secret: secret.to_owned().into(),
+            environment_id: "8d1c0a3e-0000-4000-8000-000000000001".to_owned(),
+        }));
+        state.pingone.generation += 1;
+        state
+    }
+
+    #[tokio::test]
+    async fn credentials_that_change_while_the_client_is_built_reach_it() {
+        let (sender, changes) = watch::channel(state("first"));
+        let first = first_pingone(changes.clone()).await.unwrap();
+        let (client, mut used) = watch::channel(Arc::new(pingone_credentials(&first)));
+        let mut second = state("second");
+        second.pingone.generation = 2;
+        sender.send_replace(second);
+        tokio::select! {
+            biased;
+            () = pass_on(changes, first, client) => unreachable!("it lasts as long as the work"),
+            changed = used.changed() => changed.unwrap(),
+            () = tokio::task::yield_now() => panic!("the rotation was lost"),
+        }
+    }
 }

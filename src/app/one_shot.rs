@@ -22,7 +22,8 @@ use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, Sy
 pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
     let (client, environment) = connect::pingone(&config.pingone, None)?;
     let file = config.file.clone();
-    let _lock = Lock::take(&file)?;
+    let lock = Lock::take(&file)?;
+    lock.sweep();
     let workspace = Workspace::enter(&config.temp_dir)?;
     workspace.path().clone_into(&mut config.temp_dir);
     if config.sync.storage_engine == StorageEngine::Pebble {

@@ -124,5 +124,5 @@ impl SyncRunner for NoSyncs {
 
 /// Whether a one-shot task of this module is asked for.
 pub(super) const fn is_wanted(one_shot: &OneShot) -> bool {
-    !matches!(one_shot, OneShot::Sync | OneShot::EventFeed)
+    !matches!(one_shot, OneShot::Sync | OneShot::EventFeed { .. })
 }

@@ -31,7 +31,8 @@ impl Work {
         permit: Permit,
         term: Term,
     ) -> Result<(), Failure> {
-        let _lock = Lock::take(&self.config.file)?;
+        let lock = Lock::take(&self.config.file)?;
+        lock.sweep();
         if !self.validated(&term).await {
             return Ok(());
         }

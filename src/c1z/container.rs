@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 use zstd::stream::raw::CParameter;
 
-use super::C1zError;
+use super::{C1zError, beside};
 
 /// First bytes of a file.
 pub(crate) const MAGIC: [u8; 5] = *b"C1ZF\0";
@@ -108,18 +108,11 @@ pub(crate) fn pack(db: &Path, target: &Path, cancel: &CancellationToken) -> Resu
             "the database comes close to the 10 GiB that readers accept"
         );
     }
-    let dir = target
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     if target.is_dir() {
         return Err(C1zError::write(target)(io::ErrorKind::IsADirectory.into()));
     }
-    let mut temp = tempfile::Builder::new()
-        .prefix(".baton-ping-one-")
-        .suffix(".tmp")
-        .tempfile_in(dir)
-        .map_err(C1zError::write(dir))?;
+    let dir = beside::dir_of(target);
+    let mut temp = beside::create(target)?;
     let packed =
         compress(&mut source, size, temp.as_file_mut(), cancel).map_err(|error| fault(error, target, cancel))?;
     temp.as_file().sync_all().map_err(C1zError::write(target))?;

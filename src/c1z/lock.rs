@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::C1zError;
+use super::{C1zError, beside};
 
 /// Keeps two of our processes from the same file. Removed with the lock: whoever takes it next checks that the file it
 /// locked is still the one under that name.
@@ -12,6 +12,7 @@ use super::C1zError;
 pub struct Lock {
     file: File,
     path: PathBuf,
+    target: PathBuf,
 }
 
 impl Lock {
@@ -36,9 +37,18 @@ impl Lock {
             }
             let ours = file.metadata().map_err(C1zError::write(&path))?;
             if std::fs::metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
-                return Ok(Self { file, path });
+                return Ok(Self {
+                    file,
+                    path,
+                    target: target.to_owned(),
+                });
             }
         }
+    }
+
+    /// Removes unfinished files that killed processes left beside the target.
+    pub fn sweep(&self) {
+        beside::sweep(&self.target);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The single piece of work that a run without C1 does (c1-protocol.md §12.3).
 
+use jiff::Timestamp;
+
 use super::error::ConfigError;
 use super::values::Values;
 
@@ -18,7 +20,14 @@ pub enum OneShot {
     /// Revoke a grant by id.
     Revoke(String),
     /// Print audit events.
-    EventFeed,
+    EventFeed {
+        /// The feed's id; nothing is the only one there is.
+        feed: Option<String>,
+        /// Where to go on; wins over `start_at`.
+        cursor: Option<String>,
+        /// Where to begin; nothing is a day ago.
+        start_at: Option<Timestamp>,
+    },
     /// Create an account.
     CreateAccount {
         /// Login.
@@ -74,7 +83,11 @@ impl OneShot {
         } else if values.is_set("revoke-grant") {
             Self::Revoke(text("revoke-grant"))
         } else if values.flag("event-feed")? {
-            Self::EventFeed
+            Self::EventFeed {
+                feed: values.optional("event-feed-id"),
+                cursor: values.optional("event-feed-cursor"),
+                start_at: time(values, "event-feed-start-at")?,
+            }
         } else if values.is_set("create-account-profile") || values.is_set("create-account-login") {
             Self::CreateAccount {
                 login: values.optional("create-account-login"),
@@ -104,4 +117,9 @@ impl OneShot {
             Self::Sync
         })
     }
+}
+
+fn time(values: &Values, name: &str) -> Result<Option<Timestamp>, ConfigError> {
+    let parsed = values.optional(name).map(|text| text.parse()).transpose();
+    parsed.map_err(|_| values.invalid(name, "must be a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z"))
 }

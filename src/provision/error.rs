@@ -1,13 +1,8 @@
 //! How a task fails: PingOne's failures by the table of connector-model.md §9, our own refusals by their code.
 
-use std::time::Duration;
-
 use crate::error::ErrorClass;
 use crate::pingone::{GrpcCode, PingOneError};
 use crate::task::{Code, Detail, RateLimit, TaskError};
-
-/// The window's end where PingOne names none.
-const UNNAMED_RESET: Duration = Duration::from_mins(1);
 
 /// The remedy for an answer that cannot be read.
 const CORRUPT: &str = "Check that nothing between changes answers, then report the request id to Ping Identity.";
@@ -110,14 +105,14 @@ pub(crate) fn task_error_with(error: &PingOneError, code_instead: Option<Code>, 
 }
 
 fn with_details(error: &PingOneError, task: TaskError) -> TaskError {
-    match error.class() {
-        ErrorClass::Throttled { retry_after } => task.with(Detail::RateLimited(RateLimit {
-            limit: 1,
-            remaining: 0,
-            reset_after: retry_after.unwrap_or(UNNAMED_RESET),
+    match error.rate_limit() {
+        Some(told) => task.with(Detail::RateLimited(RateLimit {
+            limit: told.limit,
+            remaining: told.remaining,
+            reset_after: told.reset_after,
             over: true,
         })),
-        _ => task,
+        None => task,
     }
 }
 
@@ -135,5 +130,44 @@ fn code(error: &PingOneError) -> Code {
         GrpcCode::Internal => Code::Internal,
         GrpcCode::Unavailable => Code::Unavailable,
         GrpcCode::Unauthenticated => Code::Unauthenticated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pingone::{Operation, RateInfo, Reason};
+
+    #[test]
+    fn a_refusal_for_the_rate_carries_the_limit_that_pingone_told() {
+        let refused = |told_limit| PingOneError {
+            operation: Operation::ReadUser,
+            object: "user".to_owned(),
+            request_id: None,
+            reason: Reason::Foreign {
+                status: 429,
+                media_type: "text/html".to_owned(),
+                length: 0,
+            },
+            retry_after: None,
+            told_limit,
+        };
+        let told = RateInfo {
+            limit: 25,
+            remaining: 0,
+            reset_after: Duration::from_secs(7),
+        };
+        for (told, limit, seconds) in [(Some(Box::new(told)), 25, 7), (None, 1, 60)] {
+            let task = task_error(&refused(told));
+            let expected = Detail::RateLimited(RateLimit {
+                limit,
+                remaining: 0,
+                reset_after: Duration::from_secs(seconds),
+                over: true,
+            });
+            assert_eq!((task.code, task.details), (Code::Unavailable, vec![expected]));
+        }
     }
 }

@@ -6,6 +6,7 @@ mod json;
 mod reply;
 mod write;
 
+pub use reply::event_json;
 pub(super) use reply::{failure, success};
 
 use jiff::Timestamp;

@@ -557,3 +557,73 @@ async fn bad_accounts_and_resources_are_refused() {
     shop.failure(&protected, "FAILED_PRECONDITION").await;
     assert_eq!(shop.server.snapshot(), before);
 }
+
+fn updated(user: Uuid) -> Value {
+    json!({"action": {"type": "USER.UPDATED"}, "resources": [{"type": "USER", "id": user}]})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_event_feed_is_printed_to_its_end() {
+    let shop = Shop::open().await;
+    let mara = shop.id("mara");
+    let mut added = Vec::new();
+    // More than a page, and two that are older than a day.
+    for age_s in (0..250_u64).map(|at| 3_000 - at).chain([90_000, 90_001]) {
+        let id = shop
+            .server
+            .add_activity(&updated(mara), std::time::Duration::from_secs(age_s));
+        added.push(id.to_string());
+    }
+    let events = |ran: &Ran| -> Vec<Value> {
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let lines = ran.stdout.lines();
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let is_ours = |event: &&Value| event["resourceChangeEvent"]["resourceId"]["resource"] == mara.to_string();
+    let found = events(&shop.run(&["--event-feed"]).await);
+    let ids: Vec<_> = found
+        .iter()
+        .filter(is_ours)
+        .map(|event| event["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 250);
+    for (id, added) in ids.iter().zip(&added) {
+        assert!(id.contains(added.as_str()), "{id} is not of {added}");
+    }
+    assert_eq!(
+        found
+            .iter()
+            .find(is_ours)
+            .map(|event| &event["resourceChangeEvent"]["resourceId"]["resourceType"]),
+        Some(&json!("user"))
+    );
+    let two_days_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48)).to_string();
+    let all = events(
+        &shop
+            .run(&["--event-feed=true", "--event-feed-start-at", &two_days_ago])
+            .await,
+    );
+    assert_eq!(all.iter().filter(is_ours).count(), 252);
+    for (args, code) in [
+        (["--event-feed", "--event-feed-id=other"], 1),
+        (["--event-feed", "--event-feed-cursor=other"], 1),
+        (["--event-feed", "--event-feed-start-at=yesterday"], 64),
+    ] {
+        let ran = shop.run(&args).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("feed"), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_run_left_beside_the_file_is_removed_by_the_next_sync() {
+    let shop = Shop::open().await;
+    let left = shop.dir.path().join(".sync.c1z.Ab12Cd.tmp");
+    let of_another = shop.dir.path().join(".other.c1z.Ab12Cd.tmp");
+    for path in [&left, &of_another] {
+        std::fs::write(path, "half a file").unwrap();
+    }
+    let ran = shop.run(&[]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!left.exists() && of_another.exists());
+}

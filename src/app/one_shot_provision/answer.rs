@@ -19,7 +19,7 @@ pub(super) const fn operation(one_shot: &OneShot) -> &'static str {
     match one_shot {
         OneShot::Grant { .. } => "grant",
         OneShot::Revoke(_) => "revoke",
-        OneShot::EventFeed => "event_feed",
+        OneShot::EventFeed { .. } => "event_feed",
         OneShot::CreateAccount { .. } => "create_account",
         OneShot::InvokeAction { .. } => "invoke_action",
         OneShot::ListActions(_) => "list_action_schemas",

@@ -94,7 +94,7 @@ pub(super) fn task(config: &Config, key: &Key) -> Result<TaskKind, Unfit> {
             credentials: Some(random()),
             encryption: vec![key.target()],
         })),
-        OneShot::EventFeed | OneShot::Sync => return Err(settings("this is no provisioning task")),
+        OneShot::EventFeed { .. } | OneShot::Sync => return Err(settings("this is no provisioning task")),
     })
 }
 

@@ -240,7 +240,27 @@ fn the_first_one_shot_that_is_set_wins() {
         shot(&["--list-action-schemas", "--delete-resource", "x"]),
         OneShot::ListActions(None)
     ));
-    assert!(matches!(shot(&["--event-feed=true"]), OneShot::EventFeed));
+    assert!(matches!(shot(&["--event-feed=true"]), OneShot::EventFeed { .. }));
+}
+
+#[test]
+fn the_event_feed_begins_where_it_is_told() {
+    let shot = |args: &[&str]| load(&[&["--event-feed"], args].concat(), &full(&[]));
+    let expected = OneShot::EventFeed {
+        feed: Some("f".to_owned()),
+        cursor: Some("c".to_owned()),
+        start_at: Some("2026-01-31T12:00:00Z".parse().unwrap()),
+    };
+    let all = [
+        "--event-feed-id=f",
+        "--event-feed-cursor=c",
+        "--event-feed-start-at=2026-01-31T13:00:00+01:00",
+    ];
+    assert_eq!(shot(&all).unwrap().config.one_shot, expected);
+    for wrong in ["yesterday", "2026-02-03", "1769860800"] {
+        let text = problem(shot(&["--event-feed-start-at", wrong]));
+        assert!(text.contains("RFC 3339") && !text.contains(wrong), "{text}");
+    }
 }
 
 #[test]

@@ -93,15 +93,24 @@ async fn delete_all(
     loop {
         let mut locked = BTreeMap::new();
         for (id, read_only) in waiting {
-            if read_only || !delete(work, principal, wanted, id).await? {
-                locked.insert(id, true);
+            let end = if read_only {
+                Deletion::ReadOnly
+            } else {
+                delete(work, principal, wanted, id).await?
+            };
+            if end != Deletion::Gone {
+                locked.insert(id, end == Deletion::ReadOnly);
             }
         }
-        let Some(first) = locked.keys().next().copied() else {
+        let Some((first, is_read_only)) = locked.iter().next().map(|(id, flag)| (*id, *flag)) else {
             return Ok(());
         };
         if begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !work.wait(READ_AGAIN).await? {
-            return Err(read_only(wanted, principal, first));
+            return Err(if is_read_only {
+                read_only(wanted, principal, first)
+            } else {
+                not_deleted(wanted, principal, first)
+            });
         }
         let Some(now) = list(work, principal, wanted).await? else {
             return Ok(());
@@ -119,8 +128,19 @@ async fn delete_all(
     }
 }
 
-/// Deletes one assignment; `false` where PingOne says that it is read only. One that is gone is deleted.
-async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) -> Result<bool, Failure> {
+/// How the deletion of one assignment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deletion {
+    /// It is not there any more.
+    Gone,
+    /// PingOne says that it is read only.
+    ReadOnly,
+    /// PingOne does not find it to delete and still lists it.
+    Listed,
+}
+
+/// Deletes one assignment. A 404 alone is no proof that it is gone: what is only inherited may be answered so as well.
+async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) -> Result<Deletion, Failure> {
     let call = roles::unassign(principal, id);
     let object = format!(
         "role {} over {} {} of {} (assignment {id})",
@@ -140,9 +160,12 @@ async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) ->
         Ok(gone.then_some(()))
     };
     match settle(work, &call, told, look).await {
-        Ok(_) => Ok(true),
-        Err(failure) if failure.pingone().is_some_and(PingOneError::is_read_only_assignment) => Ok(false),
-        Err(failure) if failure.is_not_found() => Ok(true),
+        Ok(_) => Ok(Deletion::Gone),
+        Err(failure) if failure.pingone().is_some_and(PingOneError::is_read_only_assignment) => Ok(Deletion::ReadOnly),
+        Err(failure) if failure.is_not_found() => Ok(match look(work.deciding()).await? {
+            Some(()) => Deletion::Gone,
+            None => Deletion::Listed,
+        }),
         Err(failure) => match failure.pingone().filter(|error| error.is_right_missing()) {
             Some(error) => {
                 let remedy = format!(
@@ -160,6 +183,15 @@ fn read_only(wanted: &Wanted, principal: Principal, id: Uuid) -> Failure {
     Failure::precondition(format!(
         "remove role {} of {}: assignment {id} is read only for this connector's worker application. Remove it in \
          PingOne as an administrator who may.",
+        wanted.role,
+        principal.id()
+    ))
+}
+
+fn not_deleted(wanted: &Wanted, principal: Principal, id: Uuid) -> Failure {
+    Failure::precondition(format!(
+        "remove role {} of {}: PingOne lists assignment {id} and does not find it to delete. If the principal holds it \
+         through a group, remove it from that group instead.",
         wanted.role,
         principal.id()
     ))

@@ -298,6 +298,11 @@ fn events(page: EventPage) -> cv2::ListEventsResponse {
     }
 }
 
+/// The event as proto3 JSON.
+pub fn event_json(event: Event) -> Result<serde_json::Value, wire::json::JsonError> {
+    wire::json::bytes("c1.connector.v2.Event", &self::event(event).encode_to_vec())
+}
+
 fn event(one: Event) -> cv2::Event {
     use cv2::event::Event as Kind;
     let kind = match one.kind {

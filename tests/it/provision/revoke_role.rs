@@ -189,6 +189,20 @@ async fn a_read_only_flag_that_passes_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_404_is_not_taken_for_revoked_while_the_assignment_is_listed() {
+    let gone = || refuse("DELETE", ONE, 404, "NOT_FOUND", None, "gone");
+    let rig = Rig::new().await;
+    rig.server.set_faults(vec![gone()]);
+    assert!(!was_revoked(&rig.unassign(READ_ONLY, "bob").await.unwrap()));
+    assert_eq!(rig.held("bob", READ_ONLY, rig.server.environment_id()), 0);
+    let rig = Rig::new().await;
+    rig.server.set_faults(vec![gone().times(0)]);
+    let texts = ["does not find it to delete"];
+    refused(rig.unassign(READ_ONLY, "bob").await, Code::FailedPrecondition, &texts);
+    assert_eq!(rig.held("bob", READ_ONLY, rig.server.environment_id()), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn our_own_client_keeps_its_roles() {
     let rig = Rig::new().await;
     let own = rig.server.client_id();
