@@ -43,13 +43,10 @@ pub(super) fn sweep(target: &Path) {
             continue;
         }
         let path = entry.path();
-        match std::fs::remove_file(&path) {
-            Ok(()) => {
-                tracing::info!(path = %path.display(), "an unfinished file of a process that was killed was removed");
-            }
-            Err(error) => {
-                tracing::warn!(path = %path.display(), error = %error, "an unfinished file of a process that was killed stays");
-            }
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), error = %error, "an unfinished file of a process that was killed stays");
+        } else {
+            tracing::info!(path = %path.display(), "an unfinished file of a process that was killed was removed");
         }
     }
 }
