@@ -3,17 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use baton_ping_one::feed::{AuditFeed, FEED_ID};
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region, write};
+use baton_ping_one::pingone::write;
 use baton_ping_one::task::{Code, EventFeed, EventKind, EventPage, EventQuery, EventType, TaskError};
 use jiff::{Timestamp, ToSpan as _};
 use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::stand_in::{UNLIMITED, client, client_of};
 
 struct Bench {
     server: Server,
@@ -25,27 +26,14 @@ async fn bench(change: impl FnOnce(&mut Options)) -> Bench {
     change(&mut options);
     let server = start(options).await.unwrap();
     let home = server.environment_id();
-    let feed = AuditFeed::new(&client(&server, home, server.client_id(), &server.client_secret()));
+    let feed = AuditFeed::new(&client_of(
+        &server,
+        home,
+        server.client_id(),
+        &server.client_secret(),
+        UNLIMITED,
+    ));
     Bench { server, feed }
-}
-
-fn client(server: &Server, home: Uuid, id: Uuid, secret: &str) -> Client {
-    let credentials = Credentials {
-        client_id: id.to_string(),
-        client_secret: secret.into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: home,
-        rate_limit: 100_000,
-        max_in_flight: 64,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, tokio::sync::watch::channel(Arc::new(credentials)).1, None).unwrap()
 }
 
 fn changed(user: Uuid) -> Value {
@@ -214,13 +202,14 @@ async fn a_write_is_an_event_for_everybody_but_the_client_that_made_it() {
     let bench = bench(|options| options.access.foreign_worker_role = vec!["Identity Data Read Only".to_owned()]).await;
     let user = bench.users()[0];
     let (id, secret) = bench.server.foreign_client();
-    let other = client(&bench.server, bench.server.other_environment_id(), id, &secret);
-    let own = client(
+    let other = client_of(
         &bench.server,
-        bench.server.environment_id(),
-        bench.server.client_id(),
-        &bench.server.client_secret(),
+        bench.server.other_environment_id(),
+        id,
+        &secret,
+        UNLIMITED,
     );
+    let own = client(&bench.server, UNLIMITED);
     own.write(&write::users::set_mfa(user, true)).await.unwrap();
     let query = EventQuery {
         feed_id: FEED_ID.to_owned(),

@@ -11,4 +11,5 @@ mod provision;
 mod provision_accounts;
 mod provision_actions;
 mod service;
+mod stand_in;
 mod sync;

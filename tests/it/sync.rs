@@ -4,43 +4,29 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use baton_ping_one::c1z::{Limits, Reader};
 use baton_ping_one::error::ErrorClass;
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
 use baton_ping_one::sync::{SyncError, SyncOptions, SyncReport, run};
 use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::stand_in::{UNLIMITED, client};
 
 async fn sandbox() -> Server {
     start(Options::default()).await.unwrap()
 }
 
-fn client(server: &Server) -> Client {
-    let credentials = Credentials {
-        client_id: server.client_id().to_string(),
-        client_secret: server.client_secret().into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: server.environment_id(),
-        rate_limit: 100_000,
-        max_in_flight: 64,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
-}
-
 async fn sync(server: &Server, dir: &Path, concurrency: usize) -> Result<SyncReport, SyncError> {
     let mut options = SyncOptions::full(dir.to_owned(), dir.join(format!("{concurrency}.c1z")));
     options.concurrency = concurrency;
-    run(client(server), options, Arc::default(), CancellationToken::new()).await
+    run(
+        client(server, UNLIMITED),
+        options,
+        Arc::default(),
+        CancellationToken::new(),
+    )
+    .await
 }
 
 /// Every row in order, without what differs between two runs by its nature.
@@ -117,7 +103,7 @@ async fn rows_and_their_order_do_not_depend_on_the_concurrency() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_costs_hardly_more_than_the_least_calls() {
     let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
-    let client = client(&server);
+    let client = client(&server, UNLIMITED);
     let options = SyncOptions::full(dir.path().to_owned(), dir.path().join("a.c1z"));
     run(client.clone(), options, Arc::default(), CancellationToken::new())
         .await

@@ -1,20 +1,20 @@
 //! A provisioner over a small directory whose objects have labels.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
+use baton_ping_one::pingone::Client;
 use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
 use baton_ping_one::runtime::permit::Permit;
 use baton_ping_one::task::{
-    Annotation, Code, EntitlementRef, GrantReply, GrantRequest, Provisioner as _, ResourceRef, RevokeReply,
-    RevokeRequest, TaskError, TaskId, WriteContext,
+    Annotation, EntitlementRef, GrantReply, GrantRequest, Provisioner as _, ResourceRef, RevokeReply, RevokeRequest,
+    TaskError, TaskId, WriteContext,
 };
-use sandbox::pingone::{Directory, Fault, FaultAction, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, Holder, Options, ScopeOf, Server, start};
 use serde_json::json;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+pub use crate::stand_in::{client, refuse, refused};
 
 pub const READ_ONLY: &str = "Identity Data Read Only";
 pub const HELP_DESK: &str = "Help Desk Admin";
@@ -77,25 +77,6 @@ pub fn directory() -> Directory {
         .assignment(Holder::User("bob".into()), READ_ONLY, ScopeOf::Environment)
         .read_only_assignment(Holder::User("rita".into()), READ_ONLY, ScopeOf::Environment)
         .build()
-}
-
-pub fn client(server: &Server, rate_limit: u32) -> Client {
-    let credentials = Credentials {
-        client_id: server.client_id().to_string(),
-        client_secret: server.client_secret().into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: server.environment_id(),
-        rate_limit,
-        max_in_flight: 64,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
 }
 
 impl Rig {
@@ -268,26 +249,4 @@ pub fn existed(reply: &GrantReply) -> bool {
 
 pub fn was_revoked(reply: &RevokeReply) -> bool {
     reply.annotations.contains(&Annotation::GrantAlreadyRevoked)
-}
-
-/// Checks code and text of a refusal, and that it is one line of at most 1 KiB.
-#[track_caller]
-pub fn refused<T: std::fmt::Debug>(outcome: Result<T, TaskError>, code: Code, texts: &[&str]) {
-    let error = outcome.unwrap_err();
-    assert_eq!(error.code, code, "{error}");
-    for text in texts {
-        assert!(error.message.contains(text), "{text:?} is not in: {error}");
-    }
-    assert!(error.message.len() <= 1024 && !error.message.contains('\n'), "{error}");
-}
-
-pub fn refuse(method: &str, path: &str, status: u16, code: &str, detail: Option<&str>, message: &str) -> Fault {
-    let action = FaultAction::Refuse {
-        status,
-        code: code.into(),
-        detail: detail.map(str::to_owned),
-        target: None,
-        message: message.into(),
-    };
-    Fault::on(method, path, action)
 }

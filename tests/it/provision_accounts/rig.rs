@@ -2,12 +2,11 @@
 
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use baton_ping_one::model::{Resource, StatusKind};
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
+use baton_ping_one::pingone::Client;
 use baton_ping_one::provision::crypto::{ClientKey, KeySource};
 use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
 use baton_ping_one::task::{
@@ -15,11 +14,13 @@ use baton_ping_one::task::{
     DeleteResourceRequest, EncryptedSecret, EncryptionTarget, Password, Provisioner as _, ResourceRef,
     RotateCredentialsRequest, Rotated, TaskError, TaskId, WriteContext,
 };
-use sandbox::pingone::{Directory, Fault, FaultAction, Options, Server, UserState, start};
+use sandbox::pingone::{Directory, Fault, Options, Server, UserState, start};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+pub use crate::stand_in::refuse;
+use crate::stand_in::{self, UNLIMITED};
 
 const AGE: &str = "age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm";
 const AGE_IDENTITY: &str = "AGE-SECRET-KEY-184JMZMVQH3E6U0PSL869004Y3U2NYV7R30EU99CSEDNPH02YUVFSZW44VU";
@@ -94,7 +95,7 @@ impl Rig {
         change(&mut sandbox);
         let directory = sandbox.custom.get_or_insert_with(directory).clone();
         let server = start(sandbox).await.unwrap();
-        let client = client(&server);
+        let client = stand_in::client(&server, UNLIMITED);
         // The token is there, so that tests count only what they ask for.
         client.prove().await.unwrap();
         server.reset_requests();
@@ -211,25 +212,6 @@ impl Rig {
     }
 }
 
-pub fn client(server: &Server) -> Client {
-    let credentials = Credentials {
-        client_id: server.client_id().to_string(),
-        client_secret: server.client_secret().into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: server.environment_id(),
-        rate_limit: 100_000,
-        max_in_flight: 64,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
-}
-
 pub fn client_key() -> ClientKey {
     let seed: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
     ClientKey::from_seed(&seed, None).unwrap()
@@ -323,22 +305,8 @@ pub fn is_disabled(resource: &Resource) -> bool {
     resource.status.as_ref().unwrap().kind == StatusKind::Disabled
 }
 
-/// Checks code and text of a refusal, and that it is one line of at most 1 KiB.
+/// Checks code and text of a refusal.
 #[track_caller]
 pub fn refused<T: std::fmt::Debug>(outcome: Result<T, TaskError>, code: Code, part: &str) {
-    let error = outcome.unwrap_err();
-    assert_eq!(error.code, code, "{error}");
-    assert!(error.message.contains(part), "{part:?} is not in: {error}");
-    assert!(error.message.len() <= 1024 && !error.message.contains('\n'), "{error}");
-}
-
-pub fn refuse(method: &str, path: &str, status: u16, code: &str, detail: Option<&str>, message: &str) -> Fault {
-    let action = FaultAction::Refuse {
-        status,
-        code: code.into(),
-        detail: detail.map(str::to_owned),
-        target: None,
-        message: message.into(),
-    };
-    Fault::on(method, path, action)
+    stand_in::refused(outcome, code, &[part]);
 }

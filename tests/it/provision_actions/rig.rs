@@ -1,9 +1,7 @@
 //! A provisioner on a hand-made directory, asked through the dispatcher as C1 would.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
 use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions, action_schemas};
 use baton_ping_one::task::{
     ActionCall, ActionState, ActionStatus, Dispatcher, NoEventFeed, Parts, Reply, SyncRequest, SyncRunner, SyncedFile,
@@ -12,9 +10,10 @@ use baton_ping_one::task::{
 use futures_util::future::BoxFuture;
 use sandbox::pingone::{Directory, DirectoryBuilder, Fault, Options, Server, Snapshot, UserState, start};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::stand_in::{UNLIMITED, client};
 
 /// Keeps audit lines.
 #[derive(Debug, Default)]
@@ -89,7 +88,8 @@ impl Rig {
         set(&mut sandbox);
         let server = start(sandbox).await.unwrap();
         let audit = Arc::new(Lines::default());
-        let provisioner = PingOneProvisioner::new(options, client(&server)).with_audit(Arc::clone(&audit) as _);
+        let provisioner =
+            PingOneProvisioner::new(options, client(&server, UNLIMITED)).with_audit(Arc::clone(&audit) as _);
         let parts = Parts {
             syncs: Arc::new(NoSyncs),
             writes: Writes::Enabled(Arc::new(provisioner)),
@@ -217,23 +217,4 @@ impl Rig {
             change.task_id.as_str().len() == 27 && (change.outcome.as_str() != "done" || change.request_id.is_some())
         })
     }
-}
-
-fn client(server: &Server) -> Client {
-    let credentials = Credentials {
-        client_id: server.client_id().to_string(),
-        client_secret: server.client_secret().into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: server.environment_id(),
-        rate_limit: 100_000,
-        max_in_flight: 64,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
 }

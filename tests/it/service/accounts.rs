@@ -3,7 +3,6 @@
 
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P384, PrivateKey, UnparsedPublicKey, agree};
@@ -12,7 +11,6 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as URL};
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
 use baton_ping_one::provision::crypto::{ClientKey, KeySource};
 use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
 use baton_ping_one::session::SigningKey;
@@ -26,9 +24,9 @@ use sandbox::c1::proto::connector as cv2;
 use sandbox::pingone::{Directory, Options, Server, start};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 use super::rig::CLIENT_ID;
+use crate::stand_in::{UNLIMITED, client};
 
 /// A directory with one population, and who provisions it.
 pub struct Accounts {
@@ -56,7 +54,7 @@ impl Accounts {
             ..Options::default()
         };
         let server = runtime.run(start(options)).await.unwrap();
-        let client = client(&server);
+        let client = client(&server, UNLIMITED);
         // As the daemon does: the key is the one in the text of the client secret.
         let identity = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
         let secret = identity.client_secret.clone();
@@ -151,25 +149,6 @@ elsewhere! {
     delete_resource(DeleteResourceRequest) -> Vec<Annotation>;
     rotate_credentials(RotateCredentialsRequest) -> Rotated;
     run_action(ActionCall) -> ActionOutcome;
-}
-
-fn client(server: &Server) -> Client {
-    let credentials = Credentials {
-        client_id: server.client_id().to_string(),
-        client_secret: server.client_secret().into(),
-    };
-    let config = ClientConfig {
-        region: Region::Eu,
-        api_url: Some(server.api_url()),
-        auth_url: Some(server.auth_url()),
-        environment_id: server.environment_id(),
-        auth_environment_id: server.environment_id(),
-        rate_limit: 100_000,
-        max_in_flight: 16,
-        insecure: false,
-        timeout: Duration::from_secs(30),
-    };
-    Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
 }
 
 /// A public key line of OpenSSH.
