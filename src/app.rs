@@ -5,6 +5,7 @@ mod connect;
 mod context;
 mod credentials;
 mod daemon;
+mod history;
 mod inspect;
 mod leader;
 mod observe;

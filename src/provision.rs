@@ -117,6 +117,7 @@ impl PingOneProvisioner {
 
     /// The task's outcome. A dry run that came to its end keeps its plan for whoever asked, and is refused with it.
     fn end<T>(&self, work: Work, outcome: Result<T, Failure>) -> Result<T, TaskError> {
+        work.ended();
         let reply = outcome.map_err(Failure::into_task)?;
         let Some(plan) = work.into_plan() else {
             return Ok(reply);

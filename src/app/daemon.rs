@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::credentials::{self, Credentials, pingone_credentials};
+use super::history::History;
 use super::leader::Candidacy;
 use super::syncs::Syncs;
 use super::term::Work;
@@ -153,7 +154,8 @@ impl Work {
         let file = config.c1.is_none().then_some(config.file.as_path());
         let file = file.filter(|_| config.schedule.sync_interval.is_some());
         let metrics = Arc::clone(&context.metrics);
-        let syncs = Arc::new(Syncs::new(&config, (client.clone(), environment), file, metrics)?);
+        let history = History::new(&config, environment, file)?;
+        let syncs = Arc::new(Syncs::new(&config, client.clone(), history, metrics));
         Ok(Self {
             config,
             context,
@@ -171,7 +173,7 @@ impl Work {
             .host_id
             .clone()
             .unwrap_or_else(|| "baton-ping-one".to_owned());
-        let candidacy = Candidacy::new(&self.config.kubernetes, &host, !serves_c1)?;
+        let candidacy = Candidacy::new(&self.config.kubernetes, &host, !serves_c1, self.syncs.notes())?;
         let context = self.context.clone();
         let work = Arc::new(self);
         let Some(every) = work.config.schedule.sync_interval.filter(|_| !serves_c1) else {

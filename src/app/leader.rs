@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::context::Context;
 use crate::config::{KubernetesSettings, LeaderElection};
 use crate::k8s::events::Event;
-use crate::k8s::lease::{Election, ElectionNotice, NoticeFn, Timing};
+use crate::k8s::lease::{Election, ElectionNotice, Notes, NoticeFn, Timing};
 use crate::k8s::{self, setup};
 use crate::runtime::permit::Permit;
 use crate::runtime::readiness::Condition;
@@ -24,11 +24,12 @@ pub(super) struct Candidacy {
     lease: String,
     timing: Timing,
     pod: String,
+    notes: Notes,
 }
 
 impl Candidacy {
-    /// From the settings. `alone` says that a process of this kind leads without being asked.
-    pub(super) fn new(settings: &KubernetesSettings, host: &str, alone: bool) -> anyhow::Result<Self> {
+    /// From the settings. `alone` says that a process of this kind leads without being asked; `notes` go onto the Lease.
+    pub(super) fn new(settings: &KubernetesSettings, host: &str, alone: bool, notes: Notes) -> anyhow::Result<Self> {
         let wanted = match settings.leader_election {
             LeaderElection::On => setup::Wanted::Yes,
             LeaderElection::Off => setup::Wanted::No,
@@ -40,6 +41,7 @@ impl Candidacy {
             lease: settings.lease_name.clone(),
             timing: Timing::new(settings.lease_duration, settings.renew_deadline, settings.retry_period)?,
             pod: settings.surroundings.pod.clone().unwrap_or_else(|| host.to_owned()),
+            notes,
         })
     }
 
@@ -72,6 +74,7 @@ impl Candidacy {
         context.play("stands by");
         let pulse = context.liveness.register("lease", self.timing.request());
         let notice = notice(&context, &leading);
+        let leases = leases.with_notes(self.notes.clone());
         let election = Election::new(leases, &self.pod, self.timing, notice).with_pulse(pulse);
         let failed: Arc<Mutex<Option<Failure>>> = Arc::default();
         let terms = election.run(draining, |leadership| {

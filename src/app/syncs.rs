@@ -1,66 +1,49 @@
 //! C1's sync tasks, and those of our own clock, on the sync engine.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::{one_shot, state};
+use super::history::History;
+use super::one_shot;
 use crate::config::{Config, SyncSettings};
 use crate::error::ErrorClass;
+use crate::k8s::lease::Notes;
 use crate::model::{ResourceId, ResourceType};
 use crate::pingone::Client;
-use crate::sync::{self, Counts, SyncError, SyncOptions, SyncReport};
+use crate::sync::{self, SyncError, SyncOptions, SyncReport};
 use crate::task::{Code, SyncFacts, SyncRequest, SyncRunner, SyncedFile, TaskError};
 use crate::telemetry::Metrics;
 
 /// Runs each sync into a file of its own.
 pub(super) struct Syncs {
     client: Client,
-    environment: Uuid,
     settings: SyncSettings,
     temp_dir: PathBuf,
-    state_dir: Option<PathBuf>,
     concurrency: usize,
     metrics: Arc<Metrics>,
-    /// Counts of the last good full sync, which the next one is held against.
-    last: Mutex<Option<Counts>>,
-    /// The next loss is accepted (`accept-shrink`); used up by the next good sync.
-    accept: AtomicBool,
+    history: History,
 }
 
 impl Syncs {
-    /// `file` is what the first sync is held against where there is no state directory.
-    pub(super) fn new(
-        config: &Config,
-        (client, environment): (Client, Uuid),
-        file: Option<&Path>,
-        metrics: Arc<Metrics>,
-    ) -> anyhow::Result<Self> {
-        let last = match (&config.state_dir, file) {
-            (Some(_), _) | (None, Some(_)) if config.sync.max_shrink_percent > 0 => state::previous(
-                config.state_dir.as_deref(),
-                environment,
-                file.unwrap_or(Path::new("")),
-                &config.temp_dir,
-            )?,
-            _ => None,
-        };
-        Ok(Self {
+    /// Syncs with these settings, each whole one held against what `history` knows.
+    pub(super) fn new(config: &Config, client: Client, history: History, metrics: Arc<Metrics>) -> Self {
+        Self {
             client,
-            environment,
             settings: config.sync.clone(),
             temp_dir: config.temp_dir.clone(),
-            state_dir: config.state_dir.clone(),
             concurrency: config.pingone.max_in_flight,
             metrics,
-            last: Mutex::new(last),
-            accept: AtomicBool::new(config.sync.accept_shrink),
-        })
+            history,
+        }
+    }
+
+    /// What goes onto the Lease for the next leader.
+    pub(super) fn notes(&self) -> Notes {
+        self.history.notes()
     }
 
     /// What the task asks for, on top of the settings (c1-protocol.md §9.4).
@@ -117,18 +100,12 @@ impl Syncs {
             && options.resource_types == ResourceType::ALL.into();
         options.shrink.previous = None;
         if whole {
-            options.shrink.accept = self.accept.load(Ordering::SeqCst);
-            options.shrink.previous = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            options.shrink.accept = self.history.accepts();
+            options.shrink.previous = self.history.last();
         }
         let report = sync::run(self.client.clone(), options, Arc::default(), token).await?;
         if whole {
-            self.accept.store(false, Ordering::SeqCst);
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.counts);
-            if let Some(dir) = &self.state_dir
-                && let Err(error) = state::remember(dir, self.environment, report.counts)
-            {
-                tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
-            }
+            self.history.remember(report.counts);
         }
         self.count(&report);
         Ok(report)

@@ -17,6 +17,7 @@
 mod candidate;
 mod election;
 mod guard;
+mod notes;
 mod store;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::error::ErrorClass;
 pub use candidate::{Action, Candidate, Claim, Doubt, Moment, Observed, Record};
 pub use election::{Election, ElectionNotice, Leadership, NoticeFn};
 pub use guard::LeaseGuard;
+pub use notes::Notes;
 pub use store::{KubeLeases, LeaseStore};
 
 /// Longest lease duration: what a holder may make everybody wait.

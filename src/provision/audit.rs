@@ -2,6 +2,7 @@
 //! a value of a person's profile.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::task::TaskId;
 
@@ -12,7 +13,7 @@ pub enum ChangeOutcome {
     Done,
     /// The answer was lost; a read showed the change.
     Confirmed,
-    /// The answer was lost and no read could tell.
+    /// The answer was lost, or not waited for, and no read could tell.
     Unknown,
 }
 
@@ -69,5 +70,51 @@ impl AuditSink for AuditLog {
             outcome = change.outcome.as_str(),
             "the directory was changed"
         );
+    }
+}
+
+/// The write that was sent and has no audit line yet. A task that is dropped meanwhile, because its process ends or it
+/// panicked, leaves the line here: the write may have taken effect.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    audit: Arc<dyn AuditSink>,
+    task_id: TaskId,
+    open: Mutex<Option<(&'static str, String)>>,
+}
+
+impl Unfinished {
+    pub(super) fn new(audit: Arc<dyn AuditSink>, task_id: TaskId) -> Self {
+        Self {
+            audit,
+            task_id,
+            open: Mutex::default(),
+        }
+    }
+
+    /// A write of this operation on this object is about to be sent.
+    pub(super) fn begins(&self, operation: &'static str, object: &str) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((operation, object.to_owned()));
+    }
+
+    /// It is told, or known to have failed.
+    pub(super) fn over(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some((operation, object)) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        self.audit.record(&Change {
+            task_id: self.task_id.clone(),
+            operation,
+            object,
+            before: String::new(),
+            after: String::new(),
+            request_id: None,
+            outcome: ChangeOutcome::Unknown,
+        });
     }
 }

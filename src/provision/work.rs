@@ -9,7 +9,7 @@ use tokio::sync::{OnceCell, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::audit::{AuditSink, Change, ChangeOutcome};
+use super::audit::{AuditSink, Change, ChangeOutcome, Unfinished};
 use super::error::Failure;
 use super::plan::Plan;
 use super::scope::Wanted;
@@ -81,6 +81,7 @@ pub(crate) struct Work {
     options: Arc<ProvisionOptions>,
     client: Client,
     audit: Arc<dyn AuditSink>,
+    unfinished: Unfinished,
     facts: Arc<Facts>,
     context: WriteContext,
     plan: Option<Mutex<Plan>>,
@@ -118,6 +119,7 @@ impl Work {
             client: client
                 .with_transaction(context.task_id.as_str())
                 .for_task(Budget::PROVISION, may_write),
+            unfinished: Unfinished::new(Arc::clone(&audit), context.task_id.clone()),
             audit,
             facts,
             context,
@@ -184,6 +186,7 @@ impl Work {
             }
             return Ok(Written::planned());
         }
+        self.unfinished.begins(call.operation.as_str(), &call.object);
         let written = self.client.write(call).await?;
         if let (Some(info), Ok(mut rate)) = (written.rate, self.rate.lock()) {
             *rate = Some(RateLimit {
@@ -203,6 +206,7 @@ impl Work {
 
     /// Leaves an audit line.
     pub(crate) fn told(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome, request_id: Option<String>) {
+        self.unfinished.over();
         self.audit.record(&Change {
             task_id: self.context.task_id.clone(),
             operation: call.operation.as_str(),
@@ -271,6 +275,11 @@ impl Work {
     /// Writes are only written down.
     pub(crate) const fn is_dry_run(&self) -> bool {
         self.plan.is_some()
+    }
+
+    /// The task has an outcome: what it wrote is told, or was refused.
+    pub(crate) fn ended(&self) {
+        self.unfinished.over();
     }
 
     /// What a reply says about rates: the last rate headers, and the time slept.

@@ -125,6 +125,11 @@ impl Inner {
     /// Runs a task; a panic in it is an error of the task and not the end of the process. Work that does not end soon
     /// after its token was cancelled is dropped, so that the task can still be reported.
     async fn run(&self, task: Task, token: CancellationToken) -> Result<Reply, TaskError> {
+        let dropped = if task.kind.writes() {
+            "the task was cancelled and did not end by itself; its last write may have taken effect, see the audit line"
+        } else {
+            "the task was cancelled and did not end by itself"
+        };
         let work = AssertUnwindSafe(self.runner.run(task, token.clone())).catch_unwind();
         let lost_patience = async {
             token.cancelled().await;
@@ -136,7 +141,7 @@ impl Inner {
                 tracing::error!("the task's handler panicked");
                 Err(TaskError::new(Code::Internal, "the task's handler failed"))
             }),
-            () = lost_patience => Err(TaskError::cancelled("the task was cancelled and did not end by itself")),
+            () = lost_patience => Err(TaskError::cancelled(dropped)),
         }
     }
 

@@ -8,7 +8,8 @@ use super::options::{Counts, ShrinkGate};
 #[error(
     "the sync found {now} {what}, the last good one {before}: more than {max_percent} % fewer. Nothing was \
      published. Check that the worker application still has its roles for the whole environment; if the new size is \
-     right, accept it once with --accept-shrink (BATON_ACCEPT_SHRINK=true)"
+     right, accept it once with --accept-shrink (BATON_ACCEPT_SHRINK=true), in a cluster with the annotation \
+     baton-ping-one/accept-shrink: \"true\" on the Lease"
 )]
 pub struct Shrunk {
     /// `users`, `groups` or `role grants`.

@@ -20,6 +20,8 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 /// The crate whose records follow the level.
 const OURS: &str = "baton_ping_one";
+/// Logs each failed call at `error` although it hands the error to us, who tell it once.
+const TOLD_BY_US: &str = "kube_client::client::builder";
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +55,10 @@ impl LogLevel {
             Self::Warn => (LevelFilter::WARN, LevelFilter::WARN),
             Self::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
         };
-        Targets::new().with_default(others).with_target(OURS, ours)
+        Targets::new()
+            .with_default(others)
+            .with_target(OURS, ours)
+            .with_target(TOLD_BY_US, LevelFilter::OFF)
     }
 }
 
@@ -277,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_another_crate_names_its_module_and_no_path_of_the_machine_that_built_it() {
+        let text = logged(LogFormat::Json, LogLevel::Info, None, || {
+            tracing::warn!(target: "h2::codec", "odd");
+        });
+        let record: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert!(record["caller"].as_str().unwrap().starts_with("h2::codec:"), "{record}");
+    }
+
+    #[test]
     fn an_error_is_logged_with_its_causes() {
         let text = logged(LogFormat::Json, LogLevel::Info, None, || {
             let error = LogError::Open {
@@ -295,6 +309,7 @@ mod tests {
             tracing::debug!("fine");
             tracing::info!("usual");
             tracing::info!(target: "h2::codec", "headers");
+            tracing::error!(target: "kube_client::client::builder", "headers");
             tracing::error!("bad");
         };
         for (level, change, lines) in [

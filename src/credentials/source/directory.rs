@@ -169,4 +169,22 @@ mod tests {
         std::fs::write(path.join(Key::PingOneClientId.name()), "id").unwrap();
         assert!(offers.recv().await.unwrap().values.is_some());
     }
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_is_wedged_fails_liveness() {
+        let root = tempfile::tempdir().unwrap();
+        let liveness = crate::runtime::liveness::Liveness::new();
+        let is_late = || liveness.states()[0].late_by.is_some();
+        let pulse = liveness.register("credentials-directory", LOOK);
+        // Nobody takes what is offered, and there is room for one.
+        let (sender, _offers) = mpsc::channel(1);
+        let run = Directory::new(root.path())
+            .with_pulse(pulse)
+            .run(sender, CancellationToken::new());
+        let _run = crate::runtime::spawn::spawn(run);
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert!(!is_late());
+        std::fs::write(root.path().join(Key::PingOneClientId.name()), "id").unwrap();
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert!(is_late());
+    }
 }

@@ -9,6 +9,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::candidate::{Claim, Observed, Record};
+use super::notes::Notes;
 use crate::k8s::client::Client;
 use crate::k8s::error::{K8sError, Verb};
 
@@ -38,6 +39,7 @@ pub struct KubeLeases {
     object: String,
     /// As last read or written: labels and the like are kept when it is written again.
     last: Option<Lease>,
+    notes: Notes,
 }
 
 impl KubeLeases {
@@ -49,12 +51,22 @@ impl KubeLeases {
             name: name.to_owned(),
             object: format!("leases/{name}"),
             last: None,
+            notes: Notes::default(),
         }
+    }
+
+    /// The same, with annotations that are read and written along.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Notes) -> Self {
+        notes.saw(self.last.as_ref().and_then(|lease| lease.metadata.annotations.as_ref()));
+        self.notes = notes;
+        self
     }
 
     fn keep(&mut self, lease: Lease) -> Result<Record, K8sError> {
         let record =
             record(&lease).ok_or_else(|| K8sError::Setup(format!("{} came without a version", self.object)))?;
+        self.notes.saw(lease.metadata.annotations.as_ref());
         self.last = Some(lease);
         Ok(record)
     }
@@ -95,6 +107,10 @@ impl LeaseStore for KubeLeases {
             .filter(|lease| lease.metadata.uid.as_deref() == Some(&seen.uid));
         let mut lease = last.cloned().unwrap_or_default();
         lease.spec = Some(spec(lease.spec.take(), claim));
+        if claim.begins {
+            self.notes.begin();
+        }
+        self.notes.apply(&mut lease.metadata.annotations);
         lease.metadata.name = Some(self.name.clone());
         lease.metadata.uid = Some(seen.uid.clone());
         lease.metadata.resource_version = Some(seen.version.clone());

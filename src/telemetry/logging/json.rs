@@ -101,11 +101,10 @@ where
         let mut record = Map::new();
         record.insert("level".to_owned(), metadata.level().as_str().to_lowercase().into());
         record.insert("ts".to_owned(), timestamp().into());
-        let caller = format!(
-            "{}:{}",
-            metadata.file().unwrap_or_default(),
-            metadata.line().unwrap_or_default()
-        );
+        // Where another crate's source lay when it was built helps nobody; its module does.
+        let place = metadata.file().filter(|_| metadata.target().starts_with(super::OURS));
+        let place = place.unwrap_or_else(|| metadata.target());
+        let caller = format!("{place}:{}", metadata.line().unwrap_or_default());
         record.insert("caller".to_owned(), caller.into());
         let mut own = Fields::default();
         event.record(&mut own);

@@ -26,6 +26,23 @@ impl Control {
         run::output(&self.program, &["start", component]).await.map(|_| ())
     }
 
+    /// Whether the API server answers under its Service's address, as pods see it.
+    pub async fn serves(&self, address: &str) -> bool {
+        let server = format!("https://{address}");
+        let arguments = [
+            "exec",
+            "--",
+            "kubectl",
+            "--server",
+            &server,
+            "--request-timeout=2s",
+            "get",
+            "--raw",
+            "/livez",
+        ];
+        run::output(&self.program, &arguments).await.is_ok()
+    }
+
     /// Sends a signal to a container's first process. `id` as in the pod's status, `containerd://…`.
     pub async fn signal(&self, id: &str, signal: &str) -> anyhow::Result<()> {
         let id = id.rsplit('/').next().context("a container id")?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sandbox::c1::proto::baton::task::{SyncFullTask, TaskType::SyncFull};
 use serde_json::json;
 
 use super::rig::{CLIENT_ID, Daemon, World, soon};
@@ -104,4 +105,54 @@ async fn a_process_that_was_frozen_past_its_lease_begins_nothing_when_it_wakes()
     }
     assert_eq!(world.c1.log().len(), said, "it began something");
     daemon.metric("baton_ping_one_leader 0").await;
+}
+
+const LAST_SYNC: &str = "baton-ping-one/last-sync";
+const ACCEPT_SHRINK: &str = "baton-ping-one/accept-shrink";
+
+/// Code and message with which a whole sync ended; nothing for a good one.
+async fn synced(world: &World) -> Option<(i32, String)> {
+    let id = world.c1.queue(SyncFull(SyncFullTask::default()));
+    let finish = soon(world.c1.finished(&id)).await.unwrap();
+    finish.status.map(|status| (status.code, status.message))
+}
+
+#[tokio::test]
+async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publishes_less() {
+    let world = World::new().await;
+    given_back(&world);
+    let daemon = start(&world).await;
+    assert_eq!(synced(&world).await, None);
+    soon(world.kube.until(|data| data.annotation(LAST_SYNC).is_some())).await;
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    let before = world.kube.data().annotation(LAST_SYNC).unwrap();
+
+    // The client's role is narrowed: PingOne shows less, with status 200.
+    world.pingone.revoke_worker_roles();
+    world
+        .pingone
+        .grant_worker_role("Identity Data Admin@POPULATION:1")
+        .unwrap();
+    let daemon = start(&world).await;
+    let (code, message) = synced(&world).await.expect("it was published");
+    assert_eq!(code, 9, "{message}");
+    assert!(message.contains(ACCEPT_SHRINK), "{message}");
+    assert_eq!(world.kube.data().annotation(LAST_SYNC).as_ref(), Some(&before));
+
+    world.kube.annotate_lease(ACCEPT_SHRINK, "true");
+    let renewals = world.kube.count("update /apis/coordination");
+    soon(world.kube.until(|data| {
+        let updates = data
+            .requests
+            .iter()
+            .filter(|request| request.starts_with("update /apis/coordination"));
+        updates.count() > renewals + 2
+    }))
+    .await;
+    assert_eq!(synced(&world).await, None);
+    soon(world.kube.until(|data| data.annotation(ACCEPT_SHRINK).is_none())).await;
+    assert_ne!(world.kube.data().annotation(LAST_SYNC).unwrap(), before);
+    assert!(world.kube.data().lease.as_ref().unwrap()["metadata"]["labels"]["kept"] == "yes");
+    daemon.metric("baton_ping_one_leader 1").await;
 }

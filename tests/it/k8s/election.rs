@@ -1,7 +1,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use baton_ping_one::k8s::lease::{Election, ElectionNotice, KubeLeases, Leadership, Timing};
+use baton_ping_one::k8s::K8sError;
+use baton_ping_one::k8s::lease::{
+    Claim, Election, ElectionNotice, KubeLeases, Leadership, LeaseStore, Observed, Record, Timing,
+};
+use baton_ping_one::runtime::liveness::Liveness;
 use baton_ping_one::runtime::spawn::{Task, spawn};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -212,4 +216,34 @@ async fn a_standby_that_stops_leaves_the_lease_alone() {
     soon(running.run).await;
     assert_eq!(fake.count("update "), 0);
     assert_eq!(fake.holder().as_deref(), Some("other"));
+}
+
+/// An API server whose answer never comes, and a deadline that is not kept.
+struct Stuck;
+
+impl LeaseStore for Stuck {
+    async fn look(&mut self, _deadline: Duration) -> Result<Observed, K8sError> {
+        std::future::pending().await
+    }
+
+    async fn create(&mut self, _claim: &Claim, _deadline: Duration) -> Result<Record, K8sError> {
+        std::future::pending().await
+    }
+
+    async fn update(&mut self, _seen: &Record, _claim: &Claim, _deadline: Duration) -> Result<Record, K8sError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_election_that_is_wedged_fails_liveness() {
+    let liveness = Liveness::new();
+    let is_late = || liveness.states()[0].late_by.is_some();
+    let pulse = liveness.register("lease", timing().request());
+    let election = Election::new(Stuck, "a", timing(), Arc::new(|_: &ElectionNotice<'_>| {})).with_pulse(pulse);
+    let _run = spawn(election.run(CancellationToken::new(), |_| async {}));
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert!(!is_late());
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(is_late());
 }

@@ -43,6 +43,14 @@ pub struct Data {
     history: Vec<(u64, Value)>,
 }
 
+impl Data {
+    /// An annotation of the Lease.
+    pub fn annotation(&self, key: &str) -> Option<String> {
+        let value = self.lease.as_ref()?["metadata"]["annotations"][key].as_str()?;
+        Some(value.to_owned())
+    }
+}
+
 #[derive(Clone)]
 pub struct Fake {
     data: Arc<Mutex<Data>>,
@@ -157,6 +165,15 @@ impl Fake {
         let data = self.data();
         let holder = data.lease.as_ref()?["spec"]["holderIdentity"].as_str()?;
         Some(holder.to_owned())
+    }
+
+    /// As `kubectl annotate` does: the same object under a new version.
+    pub fn annotate_lease(&self, key: &str, value: &str) {
+        self.change(|data, version| {
+            let lease = data.lease.as_mut().unwrap();
+            lease["metadata"]["annotations"][key] = json!(value);
+            lease["metadata"]["resourceVersion"] = json!(version.to_string());
+        });
     }
 
     pub fn count(&self, part: &str) -> usize {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use baton_ping_one::credentials::source::Offer;
 use baton_ping_one::k8s::{SecretWatch, WatchTiming};
+use baton_ping_one::runtime::liveness::Liveness;
 use baton_ping_one::runtime::spawn::{Task, spawn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -169,4 +170,24 @@ async fn a_missing_right_is_told_once_with_verb_and_object() {
         fake.delete_secret();
         while watched.next().await.is_some() {}
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_wedged_fails_liveness() {
+    let fake = Fake::start().await;
+    fake.put_secret(&[(SECRET, "one")]);
+    let liveness = Liveness::new();
+    let is_late = || liveness.states()[0].late_by.is_some();
+    let pulse = liveness.register("secret-watch", Duration::ZERO);
+    // Nobody takes what is offered, and there is room for one.
+    let (sender, _offers) = mpsc::channel(1);
+    let run = SecretWatch::new(&client(&fake), "credentials", WatchTiming::default(), Arc::new(|_| {}));
+    let _run = spawn(run.with_pulse(pulse).run(sender, CancellationToken::new()));
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(!is_late());
+    }
+    fake.put_secret(&[(SECRET, "two")]);
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    assert!(is_late());
 }

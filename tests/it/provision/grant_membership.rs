@@ -425,3 +425,27 @@ async fn two_equal_grants_at_a_time_leave_one_membership() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_task_that_is_dropped_in_the_middle_of_its_write_leaves_an_audit_line() {
+    let rig = Rig::new().await;
+    rig.server
+        .set_faults(vec![Fault::on("POST", ADD, FaultAction::AnswerLost(Lost::Hang))]);
+    let written = async {
+        while !rig.is_direct("team", "ann") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        reply = rig.join("team", "ann") => panic!("{reply:?}"),
+        () = written => {}
+    }
+    assert_eq!(rig.outcomes(), [("add_membership", Unknown)]);
+    // What ended by itself, well or not, leaves nothing more.
+    rig.server
+        .set_faults(vec![refuse("POST", ADD, 403, "ACCESS_FAILED", None, "no").times(0)]);
+    rig.join("team", "eve").await.unwrap_err();
+    rig.server.set_faults(Vec::new());
+    rig.join("team", "gus").await.unwrap();
+    assert_eq!(rig.outcomes()[1..], [("add_membership", Done)]);
+}

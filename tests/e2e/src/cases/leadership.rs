@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::DeleteParams;
 use serde_json::json;
 
@@ -109,7 +109,19 @@ pub async fn api_server_stopped(world: &World) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Skipped(FOREIGN));
     };
     let (daemon, _, since) = two(world, "apiserver").await?;
+    let service = world.api::<Service>("default").get("kubernetes").await?;
+    let address = service
+        .spec
+        .and_then(|spec| spec.cluster_ip)
+        .context("the API server's Service")?;
     stop_for(control, Duration::from_mins(1)).await?;
+    // That the node's proxy finds it again takes its own time.
+    wait::until(
+        "the API server under its Service's address",
+        Duration::from_mins(2),
+        || async { Ok(wait::when(control.serves(&address).await)) },
+    )
+    .await?;
     let begun = Instant::now();
     daemon
         .wait_hello(since, "")

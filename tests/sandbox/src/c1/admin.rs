@@ -131,6 +131,7 @@ fn entry(entry: &Entry) -> anyhow::Result<Value> {
     Ok(json!({
         "begun_ms": u64::try_from(begun.as_millis())?,
         "at_ms": u64::try_from(entry.at.as_millis())?,
+        "at_us": u64::try_from(entry.at.as_micros())?,
         "connection": entry.connection,
         "method": entry.received.name(),
         "request": request,

@@ -1,0 +1,110 @@
+"""How long tasks take besides their work: C1's sandbox hands them out one after the other (task-concurrency 1).
+
+    task_figures.py ADMIN METRICS_URL     PingOne's sandbox is in the environment, as for the daemon
+"""
+
+import base64
+import json
+import os
+import sys
+import time
+import urllib.request
+
+COUNT = 100
+WAIT_S = 120
+# Straight to the sandbox, whatever proxy the environment names.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def call(url, body=None, headers=None):
+    request = urllib.request.Request(url, data=body, headers=headers or {})
+    with OPENER.open(request, timeout=10) as answer:
+        return answer.read().decode()
+
+
+class PingOne:
+    """Reads the ids that the tasks name."""
+
+    def __init__(self):
+        env = os.environ
+        pair = f"{env['BATON_PINGONE_CLIENT_ID']}:{env['BATON_PINGONE_CLIENT_SECRET']}"
+        basic = base64.b64encode(pair.encode()).decode()
+        environment = env["BATON_PINGONE_ENVIRONMENT_ID"]
+        answer = call(
+            f"{env['BATON_PINGONE_AUTH_URL']}/{environment}/as/token",
+            b"grant_type=client_credentials",
+            {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"},
+        )
+        self.token = json.loads(answer)["access_token"]
+        self.base = f"{env['BATON_PINGONE_BASE_URL']}/v1/environments/{environment}"
+
+    def list(self, kind):
+        answer = call(f"{self.base}/{kind}?limit={COUNT}", headers={"authorization": f"Bearer {self.token}"})
+        return json.loads(answer)["_embedded"][kind]
+
+
+def grant(group, user):
+    return {
+        "grant": {
+            "entitlement": {
+                "id": f"group:{group}:member",
+                "slug": "member",
+                "resource": {"id": {"resourceType": "group", "resource": group}},
+            },
+            "principal": {"id": {"resourceType": "user", "resource": user}},
+        }
+    }
+
+
+def pingone_seconds(metrics_url):
+    """What the daemon waited for PingOne, all requests together."""
+    lines = call(metrics_url).splitlines()
+    name = "baton_ping_one_pingone_request_duration_seconds_sum"
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+def run(admin, bodies):
+    """Milliseconds from the poll that took a task to its FinishTask, task by task, and how many succeeded."""
+    ids = set()
+    for body in bodies:
+        answer = call(f"http://{admin}/tasks", json.dumps(body).encode(), {"content-type": "application/json"})
+        ids.update(json.loads(answer)["ids"])
+    until = time.monotonic() + WAIT_S
+    while True:
+        entries = json.loads(call(f"http://{admin}/log"))["entries"]
+        finishes = [at for at, e in enumerate(entries) if e["method"] == "FinishTask" and e["request"]["taskId"] in ids]
+        if len(finishes) == len(ids):
+            break
+        if time.monotonic() > until:
+            sys.exit(f"{len(finishes)} of {len(ids)} tasks were finished in {WAIT_S} s")
+        time.sleep(0.5)
+    took, good = [], 0
+    for at in finishes:
+        poll = max(i for i in range(at) if entries[i]["method"] == "GetTask")
+        took.append((entries[at]["at_us"] - entries[poll]["at_us"]) / 1000)
+        good += "success" in entries[at]["request"]
+    return sorted(took), good
+
+
+def line(what, took, rest=""):
+    mean, worst = sum(took) / len(took), took[-1]
+    print(f"{what}: mean {mean:.2f} ms, 95th of 100 {took[len(took) * 95 // 100]:.2f} ms, longest {worst:.2f} ms{rest}")
+    return mean
+
+
+def main():
+    _, admin, metrics_url = sys.argv
+    pingone = PingOne()
+    group = next(g["id"] for g in pingone.list("groups") if "userFilter" not in g and "sourceType" not in g)
+    users = [user["id"] for user in pingone.list("users")][:COUNT]
+    status = {"actionStatus": {"name": "enable_user", "id": "none"}}
+    took, _ = run(admin, [status] * COUNT)
+    line("poll to FinishTask of a task without work", took)
+    before = pingone_seconds(metrics_url)
+    took, good = run(admin, [grant(group, user) for user in users])
+    waited = (pingone_seconds(metrics_url) - before) * 1000 / len(took)
+    mean = line(f"poll to FinishTask of a grant ({good} of {len(took)} succeeded)", took)
+    print(f"  of which PingOne's answers {waited:.2f} ms; over them {mean - waited:.2f} ms")
+
+
+main()
