@@ -4,6 +4,7 @@
 //! does promise: no page is lost, no token goes to a foreign host, nothing secret and no body is in any error.
 
 mod auth;
+mod body;
 mod bucket;
 mod client;
 mod error;

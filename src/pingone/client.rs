@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::auth::{Credentials, TokenSource};
+use super::body::Bodies;
 use super::gate::Gate;
 use super::host::{HostError, Hosts, Region};
 use super::stats::{RequestObserver, Stats};
-use super::transport::BODIES_KIB;
 use crate::runtime::permit::Permit;
 
 pub(super) use call::Call;
@@ -99,8 +99,7 @@ struct Inner {
     environment: String,
     tokens: TokenSource,
     gate: Gate,
-    /// Kilobytes of bodies that may be read at a time.
-    bodies: Semaphore,
+    bodies: Bodies,
     /// Tells this run of the program from others in PingOne's audit.
     session: Option<HeaderValue>,
 }
@@ -155,7 +154,7 @@ impl Client {
                 environment: config.environment_id.to_string(),
                 tokens,
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
-                bodies: Semaphore::new(BODIES_KIB),
+                bodies: Bodies::new(),
                 session: HeaderValue::try_from(Uuid::new_v4().to_string()).ok(),
             }),
             budget: Budget::SYNC,
@@ -266,7 +265,7 @@ impl Client {
 
 fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     // Each answer has a window of its own and the connection has room for all of them: an answer that waits to be read
-    // (see `transport::read_body`) never stops one that is being read.
+    // (see [`Bodies`]) never stops one that is being read.
     let streams = u32::try_from(config.max_in_flight)
         .unwrap_or(u32::MAX)
         .saturating_add(32);

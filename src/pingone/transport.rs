@@ -4,20 +4,12 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use tokio::sync::Semaphore;
 
 use super::error::{ErrorBody, RateInfo, Reason};
 use super::retry_after;
 
-/// Largest body that is read: a page of 200 users at the largest profile, ten times over.
-const BODY_MAX: usize = 64 * 1024 * 1024;
 /// No connection came about, so nothing was sent.
 pub(crate) const NO_CONNECTION: &str = "no connection";
-/// Kilobytes of bodies that are in memory at a time while they are read: more requests may be under way than that, their
-/// answers wait in the sockets.
-pub(crate) const BODIES_KIB: usize = 4 * 1024;
-/// What a body of unknown length counts, in kilobytes.
-const BODY_KIB: u64 = 512;
 
 /// A header's text.
 pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -56,32 +48,6 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let media_type: String = value.split(';').next()?.trim().chars().take(64).collect();
     Some(media_type.to_ascii_lowercase())
-}
-
-/// Reads a body into one buffer, so that it is never held twice.
-pub(crate) async fn read_body(mut answer: reqwest::Response, bodies: &Semaphore) -> Result<Vec<u8>, Reason> {
-    let length = answer.content_length();
-    let kib = length.map_or(BODY_KIB, |length| length / 1024 + 1);
-    let most = u32::try_from(BODIES_KIB).unwrap_or(u32::MAX);
-    // Never closed, so never an error.
-    let _room = bodies
-        .acquire_many(u32::try_from(kib).unwrap_or(most).min(most))
-        .await
-        .ok();
-    let promised = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = Vec::with_capacity(promised.min(BODY_MAX));
-    loop {
-        match answer.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(error) => return Err(transport_reason(&error)),
-        }
-        if body.len() > BODY_MAX {
-            return Err(Reason::Corrupt {
-                what: format!("the body is longer than {BODY_MAX} bytes"),
-            });
-        }
-    }
 }
 
 /// What an error answer says, and its own id; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).

@@ -195,7 +195,7 @@ impl Client {
         let answer = self.call(&request).await?;
         Ok(Written {
             status: answer.status,
-            body: answer.body,
+            body: answer.body.to_vec(),
             request_id: answer.request_id,
             rate: answer.rate,
         })

@@ -1,5 +1,5 @@
 //! Who is in the sync: every user's id in listing order, with its population. 16 bytes of id, 2 of population and
-//! about 8 of hash table per user (style.md §5 allows 24): nothing else of a user stays in memory.
+//! about 6 of hash table per user (style.md §5 allows 24): nothing else of a user stays in memory.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -11,32 +11,61 @@ use crate::model::UserId;
 /// Marks a user whose population is not in the population list.
 const NO_POPULATION: u16 = u16::MAX;
 
+/// Users that share a table. A table has room for a power of two less an eighth: filled like this, and many of them,
+/// they stay nearly full, and none is copied into one of twice its size.
+const PER_TABLE: usize = 3_200;
+/// Most users that room is made for in advance; a count is a promise that need not be kept.
+const EXPECTED_MOST: usize = 4_000_000;
+
 /// The users of one sync.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct UserIndex {
     ids: Vec<u128>,
     populations: Vec<u16>,
-    table: HashTable<u32>,
+    /// Never empty.
+    tables: Vec<HashTable<u32>>,
     hasher: RandomState,
 }
 
+impl Default for UserIndex {
+    fn default() -> Self {
+        Self::for_about(0)
+    }
+}
+
 impl UserIndex {
+    /// An empty index that is at its best with so many users.
+    pub(crate) fn for_about(users: u64) -> Self {
+        let users = usize::try_from(users).unwrap_or(usize::MAX).min(EXPECTED_MOST);
+        Self {
+            ids: Vec::with_capacity(users),
+            populations: Vec::with_capacity(users),
+            tables: (0..=users / PER_TABLE).map(|_| HashTable::new()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The table of a hash: from its middle, because the table itself uses both ends.
+    fn table_of(&self, hash: u64) -> usize {
+        usize::try_from((hash >> 24) & 0xffff_ffff).unwrap_or(0) % self.tables.len().max(1)
+    }
+
     /// Adds a user. `false` when it is there already: the caller drops the duplicate (pingone-api.md §4: listings
     /// may repeat rows). `population` is the position in the sync's population list.
     pub(crate) fn insert(&mut self, id: UserId, population: Option<usize>) -> bool {
         let id = id.0.as_u128();
-        let Self { ids, table, hasher, .. } = self;
-        let known = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| ids.get(slot)) == Some(&id);
-        let rehash = |slot: &u32| {
-            hasher.hash_one(
-                usize::try_from(*slot)
-                    .ok()
-                    .and_then(|slot| ids.get(slot))
-                    .copied()
-                    .unwrap_or_default(),
-            )
+        let hash = self.hasher.hash_one(id);
+        let position = self.table_of(hash);
+        let Self {
+            ids, tables, hasher, ..
+        } = self;
+        let stored = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| ids.get(slot)).copied();
+        let known = |slot: &u32| stored(slot) == Some(id);
+        let rehash = |slot: &u32| hasher.hash_one(stored(slot).unwrap_or_default());
+        let Some(table) = tables.get_mut(position) else {
+            return false;
         };
-        match table.entry(hasher.hash_one(id), known, rehash) {
+        match table.entry(hash, known, rehash) {
             Entry::Occupied(_) => return false,
             Entry::Vacant(vacant) => {
                 let Ok(slot) = u32::try_from(ids.len()) else {
@@ -56,11 +85,10 @@ impl UserIndex {
     /// Whether this user is in the sync.
     pub(crate) fn contains(&self, id: UserId) -> bool {
         let id = id.0.as_u128();
-        self.table
-            .find(self.hasher.hash_one(id), |slot| {
-                usize::try_from(*slot).ok().and_then(|slot| self.ids.get(slot)) == Some(&id)
-            })
-            .is_some()
+        let hash = self.hasher.hash_one(id);
+        let is_it = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| self.ids.get(slot)) == Some(&id);
+        let table = self.tables.get(self.table_of(hash));
+        table.is_some_and(|table| table.find(hash, is_it).is_some())
     }
 
     /// How many users there are.
@@ -73,7 +101,7 @@ impl UserIndex {
         if gone.is_empty() {
             return;
         }
-        let mut rebuilt = Self::default();
+        let mut rebuilt = Self::for_about(u64::try_from(self.ids.len()).unwrap_or(u64::MAX));
         for (id, population) in self.ids.iter().zip(&self.populations) {
             let id = UserId(uuid::Uuid::from_u128(*id));
             if !gone.contains(&id) {
@@ -83,16 +111,16 @@ impl UserIndex {
         *self = rebuilt;
     }
 
-    /// The users by population, then id: what population grants are written from. Drops the hash table first, so
-    /// that the order costs no more memory than the table did; `contains` answers no from here on.
+    /// The users by population, then id: what population grants are written from. Drops the hash tables first, so
+    /// that the order costs no more memory than they did; `contains` answers no from here on.
     pub(crate) fn into_population_order(self) -> PopulationOrder {
         let Self {
             ids,
             populations,
-            table,
+            tables,
             ..
         } = self;
-        drop(table);
+        drop(tables);
         let mut order: Vec<u32> = (0..u32::try_from(ids.len()).unwrap_or(u32::MAX)).collect();
         let key = |slot: &u32| {
             let slot = usize::try_from(*slot).unwrap_or(usize::MAX);
@@ -142,13 +170,26 @@ mod tests {
 
     #[test]
     fn drops_a_user_seen_before() {
-        let mut index = UserIndex::default();
-        for n in 0..10_000 {
-            assert!(index.insert(user(n), Some(0)));
+        // However many were promised.
+        for promised in [0, 1, 5_000, 10_000, 100_000, u64::MAX] {
+            let mut index = UserIndex::for_about(promised);
+            for n in 0..10_000 {
+                assert!(index.insert(user(n), Some(0)));
+            }
+            assert!((0..10_000).all(|n| !index.insert(user(n), Some(1))));
+            assert_eq!(index.len(), 10_000);
+            assert!((0..10_000).all(|n| index.contains(user(n))) && !index.contains(user(10_000)));
         }
-        assert!((0..10_000).all(|n| !index.insert(user(n), Some(1))));
-        assert_eq!(index.len(), 10_000);
-        assert!(index.contains(user(9_999)) && !index.contains(user(10_000)));
+    }
+
+    #[test]
+    fn tables_stay_nearly_full() {
+        let mut index = UserIndex::for_about(200_000);
+        for n in 0..200_000_u128 {
+            index.insert(user(n << 64), Some(0));
+        }
+        let bytes: usize = index.tables.iter().map(HashTable::allocation_size).sum();
+        assert!(bytes < 200_000 * 7, "{bytes} bytes of table");
     }
 
     #[test]

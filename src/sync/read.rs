@@ -10,7 +10,7 @@ use super::SyncError;
 use super::progress::Progress;
 use super::sink::EncodedResource;
 use super::translate::{self, UserRules};
-use super::users::{PopulationNames, PopulationPlan, UserRow};
+use super::users::{PopulationNames, PopulationPlan, UserRow, users_told};
 use super::warnings::{Warning, Warnings};
 use crate::error::ErrorClass;
 use crate::model::{EnvironmentId, OrganizationId, ResourceId, ResourceType, UserId};
@@ -137,8 +137,8 @@ impl Reads {
 
     /// Tells the progress line how many users the populations promise.
     pub(crate) fn expect_users(&self, populations: &[PopulationPlan]) {
-        let sum: Option<u64> = populations.iter().map(|population| population.user_count).sum();
-        self.progress.users_expected.store(sum.unwrap_or(0), Ordering::Relaxed);
+        let told = users_told(populations).unwrap_or(0);
+        self.progress.users_expected.store(told, Ordering::Relaxed);
     }
 
     pub(crate) fn users(&self, filter: Option<String>) -> Pages<User> {

@@ -18,10 +18,10 @@ use super::options::{Counts, SyncOptions};
 use super::progress::{Phase, Progress, add};
 use super::read::{Home, Reads};
 use super::report::{SyncReport, warning_counts};
-use super::scope::{self, Holdings, MANY_PAIRS, RoleInfo, Scope, Surroundings};
+use super::scope::{self, Holdings, MANY_PAIRS, RoleGrants, RoleInfo, Scope, Surroundings};
 use super::sink::{EncodedResource, Member, Rows, Sink, SinkClosed, Working, writer_options};
 use super::translate::{self, GroupKind, GroupPlan, UserRules};
-use super::users::{PopulationNames, PopulationPlan, UserBlocks, lanes};
+use super::users::{PopulationNames, PopulationPlan, UserBlocks, lanes, users_told};
 use super::warnings::Warning;
 use crate::c1z::{SyncEnd, SyncStart, SyncType, Writer};
 use crate::model::{
@@ -225,10 +225,23 @@ impl Run {
         let role_grants = self.roles(&mut plan, &users, holdings, &mut outcome).await?;
         if !self.options.skip_grants {
             self.population_grants(&plan, users).await?;
-            outcome.counts.role_grants = u64::try_from(role_grants.len()).unwrap_or(u64::MAX);
-            self.sink.put(Rows::Grants(role_grants)).await?;
+            if let Some(role_grants) = role_grants {
+                outcome.counts.role_grants = u64::try_from(role_grants.len()).unwrap_or(u64::MAX);
+                self.put_role_grants(&role_grants).await?;
+            }
         }
         Ok(outcome)
+    }
+
+    pub(super) async fn put_role_grants(&self, grants: &RoleGrants) -> Result<(), Ended> {
+        let mut grants = grants.iter();
+        loop {
+            let batch: Vec<_> = grants.by_ref().take(500).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.sink.put(Rows::Grants(batch)).await?;
+        }
     }
 
     fn scans_roles(&self) -> bool {
@@ -412,7 +425,7 @@ impl Run {
         ));
         let lanes = lanes(&plan.populations, &self.options)?;
         let mut blocks = UserBlocks::start(&self.reads, lanes, &names, &rules);
-        let mut users = UserIndex::default();
+        let mut users = UserIndex::for_about(users_told(&plan.populations).unwrap_or(0));
         while let Some(block) = blocks.next().await {
             let mut rows = Vec::new();
             let mut scanned = Vec::new();
@@ -541,9 +554,9 @@ impl Run {
         users: &UserIndex,
         mut holdings: Holdings,
         outcome: &mut Outcome,
-    ) -> Result<Vec<Grant>, Ended> {
+    ) -> Result<Option<RoleGrants>, Ended> {
         if !self.options.has(ResourceType::Role) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         self.reads.progress.enter(Phase::Roles);
         let dropped = self.drop_unsynced_holders(plan, users, &mut holdings);
@@ -574,7 +587,7 @@ impl Run {
             );
         }
         self.sink.put(Rows::Entitlements(entitlements)).await?;
-        Ok(scope::grants(holdings, &around))
+        Ok(Some(RoleGrants::new(holdings, around)))
     }
 
     fn drop_unsynced_holders(&self, plan: &Plan, users: &UserIndex, holdings: &mut Holdings) -> usize {

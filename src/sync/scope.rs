@@ -103,7 +103,7 @@ impl Holdings {
     }
 
     /// Of equal assignments (principal, role, scope) one stays: the smallest id, read-only only if all are.
-    fn merged(&mut self) -> &[Holding] {
+    fn merge(&mut self) {
         let key = |h: &Holding| (h.role, h.scope, h.principal_type, h.principal, h.assignment);
         self.list.sort_unstable_by_key(key);
         self.list.dedup_by(|later, first| {
@@ -112,7 +112,6 @@ impl Holdings {
             first.read_only &= !same || later.read_only;
             same
         });
-        &self.list
     }
 }
 
@@ -265,24 +264,38 @@ pub(crate) fn entitlements(roles: &[RoleInfo], around: &Surroundings, holdings: 
     entitlements
 }
 
-/// The grants of all holdings, by role, scope type, scope id, principal type, principal id.
-pub(crate) fn grants(mut holdings: Holdings, around: &Surroundings) -> Vec<Grant> {
-    let merged = holdings.merged().to_vec();
-    let mut keyed: Vec<_> = merged
-        .iter()
-        .filter_map(|holding| {
-            holdings
-                .scope_of(holding)
-                .map(|(scope, verbatim)| (scope, verbatim, holding))
-        })
-        .collect();
-    keyed.sort_by(|(a, _, x), (b, _, y)| {
-        (x.role, *a, x.principal_type, x.principal).cmp(&(y.role, *b, y.principal_type, y.principal))
-    });
-    keyed
-        .into_iter()
-        .map(|(scope, verbatim, holding)| role_grant(scope, verbatim, holding, around))
-        .collect()
+/// The grants of all holdings, by role, scope type, scope id, principal type, principal id. Each is made when it is
+/// asked for: as messages they would be many times their size.
+#[derive(Debug)]
+pub(crate) struct RoleGrants {
+    holdings: Holdings,
+    around: Surroundings,
+}
+
+impl RoleGrants {
+    pub(crate) fn new(mut holdings: Holdings, around: Surroundings) -> Self {
+        holdings.merge();
+        let Holdings { list, scopes, .. } = &mut holdings;
+        let scope = |holding: &Holding| {
+            let position = usize::try_from(holding.scope).ok()?;
+            scopes.get(position).map(|(scope, _)| scope)
+        };
+        list.sort_by(|x, y| {
+            (x.role, scope(x), x.principal_type, x.principal).cmp(&(y.role, scope(y), y.principal_type, y.principal))
+        });
+        Self { holdings, around }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.holdings.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Grant> + '_ {
+        let Self { holdings, around } = self;
+        let placed = |holding| Some((holdings.scope_of(holding)?, holding));
+        let placed = holdings.list.iter().filter_map(placed);
+        placed.map(|((scope, verbatim), holding)| role_grant(scope, verbatim, holding, around))
+    }
 }
 
 fn role_grant(scope: &Scope, verbatim: &str, holding: &Holding, around: &Surroundings) -> Grant {

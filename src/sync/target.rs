@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::holders::{Candidates, GroupHoldings, scan_users};
 use super::members::{MemberReads, Nesting};
 use super::run::{Ended, Outcome, Run, nested_grant, reason};
-use super::scope::{self, Holdings, Scope, Surroundings};
+use super::scope::{self, Holdings, RoleGrants, Scope, Surroundings};
 use super::sink::{Member, Rows};
 use super::translate::{self, GroupKind, GroupPlan, UserRules};
 use super::users::{PopulationNames, PopulationPlan};
@@ -235,7 +235,7 @@ impl Run {
         self.sink
             .put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings)))
             .await?;
-        self.sink.put(Rows::Grants(scope::grants(holdings, &around))).await?;
+        self.put_role_grants(&RoleGrants::new(holdings, around)).await?;
         Ok(())
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn lanes(
     let mut lanes: Vec<(u64, Vec<Option<String>>)> = vec![(0, Vec::new()); LANES.min(by_size.len()).max(1)];
     for population in by_size {
         if let Some(lane) = lanes.iter_mut().min_by_key(|(load, _)| *load) {
-            lane.0 += population.user_count.unwrap_or(0).max(1);
+            lane.0 = lane.0.saturating_add(population.user_count.unwrap_or(0).max(1));
             lane.1.push(Some(population_filter(population.id, extra)));
         }
     }
@@ -127,10 +127,17 @@ pub(crate) fn chosen<'a>(
     Ok(chosen)
 }
 
+/// How many users the populations say they have; `None` where one says nothing.
+pub(crate) fn users_told(populations: &[PopulationPlan]) -> Option<u64> {
+    populations.iter().try_fold(0, |sum: u64, population| {
+        Some(sum.saturating_add(population.user_count?))
+    })
+}
+
 /// Several lanes cost up to one more request per population: worth it where that is at most a hundredth of all.
 fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
-    let users: Option<u64> = populations.iter().map(|population| population.user_count).sum();
-    let Some(users) = users.filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1) else {
+    let Some(users) = users_told(populations).filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1)
+    else {
         return false;
     };
     let pages = users / 200;
@@ -250,6 +257,11 @@ mod tests {
         assert_eq!(lanes(&populations, &options()).unwrap().len(), 2);
         populations[1].user_count = None;
         assert_eq!(lanes(&populations, &options()).unwrap(), [[None]]);
+        // Counts are PingOne's word and may be anything.
+        for population in &mut populations {
+            population.user_count = Some(u64::MAX);
+        }
+        assert_eq!(lanes(&populations, &options()).unwrap().len(), 2);
     }
 
     #[test]

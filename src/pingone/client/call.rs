@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use super::Client;
 use crate::error::ErrorClass;
+use crate::pingone::body::Body;
 use crate::pingone::error::{PingOneError, RateInfo, Reason};
 use crate::pingone::lenient;
 use crate::pingone::limiter::TooLong;
 use crate::pingone::operation::Operation;
 use crate::pingone::page::{corrupt, not_text};
-use crate::pingone::transport::{header, media_type, rate_limit, read_body, refusal, transport_reason, wish};
+use crate::pingone::transport::{header, media_type, rate_limit, refusal, transport_reason, wish};
 use crate::pingone::write::WriteBody;
 use crate::runtime::backoff::Backoff;
 
@@ -53,7 +54,7 @@ impl<'a> Call<'a> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
     pub(crate) request_id: Option<String>,
     pub(crate) rate: Option<RateInfo>,
 }
@@ -234,6 +235,7 @@ impl Client {
         call: &Call<'_>,
         token: reqwest::header::HeaderValue,
     ) -> Result<Received, (Reason, Option<String>)> {
+        let _under_way = self.inner.bodies.under_way();
         let mut request = self
             .inner
             .http
@@ -255,7 +257,7 @@ impl Client {
         let request_id = header(headers, "correlation-id");
         let (wish, media_type, told_limit) = (wish(headers), media_type(headers), rate_limit(headers));
         let status = answer.status().as_u16();
-        match read_body(answer, &self.inner.bodies).await {
+        match self.inner.bodies.read(answer).await {
             Ok(body) => Ok(Received {
                 status,
                 answer: Answer {

@@ -115,7 +115,7 @@ fn the_configured_environment_is_always_assigned_whatever_its_case() {
     );
     assert_eq!(found[0].immutable, None);
     assert!(around.unnamed(holdings.scopes()).is_empty());
-    let grants = grants(holdings, &around);
+    let grants: Vec<_> = RoleGrants::new(holdings, around).iter().collect();
     assert_eq!(grants[0].entitlement, found[0].id);
     assert_eq!(grants[0].metadata.as_ref().unwrap().scope_name, "Workforce");
 }
@@ -126,7 +126,9 @@ fn of_equal_assignments_the_smallest_id_stays_and_read_only_needs_all() {
         let mut holdings = Holdings::default();
         hold(&mut holdings, ("POPULATION", POPULATION_A), 7, 2, true);
         hold(&mut holdings, ("population", POPULATION_A), 7, 1, second_read_only);
-        let grants = grants(holdings, &around(RolePopulationEntitlements::All));
+        let grants: Vec<_> = RoleGrants::new(holdings, around(RolePopulationEntitlements::All))
+            .iter()
+            .collect();
         assert_eq!(grants.len(), 1);
         let metadata = grants[0].metadata.as_ref().unwrap();
         assert_eq!(metadata.assignment_id, Uuid::from_u128(1).to_string());
@@ -149,7 +151,9 @@ fn a_group_holder_hands_the_role_to_its_members() {
         assignment: Uuid::from_u128(1),
         read_only: false,
     });
-    let grants = grants(holdings, &around(RolePopulationEntitlements::All));
+    let grants: Vec<_> = RoleGrants::new(holdings, around(RolePopulationEntitlements::All))
+        .iter()
+        .collect();
     assert_eq!(
         grants[0].expandable.as_ref().unwrap().entitlement_ids,
         [EntitlementId::member(ResourceType::Group, group)]
