@@ -169,7 +169,8 @@ mod tests {
         lock(&bodies.buffers).give_back(small);
         assert_eq!(lock(&bodies.buffers).spare.len(), 1);
         drop(under_way);
-        assert_eq!((lock(&bodies.buffers).spare.len(), lock(&bodies.buffers).busy), (0, 0));
+        let buffers = lock(&bodies.buffers);
+        assert_eq!((buffers.spare.len(), buffers.busy), (0, 0));
     }
 
     #[test]

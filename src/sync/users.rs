@@ -145,7 +145,7 @@ fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
         && !options.skip_grants
         && !options.skip_entitlements_and_grants
         && options.role_scan == super::options::RoleScan::All;
-    let requests = pages + if scans_everybody { users } else { 0 };
+    let requests = pages.saturating_add(if scans_everybody { users } else { 0 });
     u64::try_from(populations.len()).is_ok_and(|extra| extra.saturating_mul(100) <= requests)
 }
 
