@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::retry_after;
+
 thread_local! {
     static MISFITS: Cell<u64> = const { Cell::new(0) };
 }
@@ -205,7 +207,8 @@ fn parse_time(text: &str) -> Option<jiff::Timestamp> {
 /// A length of time in seconds, as a number or its text; `None` where it says nothing.
 pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let seconds: Option<f64> = text(deserializer)?.and_then(|text| text.trim().parse().ok());
-    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    let told = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(told.map(|told| told.min(retry_after::LONGEST)))
 }
 
 struct List<T>(PhantomData<T>);
@@ -394,5 +397,27 @@ mod tests {
             seconds: Some(Duration::from_secs(3_599)),
         };
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_length_of_time_that_nobody_means_is_cut() {
+        #[derive(serde::Deserialize)]
+        struct Told {
+            #[serde(deserialize_with = "seconds")]
+            expires_in: Option<Duration>,
+        }
+        let year = Duration::from_hours(24 * 366);
+        let cases = [
+            ("3600", Some(Duration::from_hours(1))),
+            ("\"60\"", Some(Duration::from_mins(1))),
+            ("1e19", Some(year)),
+            ("1e300", None),
+            ("-1", None),
+            ("null", None),
+        ];
+        for (text, wanted) in cases {
+            let told: Told = serde_json::from_str(&format!("{{\"expires_in\":{text}}}")).unwrap();
+            assert_eq!(told.expires_in, wanted, "{text}");
+        }
     }
 }

@@ -8,8 +8,15 @@ const EPOCH_FROM: u64 = 1_000_000_000;
 /// Numbers above this are an epoch in milliseconds.
 const EPOCH_MILLIS_FROM: u64 = 1_000_000_000_000;
 
+/// Nobody means more than this; a clock that is added to must not overflow.
+pub(crate) const LONGEST: Duration = Duration::from_hours(24 * 366);
+
 /// How long to wait from `now`. `None` when the value says nothing; a time in the past is no wait.
 pub(crate) fn parse(value: &str, now: jiff::Timestamp) -> Option<Duration> {
+    read(value, now).map(|wait| wait.min(LONGEST))
+}
+
+fn read(value: &str, now: jiff::Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(number) = value.parse::<u64>() {
         let now_seconds = u64::try_from(now.as_second()).unwrap_or(0);
@@ -43,6 +50,9 @@ mod tests {
             ("1700000002500", Some(2_500)),
             ("Tue, 14 Nov 2023 22:13:30 GMT", Some(10_000)),
             ("Tue, 14 Nov 2023 22:13:00 GMT", Some(0)),
+            ("1e19", Some(31_622_400_000)),
+            ("18446744073709551615", Some(31_622_400_000)),
+            ("1e300", None),
             ("soon", None),
             ("-3", None),
             ("", None),
