@@ -7,6 +7,8 @@
 #       start the cluster that PROGRAM controls (default: ../shared/tools/cluster beside this tree), build both
 #       images, load them, run, take the cluster down again
 #
+# Ends with 69 (unavailable) where a cluster of its own cannot be started.
+#
 #   KEEP=1   leave the cluster and the namespaces of failed cases
 #   LIST=1   print the cases and end
 # CASE: only cases whose name contains one of these.
@@ -80,9 +82,11 @@ fi
 say "building the image $image"
 IMAGE=$image OUT=$work/image.tar scripts/image.sh
 say "starting the cluster"
-"$cluster" install
-kubeconfig=$("$cluster" up | tail -n 1)
 up=1
+if ! "$cluster" install || ! kubeconfig=$("$cluster" up | tail -n 1); then
+	say "the cluster did not start"
+	exit 69
+fi
 [ -f "$kubeconfig" ] || kubeconfig=$("$cluster" kubeconfig)
 mkdir -p "$work/root/tmp"
 chmod 1777 "$work/root/tmp"

@@ -56,3 +56,13 @@ printf 'idle memory: %s KiB resident, %s KiB of its own (threads: %s)\n' "$(memo
 awk -v ticks="$((after - before))" -v s="$idle_s" 'BEGIN { printf "idle processor time: %.3f %% of a core\n", ticks / s }'
 # One for all calls, one for the token.
 printf 'connections to C1: %s\n' "$(grep -ci "$(printf ':%04x 01' "${BATON_C1_API_HOST##*:}")" "/proc/$daemon_pid/net/tcp" || true)"
+kill "$daemon_pid"
+wait "$daemon_pid" || true
+BATON_PROVISIONING=true BATON_TASK_CONCURRENCY=1 BATON_PINGONE_RATE_LIMIT=100000 \
+  "$release/baton-ping-one" >"$work/log" 2>&1 &
+daemon_pid=$!
+until grep -q 'session opened' "$work/log"; do
+  kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+  sleep 0.05
+done
+python3 "$root/scripts/task_figures.py" "$(json_text admin "$line")" "http://127.0.0.1:$BATON_HEALTH_CHECK_PORT/metrics"

@@ -95,7 +95,8 @@ def line(what, took, rest=""):
 def main():
     _, admin, metrics_url = sys.argv
     pingone = PingOne()
-    group = next(g["id"] for g in pingone.list("groups") if "userFilter" not in g and "sourceType" not in g)
+    special = {"userFilter", "sourceType", "population"}
+    group = next(group["id"] for group in pingone.list("groups") if not special & group.keys())
     users = [user["id"] for user in pingone.list("users")][:COUNT]
     status = {"actionStatus": {"name": "enable_user", "id": "none"}}
     took, _ = run(admin, [status] * COUNT)
