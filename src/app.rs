@@ -28,7 +28,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Endpoint, HealthCheck};
+use crate::admin::{Endpoint, HealthCheck, HealthCheckError};
 use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, command_line};
 use crate::manifest;
 use crate::session::{InvalidProxy, ProxyConfig, SessionConfig, Trust};
@@ -105,20 +105,26 @@ fn run(invocation: Invocation) -> anyhow::Result<u8> {
 
 /// Silent when the daemon is well; its own exit codes otherwise (c1-protocol.md §7.6).
 fn health_check(config: &Config, endpoint: &str, timeout: std::time::Duration) -> anyhow::Result<u8> {
+    let endpoint = match Endpoint::parse(endpoint) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return Ok(unhealthy(error)),
+    };
     let check = HealthCheck {
         address: config.admin.address.to_string(),
         port: config.admin.port,
-        endpoint: Endpoint::parse(endpoint)?,
+        endpoint,
         timeout,
     };
     match runtime()?.block_on(check.run()) {
         Ok(()) => Ok(0),
-        Err(error) => {
-            let code = error.exit_code();
-            complain(&anyhow::Error::new(error));
-            Ok(code)
-        }
+        Err(error) => Ok(unhealthy(error)),
     }
+}
+
+fn unhealthy(error: HealthCheckError) -> u8 {
+    let code = error.exit_code();
+    complain(&anyhow::Error::new(error));
+    code
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -31,6 +31,7 @@ use futures_util::future::BoxFuture;
 
 pub use actions::action_schemas;
 pub use audit::{AuditLog, AuditSink, Change, ChangeOutcome};
+pub(crate) use error::read_error;
 pub use plan::{DRY_RUN, Plan};
 pub use settings::{Deprovision, ProvisionOptions};
 

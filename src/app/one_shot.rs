@@ -30,7 +30,8 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
         tracing::warn!("storage-engine=pebble is answered with a sqlite file (v1), which every reader takes");
     }
     let mut options = options(&config.sync, &config.temp_dir, &file);
-    options.shrink.previous = if config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
+    let whole = options.is_whole();
+    options.shrink.previous = if !whole || config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
         None
     } else {
         state::previous(config.state_dir.as_deref(), environment, &file, &config.temp_dir)?
@@ -49,7 +50,7 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
     done.cancel();
     line.await;
     let report = result?;
-    if let Some(dir) = &config.state_dir {
+    if let Some(dir) = config.state_dir.as_ref().filter(|_| whole) {
         state::remember(dir, environment, report.counts)?;
     }
     let closing = closing(&report, client.stats(), &file);

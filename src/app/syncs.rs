@@ -14,6 +14,7 @@ use crate::error::ErrorClass;
 use crate::k8s::lease::Notes;
 use crate::model::{ResourceId, ResourceType};
 use crate::pingone::Client;
+use crate::provision::read_error;
 use crate::sync::{self, SyncError, SyncOptions, SyncReport};
 use crate::task::{Code, SyncFacts, SyncRequest, SyncRunner, SyncedFile, TaskError};
 use crate::telemetry::Metrics;
@@ -96,8 +97,7 @@ impl Syncs {
 
     /// The shrink gate compares whole syncs only.
     async fn run_guarded(&self, mut options: SyncOptions, token: CancellationToken) -> Result<SyncReport, SyncError> {
-        let whole = !(options.targeted || options.empty || options.skip_grants || options.skip_entitlements_and_grants)
-            && options.resource_types == ResourceType::ALL.into();
+        let whole = options.is_whole();
         options.shrink.previous = None;
         if whole {
             options.shrink.accept = self.history.accepts();
@@ -164,9 +164,10 @@ fn finished(path: TempPath, report: SyncReport) -> SyncedFile {
 
 /// Only a verdict on the data itself is final; everything else may be tried again (c1-protocol.md §9.1).
 fn failed(error: &SyncError) -> TaskError {
-    let answer = match error.class() {
-        ErrorClass::Cancelled => TaskError::cancelled(error.to_string()),
-        class => TaskError::from_class(class, format!("baton-ping-one: {error}")),
+    let answer = match (error, error.class()) {
+        (_, ErrorClass::Cancelled) => TaskError::cancelled(error.to_string()),
+        (SyncError::PingOne(error), _) => read_error(error),
+        (_, class) => TaskError::from_class(class, format!("baton-ping-one: {error}")),
     };
     if error.is_data_verdict() {
         answer.non_retryable()

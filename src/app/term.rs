@@ -2,7 +2,7 @@
 //! Everything is built anew for each term, so that nothing that was known in an earlier one is used in a later one.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::client_key;
@@ -14,6 +14,7 @@ use super::{session_config, writes};
 use crate::config::Config;
 use crate::credentials::source::C1Values;
 use crate::feed::AuditFeed;
+use crate::pingone::types::Environment;
 use crate::pingone::{Budget, Client, Region};
 use crate::provision::action_schemas;
 use crate::runtime::permit::Permit;
@@ -30,6 +31,8 @@ use crate::wire::describe::{Metadata, metadata};
 pub(super) const RUN_LIMIT: Duration = Duration::from_hours(24);
 /// Before refused credentials are tried again, if no others come.
 const AGAIN: Duration = Duration::from_mins(1);
+/// How long a Hello waits for what PingOne says of its environment.
+const DESCRIBE: Budget = Budget(Duration::from_secs(1));
 /// Before a rotation that failed is tried again.
 const ROTATE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -218,10 +221,19 @@ fn events(config: &Config, client: &Client) -> Arc<dyn EventFeed> {
 fn metadata_source(config: &Config, client: Client) -> MetadataSource {
     let (role_scan, event_feed) = (config.sync.role_scan, config.event_feed);
     let region = config.pingone.region.clone();
+    let last: Arc<Mutex<Option<Environment>>> = Arc::default();
     Arc::new(move || {
-        let (client, region) = (client.with_budget(Budget::PROBE), region.clone());
+        let (client, region) = (client.with_budget(DESCRIBE), region.clone());
+        let last = Arc::clone(&last);
         Box::pin(async move {
-            let environment = client.environment().await.ok();
+            let read = client.environment().await.ok();
+            let environment = {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if read.is_some() {
+                    last.clone_from(&read);
+                }
+                last.clone()
+            };
             let tld = region.parse::<Region>().unwrap_or_default().tld();
             Ok::<_, TaskError>(metadata(&Metadata {
                 environment_id: client.environment_id().to_owned(),

@@ -144,7 +144,7 @@ fn subcommands() -> Vec<Clap> {
     let endpoint = Arg::new("endpoint")
         .long("endpoint")
         .default_value("health")
-        .value_parser(PossibleValuesParser::new(["health", "ready", "live"]));
+        .value_name("health|ready|live");
     let timeout = Arg::new("timeout")
         .long("timeout")
         .default_value("5")

@@ -169,15 +169,18 @@ impl Values {
             .ok_or_else(|| self.invalid(name, format!("must be one of {}", choices.join(", "))))
     }
 
-    /// A time; `None` for `off`.
+    /// A time; `None` for `off` and for no time at all.
     pub fn duration(&self, name: &str) -> Result<Option<std::time::Duration>, ConfigError> {
         let text = self.text(name).trim();
         if text.is_empty() || text == "off" || text == "0" {
             return Ok(None);
         }
-        parse_duration(text)
-            .map(Some)
-            .ok_or_else(|| self.invalid(name, "must be a time such as 90s, 15m or 1h30m"))
+        match parse_duration(text) {
+            Some(time) if time.is_zero() => Ok(None),
+            Some(time) if time <= LONGEST => Ok(Some(time)),
+            Some(_) => Err(self.invalid(name, "must be at most 8784h (a year)")),
+            None => Err(self.invalid(name, "must be a time such as 90s, 15m or 1h30m")),
+        }
     }
 
     /// Ends the start where a feature is asked for that is not built.
@@ -207,6 +210,9 @@ impl Values {
         Ok(())
     }
 }
+
+/// Longest time that a setting takes.
+const LONGEST: std::time::Duration = std::time::Duration::from_hours(366 * 24);
 
 /// Parts of number and unit, such as `1h30m`.
 fn parse_duration(text: &str) -> Option<std::time::Duration> {
@@ -336,6 +342,8 @@ mod tests {
             ("90", None),
             ("x", None),
             ("1d", None),
+            ("0s", Some(0)),
+            ("18446744073709551615h", None),
         ];
         for (text, seconds) in cases {
             assert_eq!(

@@ -364,8 +364,9 @@ impl PingOneError {
     /// PingOne does not take an attribute or operator of our filter (pingone-api.md §3.4).
     pub fn is_filter_refused(&self) -> bool {
         match &self.reason {
+            // The status inside the 4xx class may change for the same fault (pingone-api.md §3.2).
             Reason::Api {
-                status: 400,
+                status: 400..=499,
                 code,
                 detail,
                 ..
@@ -382,7 +383,7 @@ impl PingOneError {
 
     /// PingOne does not take a cursor any more (pingone-api.md §3.4, G): the listing starts again, once.
     pub fn is_cursor_rejected(&self) -> bool {
-        matches!(&self.reason, Reason::Api { status: 400, code, .. } if code == "INVALID_REQUEST" || code == "INVALID_DATA")
+        matches!(&self.reason, Reason::Api { status: 400..=499, code, .. } if code == "INVALID_REQUEST" || code == "INVALID_DATA")
     }
 
     fn remedy(&self) -> Option<String> {
@@ -395,6 +396,10 @@ impl PingOneError {
             return Some(format!(
                 "The {service} service is not enabled in this environment; enable it in PingOne or leave the feature off."
             ));
+        }
+        // PingOne's own words say it all.
+        if self.detail_code() == Some("LICENSE_EXCEEDED") {
+            return None;
         }
         self.fixed_remedy().map(str::to_owned)
     }

@@ -129,6 +129,11 @@ impl Operation {
         matches!(self.group(), RateGroup::DirectoryWrites)
     }
 
+    /// It gives access.
+    pub(crate) const fn grants(self) -> bool {
+        matches!(self, Self::AddMembership | Self::AssignRole)
+    }
+
     /// It needs rights on role assignments rather than on the directory.
     pub(crate) const fn assigns_roles(self) -> bool {
         matches!(self, Self::AssignRole | Self::UnassignRole)

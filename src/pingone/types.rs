@@ -304,6 +304,30 @@ pub struct Role {
     pub from_environment: bool,
 }
 
+impl Role {
+    /// Takes over what another answer says of the same role, where this one says nothing.
+    pub(crate) fn complete(&mut self, other: Self) {
+        self.name = self.name.take().or(other.name);
+        self.description = self.description.take().or(other.description);
+        self.role_type = self.role_type.take().or(other.role_type);
+        let lists = [
+            (&mut self.can_assign, other.can_assign),
+            (&mut self.can_be_assigned_by, other.can_be_assigned_by),
+        ];
+        for (own, theirs) in lists {
+            if own.is_empty() {
+                *own = theirs;
+            }
+        }
+        if self.applicable_to.is_empty() {
+            self.applicable_to = other.applicable_to;
+        }
+        if self.permissions.is_empty() {
+            self.permissions = other.permissions;
+        }
+    }
+}
+
 fn scope_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(texts(deserializer)?.unwrap_or_default())
 }

@@ -61,7 +61,7 @@ pub(crate) async fn create(
         .read(lookup::user(work.client().clone(), wanted.username.clone()))
         .await?
     {
-        return Ok(exists(work, Some(&user)));
+        return Ok(exists(work, Some(&user), &place));
     }
     let secret = match credential {
         Credential::None | Credential::Sso(_) => None,
@@ -76,7 +76,7 @@ pub(crate) async fn create(
     };
     let body = body(&wanted, &place, provider.as_deref());
     match submit::submit(work, &wanted, &place, body, secret.as_ref()).await? {
-        Outcome::Exists(user) => Ok(exists(work, user.as_deref())),
+        Outcome::Exists(user) => Ok(exists(work, user.as_deref(), &place)),
         Outcome::Hidden => Ok(reply(
             work,
             AccountResult::ActionRequired {
@@ -119,8 +119,11 @@ fn profile_texts(body: &Map<String, Value>) -> Vec<&str> {
     texts.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn exists(work: &Work, user: Option<&User>) -> AccountCreated {
-    let resource = user.map(|user| resource(work, user, None));
+fn exists(work: &Work, user: Option<&User>, place: &Place) -> AccountCreated {
+    let resource = user.map(|user| {
+        let name = place.name.as_deref().filter(|_| user.population_id() == Some(place.id));
+        resource(work, user, name)
+    });
     reply(work, AccountResult::AlreadyExists { resource }, Vec::new())
 }
 

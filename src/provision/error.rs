@@ -104,6 +104,11 @@ pub(crate) fn task_error_with(error: &PingOneError, code_instead: Option<Code>, 
     with_details(error, TaskError::named(code, &error.with_remedy(remedy)))
 }
 
+/// A read that failed, in its own words.
+pub(crate) fn read_error(error: &PingOneError) -> TaskError {
+    with_details(error, TaskError::named(code(error), &error.to_string()))
+}
+
 fn with_details(error: &PingOneError, task: TaskError) -> TaskError {
     match error.rate_limit() {
         Some(told) => task.with(Detail::RateLimited(RateLimit {

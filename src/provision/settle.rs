@@ -6,7 +6,7 @@ use std::future::Future;
 use super::audit::ChangeOutcome;
 use super::error::Failure;
 use super::work::{SETTLE, Told, Work};
-use crate::pingone::{Client, WriteCall, Written};
+use crate::pingone::{Client, PingOneError, WriteCall, Written};
 
 /// Most times that one write is sent.
 const MOST_WRITES: u32 = 3;
@@ -33,6 +33,7 @@ where
     F: Future<Output = Result<Option<T>, Failure>>,
 {
     let mut tried_right_again = false;
+    let mut tried_conflict_again = false;
     let mut writes = 0;
     loop {
         writes += 1;
@@ -48,20 +49,41 @@ where
                 return Ok(Landed::Seen(seen));
             }
             // It surely did not happen, as far as reads can tell: it may be sent again.
-            if writes < MOST_WRITES && !work.client().time_left().is_zero() {
+            if writes < MOST_WRITES && !work.client().time_left().is_zero() && waited_as_asked(work, &failure).await? {
                 continue;
             }
             work.decided(call, told, ChangeOutcome::Unknown);
             return Err(failure);
         }
-        let right_missing = failure
-            .pingone()
-            .is_some_and(crate::pingone::PingOneError::is_right_missing);
+        // Somebody else changed it at the same time: what is there now decides (connector-model.md §9).
+        if is_conflict(call, &failure) && !tried_conflict_again {
+            tried_conflict_again = true;
+            if let Some(seen) = look(work.deciding()).await? {
+                return Ok(Landed::Seen(seen));
+            }
+            continue;
+        }
+        let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
         if right_missing && !tried_right_again && work.wait(SETTLE).await? {
             tried_right_again = true;
             continue;
         }
         return Err(failure);
+    }
+}
+
+/// A conflict that says nothing of what is there. Those who grant read its meaning themselves.
+fn is_conflict(call: &WriteCall, failure: &Failure) -> bool {
+    let plain =
+        |error: &PingOneError| error.status() == Some(409) && error.detail_code() != Some("UNIQUENESS_VIOLATION");
+    !call.operation.grants() && failure.pingone().is_some_and(plain)
+}
+
+/// Waits as long as PingOne asked for; `false` if the task's time does not reach so far.
+async fn waited_as_asked(work: &Work, failure: &Failure) -> Result<bool, Failure> {
+    match failure.pingone().and_then(|error| error.retry_after) {
+        Some(asked) => work.wait(asked).await,
+        None => Ok(true),
     }
 }
 

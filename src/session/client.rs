@@ -28,6 +28,9 @@ type Send<Q, A> = fn(Service, Request<Q>) -> BoxFuture<'static, Result<Response<
 
 /// Hello and Heartbeat (DEV-13).
 pub(super) const SHORT_LIMIT: Duration = Duration::from_secs(30);
+/// How long a call waits for its token before its own time begins: together with the longest short call less than what
+/// liveness allows.
+const TOKEN_FIRST: Duration = Duration::from_secs(25);
 /// `GetTask` and `GetTasks`: C1 may long-poll (c1-protocol.md §5.1).
 pub(super) const POLL_LIMIT: Duration = Duration::from_mins(6);
 /// Pings are sent no faster, and only while a call is open (DEV-1).
@@ -128,6 +131,16 @@ impl Client {
                 silent = self.silence(started) => Err(RpcError::Silent { method, limit: silent }),
             }
         };
+        // A slow token endpoint must not eat the call's own time, or the call is never sent.
+        let bearer = timeout(TOKEN_FIRST, self.bearer(method)).await;
+        let limit_of_token = RpcError::Deadline {
+            method,
+            limit: TOKEN_FIRST,
+        };
+        if let Err(error) = bearer.unwrap_or(Err(limit_of_token)) {
+            self.record(method, started, Some(&error));
+            return Err(error);
+        }
         let outcome = timeout(limit, watched)
             .await
             .unwrap_or(Err(RpcError::Deadline { method, limit }));
@@ -147,7 +160,9 @@ impl Client {
                 continue;
             }
             tracing::debug!("the connection to C1 is silent; a health check is sent on it");
-            let answered = timeout(PROOF_LIMIT, prove(self.channel.clone())).await.is_ok();
+            let answered = timeout(PROOF_LIMIT, prove(self.channel.clone(), self.tokens.at_hand()))
+                .await
+                .is_ok();
             if !answered && self.watch.cut_if_silent(heard) {
                 return heard.elapsed();
             }
@@ -284,16 +299,14 @@ impl Client {
 }
 
 /// Gets any answer at all. Boxed, since nearly every call ends without it.
-fn prove(channel: Channel) -> BoxFuture<'static, ()> {
+fn prove(channel: Channel, bearer: Option<Bearer>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let mut grpc = tonic::client::Grpc::new(channel);
         // Without a channel that takes calls there is nothing to prove.
         if grpc.ready().await.is_ok() {
             let codec = tonic_prost::ProstCodec::<(), ()>::default();
-            drop(
-                grpc.unary(Request::new(()), PathAndQuery::from_static(PROOF), codec)
-                    .await,
-            );
+            let request = bearer.map_or_else(|| Request::new(()), |bearer| authorized((), &bearer));
+            drop(grpc.unary(request, PathAndQuery::from_static(PROOF), codec).await);
         }
     })
 }

@@ -208,7 +208,8 @@ fn log_failure(error: &TaskError) {
 fn to_code(code: tonic::Code) -> Code {
     match code {
         tonic::Code::Cancelled => Code::Cancelled,
-        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Code::InvalidArgument,
+        tonic::Code::InvalidArgument => Code::InvalidArgument,
+        tonic::Code::OutOfRange => Code::OutOfRange,
         tonic::Code::DeadlineExceeded => Code::DeadlineExceeded,
         tonic::Code::NotFound => Code::NotFound,
         tonic::Code::AlreadyExists => Code::AlreadyExists,
@@ -217,7 +218,8 @@ fn to_code(code: tonic::Code) -> Code {
         tonic::Code::FailedPrecondition => Code::FailedPrecondition,
         tonic::Code::Aborted => Code::Aborted,
         tonic::Code::Unimplemented => Code::Unimplemented,
-        tonic::Code::Internal | tonic::Code::DataLoss => Code::Internal,
+        tonic::Code::Internal => Code::Internal,
+        tonic::Code::DataLoss => Code::DataLoss,
         tonic::Code::Unavailable => Code::Unavailable,
         tonic::Code::Unauthenticated => Code::Unauthenticated,
         tonic::Code::Ok | tonic::Code::Unknown => Code::Unknown,

@@ -20,7 +20,7 @@ use crate::runtime::liveness::Pulse;
 use crate::runtime::shutdown::Term;
 
 /// Where C1 asks for no pause and has no task, it is not asked faster (c1-protocol.md §19).
-const IDLE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const IDLE_PAUSE: Duration = Duration::from_secs(1);
 /// How often a loop that waits for a slot says that it is alive.
 const SLOT_TICK: Duration = Duration::from_secs(15);
 
@@ -79,10 +79,7 @@ impl Source {
         match (self.inner.client.get_tasks(page_size, known).await, in_hand) {
             (Ok(answer), in_hand) => {
                 let now = Instant::now();
-                let mut next_poll = pace::next_poll(answer.next_poll);
-                if next_poll.is_zero() && answer.tasks.iter().all(|task| convert::is_none(Some(task))) {
-                    next_poll = IDLE_PAUSE;
-                }
+                let next_poll = pace::next_poll(answer.next_poll);
                 let mut queue = lock(queue);
                 queue.fetched(answer.tasks, next_poll, now);
                 Ok(polled(in_hand.map_or_else(|| queue.hand_or_wait(now), Step::Hand)))

@@ -222,7 +222,7 @@ impl Proxy {
             head.push(stream.read_u8().await?);
         }
         let text = String::from_utf8_lossy(&head);
-        match text.split(' ').nth(1) {
+        match text.split([' ', '\r']).nth(1) {
             Some("200") => Ok(()),
             Some(status) => Err(io::Error::other(format!(
                 "the proxy refused the tunnel with HTTP status {}",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::poll::IDLE_PAUSE;
 use crate::proto::c1::connectorapi::baton::v1::{Task, task::TaskType};
 
 /// The protocol's limit of a page (DEV-6).
@@ -78,13 +79,17 @@ impl Queue {
 
     /// Takes an answer in and says what to do next.
     pub(super) fn fetched(&mut self, tasks: Vec<Task>, next_poll: Duration, now: Instant) {
-        self.next_poll_at = now.checked_add(next_poll).unwrap_or(now);
+        let before = self.queued.len();
         for task in tasks {
             let known = self.in_flight.contains(&task.id) || self.queued.iter().any(|queued| queued.id == task.id);
             if !known && !matches!(task.task_type, Some(TaskType::None(_))) {
                 self.queued.push_back(task);
             }
         }
+        // An answer with nothing new in it must not be asked for again at once.
+        let nothing_new = next_poll.is_zero() && self.queued.len() == before;
+        let next_poll = if nothing_new { IDLE_PAUSE } else { next_poll };
+        self.next_poll_at = now.checked_add(next_poll).unwrap_or(now);
     }
 
     /// After an answer, when nothing was in hand.
@@ -172,5 +177,9 @@ mod tests {
         assert!(matches!(queue.hand_or_wait(Instant::now()), Step::Hand(_)));
         queue.fetched(vec![task("a")], Duration::ZERO, Instant::now());
         assert_eq!(queue.known(), 1, "in flight");
+        // Nothing new, and no time to wait given: not at once again.
+        assert!(matches!(queue.hand_or_wait(Instant::now()), Step::Wait(wait) if wait == IDLE_PAUSE));
+        tokio::time::advance(IDLE_PAUSE).await;
+        fetch(queue.step(Instant::now()));
     }
 }

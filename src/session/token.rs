@@ -151,6 +151,12 @@ impl TokenSource {
         }
     }
 
+    /// The token in the cache, if nobody is fetching another.
+    pub(super) fn at_hand(&self) -> Option<Bearer> {
+        let state = self.state.try_lock().ok()?;
+        state.cached.as_ref().map(|cached| cached.bearer.clone())
+    }
+
     /// C1 refused this token: the next call fetches another, unless somebody has done so already.
     pub(super) async fn refused(&self, bearer: &Bearer) {
         let mut state = self.state.lock().await;

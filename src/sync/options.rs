@@ -104,6 +104,12 @@ pub struct SyncOptions {
 }
 
 impl SyncOptions {
+    /// Whether it reads everything, so that its counts can be compared with those of another.
+    pub fn is_whole(&self) -> bool {
+        !(self.targeted || self.empty || self.skip_grants || self.skip_entitlements_and_grants)
+            && self.resource_types == ResourceType::ALL.into()
+    }
+
     /// A full sync with every default into `file`.
     pub fn full(temp_dir: PathBuf, file: PathBuf) -> Self {
         Self {

@@ -102,10 +102,12 @@ impl Reads {
             }
             Err(error) => return Err(error),
         };
-        for role in custom? {
-            match roles.iter_mut().find(|known| known.id == role.id) {
-                Some(known) => *known = role,
-                None => roles.push(role),
+        for mut role in custom? {
+            if let Some(known) = roles.iter_mut().find(|known| known.id == role.id) {
+                known.complete(role);
+            } else {
+                role.from_environment = true;
+                roles.push(role);
             }
         }
         roles.sort_unstable_by_key(|role| role.id);

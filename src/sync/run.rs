@@ -128,7 +128,9 @@ fn check(sync_type: SyncType, options: &SyncOptions, reads: &Reads, counts: Coun
 }
 
 fn sync_type(options: &SyncOptions) -> SyncType {
-    if options.targeted {
+    if options.empty {
+        SyncType::Full
+    } else if options.targeted {
         SyncType::Partial
     } else if options.skip_entitlements_and_grants {
         SyncType::ResourcesOnly

@@ -29,12 +29,16 @@ pub enum Code {
     FailedPrecondition = 9,
     /// 10
     Aborted = 10,
+    /// 11
+    OutOfRange = 11,
     /// 12
     Unimplemented = 12,
     /// 13
     Internal = 13,
     /// 14
     Unavailable = 14,
+    /// 15
+    DataLoss = 15,
     /// 16
     Unauthenticated = 16,
 }
@@ -143,7 +147,7 @@ impl TaskError {
     pub const fn class(&self) -> ErrorClass {
         match self.code {
             Code::Cancelled => ErrorClass::Cancelled,
-            Code::InvalidArgument => ErrorClass::Rejected,
+            Code::InvalidArgument | Code::OutOfRange => ErrorClass::Rejected,
             Code::DeadlineExceeded | Code::Unavailable | Code::Aborted => ErrorClass::Transient { retry_after: None },
             Code::NotFound => ErrorClass::NotFound,
             Code::AlreadyExists => ErrorClass::AlreadyExists,
@@ -151,6 +155,7 @@ impl TaskError {
             Code::FailedPrecondition => ErrorClass::Precondition,
             Code::Unimplemented => ErrorClass::Unsupported,
             Code::Unauthenticated => ErrorClass::Auth,
+            Code::DataLoss => ErrorClass::Corrupt,
             Code::Unknown | Code::Internal => ErrorClass::Bug,
         }
     }

@@ -50,13 +50,9 @@ pub struct SyncRequest {
 }
 
 impl SyncRequest {
-    /// Whether every field is at its default, so that a snapshot may answer. The format does not count: we write one.
+    /// Whether every field is at its default, so that a snapshot may answer.
     pub fn is_plain(&self) -> bool {
-        *self
-            == Self {
-                storage_engine: self.storage_engine,
-                ..Self::default()
-            }
+        *self == Self::default()
     }
 }
 

@@ -68,6 +68,25 @@ async fn a_token_that_expires_during_sync_and_upload_is_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_token_endpoint_does_not_keep_a_finish_from_being_sent() {
+    let rig = Rig::started(Setup {
+        token_lifetime: 15,
+        ..Setup::default()
+    })
+    .await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_mins(1)));
+    let id = rig.server.queue(grant());
+    rig.server.wait_for("GetTask", 2).await;
+    // Longer than one attempt of FinishTask has, and every token takes it.
+    rig.server
+        .plan_tokens(vec![TokenStep::Delay(Duration::from_secs(20)); 20]);
+    rig.server.finished(&id).await;
+    assert_eq!(codes(&rig, &id), [0]);
+    assert!(rig.metric("baton_ping_one_finish_failures_total 0"));
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_is_refused_in_an_upload_is_renewed_for_the_next_attempt() {
     let rig = Rig::started(Setup::default()).await;
     rig.server.plan(Rpc::UploadAsset, [Step::CutAfter(1, 16)]);
