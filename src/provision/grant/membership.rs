@@ -19,6 +19,7 @@ pub(super) async fn grant(work: &Work, group: Uuid, principal: &ResourceRef) -> 
         return Err(Failure::invalid("only users can be granted group membership"));
     }
     let user = uuid("the user's id", &principal.id)?;
+    protect::refuse_user(work, user)?;
     let _turn = work.turn(user).await?;
     let group = read_group(work, group).await?;
     if group.kind == Kind::External {

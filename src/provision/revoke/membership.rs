@@ -21,6 +21,7 @@ pub(super) async fn revoke(work: &Work, group: Uuid, principal: &ResourceRef) ->
         return Err(Failure::invalid("only users can be granted group membership"));
     }
     let user = uuid("the user's id", &principal.id)?;
+    protect::refuse_user(work, user)?;
     let _turn = work.turn(user).await?;
     let group = found(read_group(work, group).await)?.unwrap_or_else(|| GroupFacts::unknown(group));
     protect::refuse_group(work, &group).await?;

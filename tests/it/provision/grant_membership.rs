@@ -449,3 +449,21 @@ async fn a_task_that_is_dropped_in_the_middle_of_its_write_leaves_an_audit_line(
     rig.join("team", "gus").await.unwrap();
     assert_eq!(rig.outcomes()[1..], [("add_membership", Done)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_user_is_not_written_at_all() {
+    let directory = super::rig::directory();
+    let bob = directory.id("bob").unwrap().to_string();
+    let rig = Rig::set(|options| options.protected_users = vec![bob]).await;
+    let named = ["protected-users"];
+    refused(rig.join("top", "bob").await, Code::FailedPrecondition, &named);
+    refused(rig.leave("team", "bob").await, Code::FailedPrecondition, &named);
+    refused(rig.assign(HELP_DESK, "bob").await, Code::FailedPrecondition, &named);
+    refused(
+        rig.unassign(super::rig::READ_ONLY, "bob").await,
+        Code::FailedPrecondition,
+        &named,
+    );
+    assert_eq!(rig.writes(), 0);
+    rig.join("top", "ann").await.unwrap();
+}
