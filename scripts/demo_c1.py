@@ -13,15 +13,18 @@ import urllib.request
 WAIT_S = 120
 
 
+# Straight to the sandbox, whatever proxy the environment names.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def fetch(url, data=None, headers=None):
+    with OPENER.open(urllib.request.Request(url, data=data, headers=headers or {}), timeout=10) as answer:
+        return answer.read().decode()
+
+
 def call(admin, path, body=None):
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(
-        f"http://{admin}{path}", data=data, headers={"content-type": "application/json"}
-    )
-    # Straight to the sandbox, whatever proxy the environment names.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=10) as answer:
-        return json.load(answer)
+    return json.loads(fetch(f"http://{admin}{path}", data, {"content-type": "application/json"}))
 
 
 def received(admin, method, task_id):
@@ -105,4 +108,5 @@ def main():
     return violations(admin)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -35,13 +35,16 @@ BATON_CLIENT_ID=$(json_text BATON_CLIENT_ID "$line")
 BATON_CLIENT_SECRET=$(json_text BATON_CLIENT_SECRET "$line")
 BATON_C1_API_HOST=$(json_text BATON_C1_API_HOST "$line")
 export BATON_CLIENT_ID BATON_CLIENT_SECRET BATON_C1_API_HOST
+start_daemon() {
+  "$release/baton-ping-one" >"$work/log" 2>&1 &
+  daemon_pid=$!
+  until grep -q 'session opened' "$work/log"; do
+    kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+    sleep 0.005
+  done
+}
 began=$(date +%s%N)
-"$release/baton-ping-one" >"$work/log" 2>&1 &
-daemon_pid=$!
-until grep -q 'session opened' "$work/log"; do
-  kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
-  sleep 0.005
-done
+start_daemon
 hello_ms=$((($(date +%s%N) - began) / 1000000))
 # Processor time in ticks of a hundredth of a second: fields 14 and 15, counted behind the name.
 ticks() { sed 's/.*) //' "/proc/$daemon_pid/stat" | awk '{ print $12 + $13 }'; }
@@ -58,11 +61,5 @@ awk -v ticks="$((after - before))" -v s="$idle_s" 'BEGIN { printf "idle processo
 printf 'connections to C1: %s\n' "$(grep -ci "$(printf ':%04x 01' "${BATON_C1_API_HOST##*:}")" "/proc/$daemon_pid/net/tcp" || true)"
 kill "$daemon_pid"
 wait "$daemon_pid" || true
-BATON_PROVISIONING=true BATON_TASK_CONCURRENCY=1 BATON_PINGONE_RATE_LIMIT=100000 \
-  "$release/baton-ping-one" >"$work/log" 2>&1 &
-daemon_pid=$!
-until grep -q 'session opened' "$work/log"; do
-  kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
-  sleep 0.05
-done
+BATON_PROVISIONING=true BATON_TASK_CONCURRENCY=1 BATON_PINGONE_RATE_LIMIT=100000 start_daemon
 python3 "$root/scripts/task_figures.py" "$(json_text admin "$line")" "http://127.0.0.1:$BATON_HEALTH_CHECK_PORT/metrics"

@@ -8,18 +8,10 @@ import json
 import os
 import sys
 import time
-import urllib.request
+
+from demo_c1 import WAIT_S, call, fetch
 
 COUNT = 100
-WAIT_S = 120
-# Straight to the sandbox, whatever proxy the environment names.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def call(url, body=None, headers=None):
-    request = urllib.request.Request(url, data=body, headers=headers or {})
-    with OPENER.open(request, timeout=10) as answer:
-        return answer.read().decode()
 
 
 class PingOne:
@@ -30,7 +22,7 @@ class PingOne:
         pair = f"{env['BATON_PINGONE_CLIENT_ID']}:{env['BATON_PINGONE_CLIENT_SECRET']}"
         basic = base64.b64encode(pair.encode()).decode()
         environment = env["BATON_PINGONE_ENVIRONMENT_ID"]
-        answer = call(
+        answer = fetch(
             f"{env['BATON_PINGONE_AUTH_URL']}/{environment}/as/token",
             b"grant_type=client_credentials",
             {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"},
@@ -39,7 +31,7 @@ class PingOne:
         self.base = f"{env['BATON_PINGONE_BASE_URL']}/v1/environments/{environment}"
 
     def list(self, kind):
-        answer = call(f"{self.base}/{kind}?limit={COUNT}", headers={"authorization": f"Bearer {self.token}"})
+        answer = fetch(f"{self.base}/{kind}?limit={COUNT}", headers={"authorization": f"Bearer {self.token}"})
         return json.loads(answer)["_embedded"][kind]
 
 
@@ -58,31 +50,29 @@ def grant(group, user):
 
 def pingone_seconds(metrics_url):
     """What the daemon waited for PingOne, all requests together."""
-    lines = call(metrics_url).splitlines()
+    lines = fetch(metrics_url).splitlines()
     name = "baton_ping_one_pingone_request_duration_seconds_sum"
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
 def run(admin, bodies):
     """Milliseconds from the poll that took a task to its FinishTask, task by task, and how many succeeded."""
-    ids = set()
-    for body in bodies:
-        answer = call(f"http://{admin}/tasks", json.dumps(body).encode(), {"content-type": "application/json"})
-        ids.update(json.loads(answer)["ids"])
+    ids = {task_id for body in bodies for task_id in call(admin, "/tasks", body)["ids"]}
     until = time.monotonic() + WAIT_S
     while True:
-        entries = json.loads(call(f"http://{admin}/log"))["entries"]
-        finishes = [at for at, e in enumerate(entries) if e["method"] == "FinishTask" and e["request"]["taskId"] in ids]
-        if len(finishes) == len(ids):
+        took, good = [], 0
+        for entry in call(admin, "/log")["entries"]:
+            request = entry["request"]
+            if entry["method"] == "GetTask":
+                poll = entry["at_us"]
+            elif entry["method"] == "FinishTask" and request["taskId"] in ids:
+                took.append((entry["at_us"] - poll) / 1000)
+                good += "success" in request
+        if len(took) == len(ids):
             break
         if time.monotonic() > until:
-            sys.exit(f"{len(finishes)} of {len(ids)} tasks were finished in {WAIT_S} s")
+            sys.exit(f"{len(took)} of {len(ids)} tasks were finished in {WAIT_S} s")
         time.sleep(0.5)
-    took, good = [], 0
-    for at in finishes:
-        poll = max(i for i in range(at) if entries[i]["method"] == "GetTask")
-        took.append((entries[at]["at_us"] - entries[poll]["at_us"]) / 1000)
-        good += "success" in entries[at]["request"]
     return sorted(took), good
 
 

@@ -37,21 +37,14 @@ pub(super) struct History {
 impl History {
     /// `file` is what the first sync is held against where there is no state directory.
     pub(super) fn new(config: &Config, environment: Uuid, file: Option<&Path>) -> anyhow::Result<Self> {
-        let state_dir = config.state_dir.clone();
-        let known = state_dir.is_some() || file.is_some();
-        let last = if known && config.sync.max_shrink_percent > 0 {
-            state::previous(
-                state_dir.as_deref(),
-                environment,
-                file.unwrap_or(Path::new("")),
-                &config.temp_dir,
-            )?
+        let last = if config.sync.max_shrink_percent > 0 {
+            state::previous(config.state_dir.as_deref(), environment, file, &config.temp_dir)?
         } else {
             None
         };
         Ok(Self {
             environment,
-            state_dir,
+            state_dir: config.state_dir.clone(),
             notes: Notes::default(),
             last: Mutex::new(last),
             accept: AtomicBool::new(config.sync.accept_shrink),

@@ -34,7 +34,7 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
     options.shrink.previous = if !whole || config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
         None
     } else {
-        state::previous(config.state_dir.as_deref(), environment, &file, &config.temp_dir)?
+        state::previous(config.state_dir.as_deref(), environment, Some(&file), &config.temp_dir)?
     };
     options.concurrency = config.pingone.max_in_flight;
     let progress = Arc::new(Progress::default());

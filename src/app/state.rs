@@ -26,7 +26,7 @@ fn state_path(dir: &Path, environment: Uuid) -> PathBuf {
 pub(super) fn previous(
     state_dir: Option<&Path>,
     environment: Uuid,
-    file: &Path,
+    file: Option<&Path>,
     temp_dir: &Path,
 ) -> anyhow::Result<Option<Counts>> {
     if let Some(dir) = state_dir {
@@ -45,9 +45,9 @@ pub(super) fn previous(
             Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
         };
     }
-    if !file.exists() {
+    let Some(file) = file.filter(|file| file.exists()) else {
         return Ok(None);
-    }
+    };
     match Reader::open(file, temp_dir, Limits::default()) {
         Ok(reader) if reader.run().sync_type == "full" => Ok(Some(counts_of(&reader)?)),
         Ok(_) => Ok(None),

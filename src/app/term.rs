@@ -226,11 +226,11 @@ fn metadata_source(config: &Config, client: Client) -> MetadataSource {
         let (client, region) = (client.with_budget(DESCRIBE), region.clone());
         let last = Arc::clone(&last);
         Box::pin(async move {
-            let read = client.environment().await.ok();
+            let read = client.environment().await;
             let environment = {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                if read.is_some() {
-                    last.clone_from(&read);
+                if let Ok(read) = read {
+                    *last = Some(read);
                 }
                 last.clone()
             };

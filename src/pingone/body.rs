@@ -33,18 +33,18 @@ pub(crate) struct Bodies {
 #[derive(Debug, Default)]
 struct Buffers {
     spare: Vec<Vec<u8>>,
-    /// Requests under way and bodies in memory.
+    /// Requests under way, until their bodies are dropped.
     busy: usize,
 }
 
-/// A request is under way: its body is still to come.
+/// A request is under way: its body is still to come, or in memory.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Mutex<Buffers>>);
+pub(crate) struct UnderWay(Bodies);
 
 /// One body. Its room is free again when it is dropped.
 pub(crate) struct Body {
     bytes: Vec<u8>,
-    buffers: Arc<Mutex<Buffers>>,
+    under_way: UnderWay,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -56,24 +56,31 @@ impl Bodies {
         }
     }
 
-    /// Says that a request is under way, until it is dropped.
+    /// Says that a request is under way, until this or its body is dropped.
     pub(crate) fn under_way(&self) -> UnderWay {
-        lock(&self.buffers).busy += 1;
-        UnderWay(Arc::clone(&self.buffers))
+        self.lock().busy += 1;
+        UnderWay(self.clone())
     }
 
+    fn lock(&self) -> MutexGuard<'_, Buffers> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
     /// Reads a body into one buffer, so that it is never held twice.
-    pub(crate) async fn read(&self, mut answer: reqwest::Response) -> Result<Body, Reason> {
+    pub(crate) async fn read(self, mut answer: reqwest::Response) -> Result<Body, Reason> {
         let length = answer.content_length();
         let kib = length.map_or(UNKNOWN_KIB, |length| length / 1024 + 1);
         let most = u32::try_from(ROOM_KIB).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(kib).unwrap_or(most).min(most));
+        let room = Arc::clone(&self.0.room).acquire_many_owned(u32::try_from(kib).unwrap_or(most).min(most));
         // Never closed, so never an error.
         let room = room.await.ok();
         let promised = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let bytes = self.0.lock().take(promised.min(BODY_MAX));
         let mut body = Body {
-            bytes: lock(&self.buffers).take(promised.min(BODY_MAX)),
-            buffers: Arc::clone(&self.buffers),
+            bytes,
+            under_way: self,
             _room: room,
         };
         loop {
@@ -91,14 +98,9 @@ impl Bodies {
     }
 }
 
-fn lock(buffers: &Mutex<Buffers>) -> MutexGuard<'_, Buffers> {
-    buffers.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Buffers {
     /// An empty buffer for so many bytes. What is small is not worth a large one.
     fn take(&mut self, bytes: usize) -> Vec<u8> {
-        self.busy += 1;
         let small = (1..*KEPT.start()).contains(&bytes);
         let mut buffer = if small { None } else { self.spare.pop() }.unwrap_or_default();
         buffer.reserve(bytes);
@@ -110,20 +112,16 @@ impl Buffers {
             buffer.clear();
             self.spare.push(buffer);
         }
-        self.rest();
-    }
-
-    fn rest(&mut self) {
-        self.busy = self.busy.saturating_sub(1);
-        if self.busy == 0 {
-            self.spare = Vec::new();
-        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        lock(&self.0).rest();
+        let mut buffers = self.0.lock();
+        buffers.busy = buffers.busy.saturating_sub(1);
+        if buffers.busy == 0 {
+            buffers.spare = Vec::new();
+        }
     }
 }
 
@@ -137,7 +135,7 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        lock(&self.buffers).give_back(std::mem::take(&mut self.bytes));
+        self.under_way.0.lock().give_back(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -156,20 +154,20 @@ mod tests {
     fn large_buffers_are_used_again_while_requests_are_under_way_and_none_is_kept_at_rest() {
         let bodies = Bodies::new();
         let under_way = bodies.under_way();
-        let mut first = lock(&bodies.buffers).take(300_000);
+        let mut first = bodies.lock().take(300_000);
         first.extend_from_slice(b"somebody");
         let at = first.as_ptr();
-        lock(&bodies.buffers).give_back(first);
+        bodies.lock().give_back(first);
         // A small body does not take it, one of unknown length does.
-        let small = lock(&bodies.buffers).take(10);
+        let small = bodies.lock().take(10);
         assert!(small.capacity() < 300_000);
-        let again = lock(&bodies.buffers).take(0);
+        let again = bodies.lock().take(0);
         assert_eq!((again.as_ptr(), again.len()), (at, 0));
-        lock(&bodies.buffers).give_back(again);
-        lock(&bodies.buffers).give_back(small);
-        assert_eq!(lock(&bodies.buffers).spare.len(), 1);
+        bodies.lock().give_back(again);
+        bodies.lock().give_back(small);
+        assert_eq!(bodies.lock().spare.len(), 1);
         drop(under_way);
-        let buffers = lock(&bodies.buffers);
+        let buffers = bodies.lock();
         assert_eq!((buffers.spare.len(), buffers.busy), (0, 0));
     }
 
@@ -177,7 +175,7 @@ mod tests {
     fn neither_many_nor_vast_ones_are_kept() {
         let bodies = Bodies::new();
         let _under_way = bodies.under_way();
-        let mut buffers = lock(&bodies.buffers);
+        let mut buffers = bodies.lock();
         let vast = buffers.take(10_000_000);
         buffers.give_back(vast);
         assert!(buffers.spare.is_empty());

@@ -73,16 +73,28 @@ impl AuditSink for AuditLog {
     }
 }
 
-/// The write that was sent and has no audit line yet. A task that is dropped meanwhile, because its process ends or it
-/// panicked, leaves the line here: the write may have taken effect.
+/// How a change is called in the audit line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// What is changed, by ids.
+    pub(crate) object: &'a str,
+    /// How it was.
+    pub(crate) before: &'a str,
+    /// How it will be.
+    pub(crate) after: &'a str,
+}
+
+/// One task's audit lines. A task that is dropped in the middle of a write, because its process ends or it panicked,
+/// leaves a line too: the write may have taken effect.
 #[derive(Debug)]
-pub(super) struct Unfinished {
+pub(super) struct Trail {
     audit: Arc<dyn AuditSink>,
     task_id: TaskId,
+    /// The write that was sent and has no line yet.
     open: Mutex<Option<(&'static str, String)>>,
 }
 
-impl Unfinished {
+impl Trail {
     pub(super) fn new(audit: Arc<dyn AuditSink>, task_id: TaskId) -> Self {
         Self {
             audit,
@@ -96,25 +108,41 @@ impl Unfinished {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((operation, object.to_owned()));
     }
 
-    /// It is told, or known to have failed.
-    pub(super) fn over(&self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// It is known to have failed, or what became of it is told.
+    pub(super) fn over(&self) -> Option<(&'static str, String)> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-}
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Some((operation, object)) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return;
-        };
+    /// Leaves an audit line.
+    pub(super) fn tell(
+        &self,
+        operation: &'static str,
+        told: Told<'_>,
+        outcome: ChangeOutcome,
+        request_id: Option<String>,
+    ) {
+        self.over();
         self.audit.record(&Change {
             task_id: self.task_id.clone(),
             operation,
-            object,
-            before: String::new(),
-            after: String::new(),
-            request_id: None,
-            outcome: ChangeOutcome::Unknown,
+            object: told.object.to_owned(),
+            before: told.before.to_owned(),
+            after: told.after.to_owned(),
+            request_id,
+            outcome,
         });
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if let Some((operation, object)) = self.over() {
+            let told = Told {
+                object: &object,
+                before: "",
+                after: "",
+            };
+            self.tell(operation, told, ChangeOutcome::Unknown, None);
+        }
     }
 }

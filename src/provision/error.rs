@@ -91,11 +91,10 @@ pub(crate) fn found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure>
 
 /// The table of connector-model.md §9, with the text of §10.
 pub(crate) fn task_error(error: &PingOneError) -> TaskError {
-    let text = match error.class() {
-        ErrorClass::Corrupt => error.with_remedy(CORRUPT),
-        _ => error.to_string(),
-    };
-    with_details(error, TaskError::named(code(error), &text))
+    match error.class() {
+        ErrorClass::Corrupt => task_error_with(error, None, CORRUPT),
+        _ => read_error(error),
+    }
 }
 
 /// The same with a remedy and, where the table's code is not the right one, a code that the caller knows better.

@@ -56,6 +56,14 @@ pub(crate) fn refuse_user(work: &Work, user: Uuid) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same of whoever holds a role; groups are not listed.
+pub(crate) fn refuse_holder(work: &Work, holder: Principal) -> Result<(), Failure> {
+    match holder {
+        Principal::User(user) => refuse_user(work, user),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses membership of a group that carries a protected role itself or through a group that it is nested in: PingOne
 /// asks for no right to assign the role when a member is added.
 pub(crate) async fn refuse_group(work: &Work, group: &GroupFacts) -> Result<(), Failure> {

@@ -9,7 +9,8 @@ use tokio::sync::{OnceCell, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::audit::{AuditSink, Change, ChangeOutcome, Unfinished};
+pub(crate) use super::audit::Told;
+use super::audit::{AuditSink, ChangeOutcome, Trail};
 use super::error::Failure;
 use super::plan::Plan;
 use super::scope::Wanted;
@@ -80,24 +81,12 @@ impl Facts {
 pub(crate) struct Work {
     options: Arc<ProvisionOptions>,
     client: Client,
-    audit: Arc<dyn AuditSink>,
-    unfinished: Unfinished,
+    trail: Trail,
     facts: Arc<Facts>,
     context: WriteContext,
     plan: Option<Mutex<Plan>>,
     rate: Mutex<Option<RateLimit>>,
     half_done: Arc<AtomicBool>,
-}
-
-/// How a change is called in the audit line.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Told<'a> {
-    /// What is changed, by ids.
-    pub(crate) object: &'a str,
-    /// How it was.
-    pub(crate) before: &'a str,
-    /// How it will be.
-    pub(crate) after: &'a str,
 }
 
 impl Work {
@@ -119,8 +108,7 @@ impl Work {
             client: client
                 .with_transaction(context.task_id.as_str())
                 .for_task(Budget::PROVISION, may_write),
-            unfinished: Unfinished::new(Arc::clone(&audit), context.task_id.clone()),
-            audit,
+            trail: Trail::new(audit, context.task_id.clone()),
             facts,
             context,
             plan,
@@ -186,7 +174,7 @@ impl Work {
             }
             return Ok(Written::planned());
         }
-        self.unfinished.begins(call.operation.as_str(), &call.object);
+        self.trail.begins(call.operation.as_str(), &call.object);
         let written = self.client.write(call).await?;
         if let (Some(info), Ok(mut rate)) = (written.rate, self.rate.lock()) {
             *rate = Some(RateLimit {
@@ -206,16 +194,7 @@ impl Work {
 
     /// Leaves an audit line.
     pub(crate) fn told(&self, call: &WriteCall, told: Told<'_>, outcome: ChangeOutcome, request_id: Option<String>) {
-        self.unfinished.over();
-        self.audit.record(&Change {
-            task_id: self.context.task_id.clone(),
-            operation: call.operation.as_str(),
-            object: told.object.to_owned(),
-            before: told.before.to_owned(),
-            after: told.after.to_owned(),
-            request_id,
-            outcome,
-        });
+        self.trail.tell(call.operation.as_str(), told, outcome, request_id);
     }
 
     /// Waits inside the task's budget; cancelling ends it. `false`: there is no time left for it.
@@ -279,7 +258,7 @@ impl Work {
 
     /// The task has an outcome: what it wrote is told, or was refused.
     pub(crate) fn ended(&self) {
-        self.unfinished.over();
+        self.trail.over();
     }
 
     /// What a reply says about rates: the last rate headers, and the time slept.

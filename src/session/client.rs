@@ -133,11 +133,11 @@ impl Client {
         };
         // A slow token endpoint must not eat the call's own time, or the call is never sent.
         let bearer = timeout(TOKEN_FIRST, self.bearer(method)).await;
-        let limit_of_token = RpcError::Deadline {
+        let too_late = Err(RpcError::Deadline {
             method,
             limit: TOKEN_FIRST,
-        };
-        if let Err(error) = bearer.unwrap_or(Err(limit_of_token)) {
+        });
+        if let Err(error) = bearer.unwrap_or(too_late) {
             self.record(method, started, Some(&error));
             return Err(error);
         }

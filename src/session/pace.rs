@@ -9,6 +9,8 @@ const NEXT_POLL_CAP: Duration = Duration::from_mins(5);
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
 const HEARTBEAT_CAP: Duration = Duration::from_mins(5);
+/// Where C1 asks for no pause and has nothing new, it is not asked faster (c1-protocol.md §19).
+pub(super) const IDLE_PAUSE: Duration = Duration::from_secs(1);
 const FINISH_FIRST: Duration = Duration::from_millis(500);
 const FINISH_CAP: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,11 @@ pub(super) fn finish_pause(failures: u32, chance: f64) -> Duration {
 /// C1's `next_poll`, clamped: negative and missing are 0.
 pub(super) fn next_poll(asked: Option<prost_types::Duration>) -> Duration {
     positive(asked).min(NEXT_POLL_CAP)
+}
+
+/// The pause after an answer with nothing new in it.
+pub(super) fn idle_poll(next_poll: Duration) -> Duration {
+    if next_poll.is_zero() { IDLE_PAUSE } else { next_poll }
 }
 
 /// C1's `next_heartbeat`, clamped: 0, negative and missing are the default.

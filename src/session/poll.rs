@@ -19,8 +19,6 @@ use crate::proto::c1::connectorapi::baton::v1 as pb;
 use crate::runtime::liveness::Pulse;
 use crate::runtime::shutdown::Term;
 
-/// Where C1 asks for no pause and has no task, it is not asked faster (c1-protocol.md §19).
-pub(super) const IDLE_PAUSE: Duration = Duration::from_secs(1);
 /// How often a loop that waits for a slot says that it is alive.
 const SLOT_TICK: Duration = Duration::from_secs(15);
 
@@ -64,7 +62,7 @@ impl Source {
             let delay = pace::next_poll(answer.next_poll);
             return Ok(match answer.task {
                 Some(task) if !convert::is_none(Some(&task)) => Polled::Task(Box::new(task), delay),
-                _ => Polled::Nothing(delay.max(if delay.is_zero() { IDLE_PAUSE } else { delay })),
+                _ => Polled::Nothing(pace::idle_poll(delay)),
             });
         };
         let step = lock(queue).step(Instant::now());
@@ -107,7 +105,7 @@ fn polled(step: Step) -> Polled {
     match step {
         Step::Hand(task) => Polled::Task(task, Duration::ZERO),
         Step::Wait(delay) => Polled::Nothing(delay),
-        Step::Fetch { .. } => Polled::Nothing(IDLE_PAUSE),
+        Step::Fetch { .. } => Polled::Nothing(pace::IDLE_PAUSE),
     }
 }
 
@@ -147,7 +145,7 @@ pub(super) async fn run(inner: &Arc<Inner>, term: &Term, tokens: &Tokens, pulse:
                         if start(&source, *task, tokens, slot, tasks) {
                             delay
                         } else {
-                            delay.max(IDLE_PAUSE)
+                            delay.max(pace::IDLE_PAUSE)
                         }
                     }
                 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::poll::IDLE_PAUSE;
+use super::pace;
 use crate::proto::c1::connectorapi::baton::v1::{Task, task::TaskType};
 
 /// The protocol's limit of a page (DEV-6).
@@ -86,9 +86,12 @@ impl Queue {
                 self.queued.push_back(task);
             }
         }
-        // An answer with nothing new in it must not be asked for again at once.
-        let nothing_new = next_poll.is_zero() && self.queued.len() == before;
-        let next_poll = if nothing_new { IDLE_PAUSE } else { next_poll };
+        let nothing_new = self.queued.len() == before;
+        let next_poll = if nothing_new {
+            pace::idle_poll(next_poll)
+        } else {
+            next_poll
+        };
         self.next_poll_at = now.checked_add(next_poll).unwrap_or(now);
     }
 
@@ -178,8 +181,8 @@ mod tests {
         queue.fetched(vec![task("a")], Duration::ZERO, Instant::now());
         assert_eq!(queue.known(), 1, "in flight");
         // Nothing new, and no time to wait given: not at once again.
-        assert!(matches!(queue.hand_or_wait(Instant::now()), Step::Wait(wait) if wait == IDLE_PAUSE));
-        tokio::time::advance(IDLE_PAUSE).await;
+        assert!(matches!(queue.hand_or_wait(Instant::now()), Step::Wait(wait) if wait == pace::IDLE_PAUSE));
+        tokio::time::advance(pace::IDLE_PAUSE).await;
         fetch(queue.step(Instant::now()));
     }
 }

@@ -275,14 +275,12 @@ pub(crate) struct RoleGrants {
 impl RoleGrants {
     pub(crate) fn new(mut holdings: Holdings, around: Surroundings) -> Self {
         holdings.merge();
-        let Holdings { list, scopes, .. } = &mut holdings;
-        let scope = |holding: &Holding| {
-            let position = usize::try_from(holding.scope).ok()?;
-            scopes.get(position).map(|(scope, _)| scope)
-        };
+        let mut list = std::mem::take(&mut holdings.list);
+        let scope = |holding: &Holding| holdings.scope_of(holding).map(|(scope, _)| scope);
         list.sort_by(|x, y| {
             (x.role, scope(x), x.principal_type, x.principal).cmp(&(y.role, scope(y), y.principal_type, y.principal))
         });
+        holdings.list = list;
         Self { holdings, around }
     }
 

@@ -72,7 +72,7 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
 
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (
             &["--pingone-region", "mars"],
             &[],
@@ -95,6 +95,11 @@ fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
             "must be true or false (value from the environment)",
         ),
         (&["--sync-interval", "5 minutes"], &[], "must be a time such as"),
+        (
+            &["--sync-interval", "18446744073709551615s"],
+            &[],
+            "must be at most 8784h",
+        ),
         (&["--sync-resource-types", "user,robot"], &[], "robot is not"),
         (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
     ];

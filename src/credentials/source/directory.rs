@@ -169,6 +169,7 @@ mod tests {
         std::fs::write(path.join(Key::PingOneClientId.name()), "id").unwrap();
         assert!(offers.recv().await.unwrap().values.is_some());
     }
+
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_is_wedged_fails_liveness() {
         let root = tempfile::tempdir().unwrap();

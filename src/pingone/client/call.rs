@@ -235,7 +235,7 @@ impl Client {
         call: &Call<'_>,
         token: reqwest::header::HeaderValue,
     ) -> Result<Received, (Reason, Option<String>)> {
-        let _under_way = self.inner.bodies.under_way();
+        let under_way = self.inner.bodies.under_way();
         let mut request = self
             .inner
             .http
@@ -257,7 +257,7 @@ impl Client {
         let request_id = header(headers, "correlation-id");
         let (wish, media_type, told_limit) = (wish(headers), media_type(headers), rate_limit(headers));
         let status = answer.status().as_u16();
-        match self.inner.bodies.read(answer).await {
+        match under_way.read(answer).await {
             Ok(body) => Ok(Received {
                 status,
                 answer: Answer {

@@ -46,9 +46,7 @@ pub(super) async fn grant(
         "group" => Principal::Group(uuid("the group's id", &principal.id)?),
         _ => return Err(Failure::invalid("only users and groups can be granted roles")),
     };
-    if let Principal::User(user) = principal {
-        protect::refuse_user(work, user)?;
-    }
+    protect::refuse_holder(work, principal)?;
     let _turn = work.turn(principal.id()).await?;
     let named = check(work, role, scope, principal).await?;
     let before = look_first(work, &named).await?;

@@ -32,9 +32,7 @@ pub(super) async fn revoke(
     principal: &ResourceRef,
 ) -> Result<RevokeReply, Failure> {
     let principal = holder(work, principal)?;
-    if let Principal::User(user) = principal {
-        protect::refuse_user(work, user)?;
-    }
+    protect::refuse_holder(work, principal)?;
     let _turn = work.turn(principal.id()).await?;
     let wanted = Wanted::new(role, scope, work.environment_id()?);
     protect::refuse_role(work, role, None).await?;
