@@ -227,7 +227,27 @@ pub struct Group {
     pub created_at: Option<Timestamp>,
 }
 
+/// How a group gets its members (pingone-api.md §6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupSource<'a> {
+    /// By hand, and through nested groups.
+    Hand,
+    /// Through this filter, and by hand.
+    Filter(&'a str),
+    /// From a source outside PingOne.
+    External,
+}
+
 impl Group {
+    /// How it gets its members. A blank filter is none.
+    pub fn source(&self) -> GroupSource<'_> {
+        if self.source_type.is_some() || self.source_id.is_some() {
+            return GroupSource::External;
+        }
+        let filter = self.user_filter.as_deref().filter(|filter| !filter.trim().is_empty());
+        filter.map_or(GroupSource::Hand, GroupSource::Filter)
+    }
+
     /// The population that it is bound to.
     pub fn population_id(&self) -> Option<Uuid> {
         self.population.map(|population| population.id)

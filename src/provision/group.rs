@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::{Failure, found};
 use super::work::Work;
 use crate::error::ErrorClass;
-use crate::pingone::types::{Group, Membership};
+use crate::pingone::types::{Group, GroupSource, Membership};
 use crate::pingone::{Client, PingOneError};
 
 /// Groups of a user that are asked for their parents where PingOne does not filter by type.
@@ -42,12 +42,10 @@ pub(crate) struct GroupFacts {
 impl GroupFacts {
     /// Of a group as PingOne shows it.
     pub(crate) fn of(group: &Group) -> Self {
-        let kind = if group.source_type.is_some() {
-            Kind::External
-        } else if group.user_filter.is_some() {
-            Kind::Dynamic
-        } else {
-            Kind::Static
+        let kind = match group.source() {
+            GroupSource::Hand => Kind::Static,
+            GroupSource::Filter(_) => Kind::Dynamic,
+            GroupSource::External => Kind::External,
         };
         let nested = group.direct_member_counts.as_ref().and_then(|counts| counts.groups);
         Self {

@@ -396,19 +396,20 @@ impl Nesting {
         }
         drop(answers);
         if nesting.type_refused {
+            let groups = groups.iter().map(|group| group.id).collect();
             nesting.children = Self::read_parents(reads, groups, concurrency).await?;
         }
         Ok(nesting)
     }
 
-    async fn read_parents(
+    /// What is nested in each group, by what each of `groups` says it is nested in.
+    pub(crate) async fn read_parents(
         reads: &Arc<Reads>,
-        groups: &[GroupPlan],
+        groups: Vec<Uuid>,
         concurrency: usize,
     ) -> Result<BTreeMap<Uuid, Vec<Uuid>>, SyncError> {
-        let ids: Vec<Uuid> = groups.iter().map(|group| group.id).collect();
         let mut children: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-        let mut answers = stream::iter(ids)
+        let mut answers = stream::iter(groups)
             .map(|id| {
                 let reads = Arc::clone(reads);
                 async move {

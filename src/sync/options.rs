@@ -135,6 +135,15 @@ impl SyncOptions {
         }
     }
 
+    /// Whether some users are left out by a setting.
+    pub(crate) fn filters_users(&self) -> bool {
+        let told = self
+            .user_filter
+            .as_deref()
+            .is_some_and(|filter| !filter.trim().is_empty());
+        told || !self.population_filter.is_empty()
+    }
+
     pub(crate) fn has(&self, resource_type: ResourceType) -> bool {
         self.resource_types.contains(&resource_type)
     }

@@ -579,7 +579,7 @@ impl Run {
             }
             self.sink.put(Rows::LateRoles(late)).await?;
         }
-        let around = self.surroundings(plan, &holdings).await?;
+        let around = self.surroundings(&plan.populations, &plan.roles, &holdings).await?;
         let entitlements = scope::entitlements(&plan.roles, &around, &holdings);
         if entitlements.len() > MANY_PAIRS {
             tracing::warn!(
@@ -610,24 +610,27 @@ impl Run {
         })
     }
 
-    async fn surroundings(&self, plan: &Plan, holdings: &Holdings) -> Result<Surroundings, Ended> {
+    pub(super) async fn surroundings(
+        &self,
+        populations: &[PopulationPlan],
+        roles: &[RoleInfo],
+        holdings: &Holdings,
+    ) -> Result<Surroundings, Ended> {
         let mut around = Surroundings {
             environment: self.home.environment,
             environment_name: self.home.environment_name.clone(),
             organization: self.home.organization,
-            names: plan
-                .populations
+            names: populations
                 .iter()
                 .map(|population| (Scope::new("population", population.id), population.name.clone()))
                 .collect::<BTreeMap<_, _>>(),
-            populations: plan
-                .populations
+            populations: populations
                 .iter()
                 .map(|population| population.id)
                 .collect::<BTreeSet<_>>(),
             policy: self.options.role_population_entitlements,
         };
-        let offered = plan.roles.iter().any(|role| {
+        let offered = roles.iter().any(|role| {
             role.applicable_to
                 .iter()
                 .any(|kind| kind.eq_ignore_ascii_case("ORGANIZATION"))

@@ -1,7 +1,7 @@
 //! A partial sync of named resources (c1z.md §7.2, connector-model.md §7.9): each is read by its id, with what it
 //! offers and who holds that. A target that is not there is left out with a warning.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -11,18 +11,26 @@ use uuid::Uuid;
 use super::holders::{Candidates, GroupHoldings, scan_users};
 use super::members::{MemberReads, Nesting};
 use super::run::{Ended, Outcome, Run, nested_grant, reason};
-use super::scope::{self, Holdings, RoleGrants, Scope, Surroundings};
+use super::scope::{self, Holdings, RoleGrants, RoleInfo};
 use super::sink::{Member, Rows};
 use super::translate::{self, GroupKind, GroupPlan, UserRules};
-use super::users::{PopulationNames, PopulationPlan};
+use super::users::{PopulationNames, PopulationPlan, lanes};
 use super::warnings::Warning;
-use crate::model::{EntitlementId, GrantImmutable, Resource, ResourceId, ResourceType, UserId};
+use crate::model::{EntitlementId, GrantImmutable, Resource, ResourceId, ResourceType, RoleId, UserId};
 
 /// What targets of several types share.
 struct Shared {
     populations: Vec<PopulationPlan>,
     population_resources: Vec<Resource>,
     names: PopulationNames,
+    /// The users that `population-filter` and `user-filter` let through; `None` without such a filter.
+    users: Option<HashSet<Uuid>>,
+}
+
+impl Shared {
+    fn lets_through(&self, user: Uuid) -> bool {
+        self.users.as_ref().is_none_or(|users| users.contains(&user))
+    }
 }
 
 impl Run {
@@ -82,10 +90,27 @@ impl Run {
             .collect();
         let names = PopulationNames::new(&populations);
         Ok(Shared {
+            users: self.filtered_users(&populations).await?,
             populations,
             population_resources,
             names,
         })
+    }
+
+    async fn filtered_users(&self, populations: &[PopulationPlan]) -> Result<Option<HashSet<Uuid>>, Ended> {
+        let filters: Vec<String> = lanes(populations, &self.options)?
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        if !self.options.filters_users() {
+            return Ok(None);
+        }
+        let mut users = HashSet::new();
+        for filter in &filters {
+            users.extend(self.reads.user_ids(filter).await?);
+        }
+        Ok(Some(users))
     }
 
     fn with_entitlements(&self) -> bool {
@@ -97,6 +122,10 @@ impl Run {
     }
 
     async fn target_user(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
+        if !shared.lets_through(id) {
+            tracing::info!(user = %id, "a user was asked for that population-filter or user-filter leaves out");
+            return Ok(true);
+        }
         let Some(user) = self.reads.user(id).await? else {
             return Ok(false);
         };
@@ -128,6 +157,7 @@ impl Run {
         }
         if self.with_grants() && self.options.has(ResourceType::User) {
             let mut users = self.reads.user_ids(&format!("population.id eq \"{id}\"")).await?;
+            users.retain(|user| shared.lets_through(*user));
             users.sort_unstable();
             users.dedup();
             let members = users.into_iter().map(|user| Member { user, indirect: true }).collect();
@@ -152,6 +182,10 @@ impl Run {
             return Ok(false);
         };
         let plan = GroupPlan::of(&group);
+        if self.options.skip_external_groups && plan.kind == GroupKind::External {
+            tracing::info!(group = %id, "an external group was asked for; skip-external-groups leaves it out");
+            return Ok(true);
+        }
         let population = group.population_id().and_then(|id| shared.names.name(id));
         let custom = !self.options.custom_attributes.is_empty();
         let parents = self.reads.direct_parents(id).await?;
@@ -164,20 +198,20 @@ impl Run {
             return Ok(true);
         }
         let plans = Arc::new(vec![plan]);
-        let nesting = Nesting::read(&self.reads, &plans, 1).await?;
-        let nested = nesting
-            .children
-            .get(&id)
-            .into_iter()
-            .flatten()
-            .map(|child| nested_grant(id, *child))
-            .collect();
+        let nesting = self.nesting_of(&plans).await?;
+        let mut nested = Vec::new();
+        for child in nesting.children.get(&id).into_iter().flatten() {
+            if !self.is_left_out(*child).await? {
+                nested.push(nested_grant(id, *child));
+            }
+        }
         self.sink.put(Rows::Grants(nested)).await?;
         if self.options.has(ResourceType::User) {
             let reads = MemberReads::new(Arc::clone(&self.reads), Arc::clone(&plans), &nesting);
             let mut groups = Box::pin(Arc::new(reads).stream(1));
             while let Some(found) = groups.next().await {
-                let found = found?;
+                let mut found = found?;
+                found.users.retain(|member| shared.lets_through(member.user));
                 let via = plans.first().and_then(|plan| reason(&plan.kind));
                 let entitlement = EntitlementId::member(ResourceType::Group, id);
                 self.sink
@@ -192,46 +226,53 @@ impl Run {
         Ok(true)
     }
 
+    /// What is nested in one group. Where PingOne refuses the type in a filter only each group's own list tells.
+    async fn nesting_of(&self, group: &[GroupPlan]) -> Result<Nesting, Ended> {
+        let mut nesting = Nesting::read(&self.reads, group, 1).await?;
+        if nesting.type_refused {
+            let groups = self.reads.groups().await?;
+            let groups: Vec<_> = groups.iter().map(|group| group.id).collect();
+            nesting.children = Nesting::read_parents(&self.reads, groups, self.options.concurrency).await?;
+        }
+        Ok(nesting)
+    }
+
+    /// A nested group that no sync has under these settings.
+    async fn is_left_out(&self, group: Uuid) -> Result<bool, Ended> {
+        if !self.options.skip_external_groups {
+            return Ok(false);
+        }
+        let group = self.reads.group(group).await?;
+        Ok(group.is_none_or(|group| GroupPlan::of(&group).kind == GroupKind::External))
+    }
+
     /// Roles have no list of holders: every principal is asked, as in a full sync.
     async fn target_roles(&self, ids: &BTreeSet<Uuid>, shared: &Shared) -> Result<(), Ended> {
-        let listed = self.reads.roles().await?;
-        let wanted: Vec<_> = listed
-            .iter()
-            .filter(|role| ids.contains(&role.id))
-            .map(translate::role)
-            .collect();
-        let (resources, infos): (Vec<Resource>, Vec<_>) = wanted.into_iter().unzip();
-        let known: HashSet<Uuid> = infos.iter().map(|info| info.id.0).collect();
-        for missing in ids.iter().filter(|id| !known.contains(id)) {
-            self.reads.warnings.add(Warning::Vanished, missing);
-        }
-        self.put_resources(&resources).await?;
-        if !self.with_entitlements() {
-            return Ok(());
-        }
         let mut holdings = if self.with_grants() {
             self.every_holding(shared).await?
         } else {
             Holdings::default()
         };
-        holdings.retain(|holding| known.contains(&holding.role.0) && self.options.has(holding.principal_type));
-        let mut around = Surroundings {
-            environment: self.home.environment,
-            environment_name: self.home.environment_name.clone(),
-            organization: self.home.organization,
-            names: shared
-                .populations
-                .iter()
-                .map(|population| (Scope::new("population", population.id), population.name.clone()))
-                .collect::<BTreeMap<_, _>>(),
-            populations: shared.populations.iter().map(|population| population.id).collect(),
-            policy: self.options.role_population_entitlements,
-        };
-        for scope in around.unnamed(holdings.scopes()) {
-            if let Some(name) = self.reads.scope_name(&scope.kind, scope.id).await? {
-                around.names.insert(scope, name);
+        holdings.retain(|holding| ids.contains(&holding.role.0) && self.options.has(holding.principal_type));
+        let listed = self.reads.roles().await?;
+        let wanted = listed.iter().filter(|role| ids.contains(&role.id));
+        let mut found: Vec<(Resource, RoleInfo)> = wanted.map(translate::role).collect();
+        let known: HashSet<RoleId> = found.iter().map(|(_, info)| info.id).collect();
+        let held = holdings.roles();
+        for missing in ids.iter().copied().map(RoleId).filter(|id| !known.contains(id)) {
+            if held.contains(&missing) {
+                self.reads.warnings.add(Warning::RoleNotListed, &missing);
+                found.push(translate::placeholder_role(missing));
+            } else {
+                self.reads.warnings.add(Warning::Vanished, &missing);
             }
         }
+        let (resources, infos): (Vec<Resource>, Vec<RoleInfo>) = found.into_iter().unzip();
+        self.put_resources(&resources).await?;
+        if !self.with_entitlements() {
+            return Ok(());
+        }
+        let around = self.surroundings(&shared.populations, &infos, &holdings).await?;
         self.sink
             .put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings)))
             .await?;
@@ -241,15 +282,13 @@ impl Run {
 
     async fn every_holding(&self, shared: &Shared) -> Result<Holdings, Ended> {
         let groups = self.reads.groups().await?;
-        let holders = groups
-            .iter()
-            .map(GroupPlan::of)
-            .filter(|plan| plan.kind == GroupKind::Static);
+        let plans = groups.iter().map(GroupPlan::of);
+        let holders = plans.filter(|plan| plan.kind == GroupKind::Static);
         let holders: Vec<Uuid> = holders.map(|plan| plan.id).collect();
         let mut of_groups = GroupHoldings::read(&self.reads, holders, self.options.concurrency).await?;
         let mut holdings = Holdings::default();
         of_groups.move_into(&self.reads, &mut holdings);
-        let users = match Candidates::of(&self.options.role_scan, &shared.populations, &self.reads).await? {
+        let mut users = match Candidates::of(&self.options.role_scan, &shared.populations, &self.reads).await? {
             Candidates::Nobody => Vec::new(),
             Candidates::Users(users) => users.into_iter().collect(),
             Candidates::Everybody => self.reads.user_ids("").await?.into_iter().map(UserId).collect(),
@@ -268,6 +307,7 @@ impl Run {
                 users
             }
         };
+        users.retain(|user| shared.lets_through(user.0));
         let (sender, inbox) = mpsc::channel(1);
         let scan = scan_users(
             Arc::clone(&self.reads),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use baton_ping_one::c1z::{Limits, Reader};
 use baton_ping_one::error::ErrorClass;
+use baton_ping_one::model::{ResourceId, ResourceType};
 use baton_ping_one::sync::{SyncError, SyncOptions, SyncReport, run};
 use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
 use tokio_util::sync::CancellationToken;
@@ -130,10 +131,84 @@ async fn where_the_membership_type_is_refused_the_grants_are_the_same() {
     assert_eq!(rows(&dir.path().join("8.c1z"), dir.path()), typed);
 }
 
+/// A sync of every resource that `full` holds, each named by its id, gives what `full` holds.
+async fn targets_give_the_same(server: &Server, dir: &Path, change: impl Fn(&mut SyncOptions)) -> Vec<String> {
+    let mut full = SyncOptions::full(dir.to_owned(), dir.join("full.c1z"));
+    full.expand_grants = false;
+    change(&mut full);
+    let mut targeted = full.clone();
+    targeted.targeted = true;
+    targeted.file = dir.join("targeted.c1z");
+    run(
+        client(server, UNLIMITED),
+        full.clone(),
+        Arc::default(),
+        CancellationToken::new(),
+    )
+    .await
+    .unwrap();
+    let reader = Reader::open(&full.file, dir, Limits::default()).unwrap();
+    reader
+        .resources(|row| {
+            targeted.targets.push(ResourceId {
+                resource_type: ResourceType::from_id(&row.resource_type).unwrap(),
+                id: row.id,
+            });
+            Ok(())
+        })
+        .unwrap();
+    run(
+        client(server, UNLIMITED),
+        targeted.clone(),
+        Arc::default(),
+        CancellationToken::new(),
+    )
+    .await
+    .unwrap();
+    let [mut full, mut targeted] = [rows(&full.file, dir), rows(&targeted.file, dir)];
+    full.sort_unstable();
+    targeted.sort_unstable();
+    let differ: Vec<_> = targeted.iter().filter(|row| !full.contains(row)).take(3).collect();
+    let missing: Vec<_> = full.iter().filter(|row| !targeted.contains(row)).take(3).collect();
+    assert!(
+        full == targeted,
+        "only with targets: {differ:#?}\nonly without: {missing:#?}"
+    );
+    full
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_resources_come_out_as_in_a_full_sync() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    let all = targets_give_the_same(&server, dir.path(), |_| {}).await;
+    let native = targets_give_the_same(&server, dir.path(), |options| options.skip_external_groups = true).await;
+    let some = targets_give_the_same(&server, dir.path(), |options| {
+        options.user_filter = Some("enabled eq true".to_owned());
+    })
+    .await;
+    assert!(native.len() < all.len() && some.len() < all.len());
+    server.set_faults(vec![
+        refuse("*/users", Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER"),
+        refuse("*/groups", Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER"),
+    ]);
+    assert_eq!(targets_give_the_same(&server, dir.path(), |_| {}).await, all);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_fails_fails_the_sync_and_publishes_nothing() {
     let forbidden = "Give the application Identity Data Read Only";
     let cases = [
+        (
+            refuse(
+                "*/roleAssignments",
+                None,
+                403,
+                "ACCESS_FAILED",
+                "INSUFFICIENT_PERMISSIONS",
+            ),
+            ErrorClass::Forbidden,
+            "--sync-resource-types without role",
+        ),
         (
             refuse("*/users", None, 403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS"),
             ErrorClass::Forbidden,

@@ -243,6 +243,28 @@ impl<'de> Deserialize<'de> for User {
 }
 
 impl User {
+    /// PingOne's own text attributes that stand at the top level, by PingOne's names.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let texts = [
+            ("username", &self.username),
+            ("email", &self.email),
+            ("externalId", &self.external_id),
+            ("accountId", &self.account_id),
+            ("nickname", &self.nickname),
+            ("title", &self.title),
+            ("type", &self.user_type),
+            ("locale", &self.locale),
+            ("preferredLanguage", &self.preferred_language),
+            ("timezone", &self.timezone),
+            ("primaryPhone", &self.primary_phone),
+            ("mobilePhone", &self.mobile_phone),
+            ("verifyStatus", &self.verify_status),
+        ];
+        texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+    }
+
     /// `account.status`
     pub fn account_status(&self) -> Option<&str> {
         self.account.as_ref()?.status.as_deref()

@@ -7,7 +7,7 @@ use crate::model::{
     DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, GroupTrait, Immutable, Profile,
     Resource, ResourceId, ResourceTrait, ResourceType, Value, cut,
 };
-use crate::pingone::types::Group;
+use crate::pingone::types::{Group, GroupSource};
 
 /// How a group gets its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub(crate) struct GroupPlan {
 
 impl GroupPlan {
     pub(crate) fn of(group: &Group) -> Self {
-        let kind = if group.source_type.is_some() || group.source_id.is_some() {
-            GroupKind::External
-        } else if let Some(filter) = group.user_filter.clone().filter(|filter| !filter.trim().is_empty()) {
-            GroupKind::Dynamic { filter }
-        } else {
-            GroupKind::Static
+        let kind = match group.source() {
+            GroupSource::Hand => GroupKind::Static,
+            GroupSource::Filter(filter) => GroupKind::Dynamic {
+                filter: filter.to_owned(),
+            },
+            GroupSource::External => GroupKind::External,
         };
         let counts = group.direct_member_counts.as_ref();
         Self {

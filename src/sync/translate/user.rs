@@ -49,6 +49,12 @@ fn fold(name: &str) -> String {
         .collect()
 }
 
+/// Whether `name` without case and underscores is `folded`.
+fn is_folded(name: &str, folded: &str) -> bool {
+    let letters = name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase);
+    letters.eq(folded.chars())
+}
+
 /// A user as a resource. `population_name` is the name of the user's population, where the list has it.
 pub(crate) fn user(user: &User, population_name: Option<&str>, rules: &UserRules) -> Resource {
     let status = status(user);
@@ -156,26 +162,38 @@ fn structured_name(name: &Name) -> Option<StructuredName> {
     (name != StructuredName::default()).then_some(name)
 }
 
+/// The values of the named attributes: PingOne's own in the order of [`User::texts`], then the customer's by name.
 fn employee_ids(user: &User, rules: &UserRules) -> Vec<String> {
-    let named = [
-        ("externalId", user.external_id.as_ref()),
-        ("accountId", user.account_id.as_ref()),
-    ];
-    let named = named
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name, value.clone())));
-    let custom = user.custom.iter().filter_map(|(name, value)| match value {
-        serde_json::Value::String(text) => Some((name.as_str(), text.clone())),
-        serde_json::Value::Number(number) => Some((name.as_str(), number.to_string())),
-        _ => None,
-    });
+    let named = |name: &str| {
+        rules
+            .employee_id_attributes
+            .iter()
+            .any(|wanted| is_folded(name, wanted))
+    };
     let mut ids: Vec<String> = Vec::new();
-    for (name, value) in named.chain(custom) {
-        if rules.employee_id_attributes.contains(&fold(name)) && !value.trim().is_empty() && !ids.contains(&value) {
-            ids.push(value);
-        }
+    for (_, text) in user.texts().filter(|(name, _)| named(name)) {
+        push_id(&mut ids, text);
+    }
+    for (_, value) in user.custom.iter().filter(|(name, _)| named(name)) {
+        push_ids(&mut ids, value);
     }
     ids
+}
+
+/// An attribute of several values gives an id for each; a composed one has none.
+fn push_ids(ids: &mut Vec<String>, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => push_id(ids, text),
+        serde_json::Value::Number(number) => push_id(ids, &number.to_string()),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| push_ids(ids, value)),
+        _ => {}
+    }
+}
+
+fn push_id(ids: &mut Vec<String>, id: &str) {
+    if !id.trim().is_empty() && !ids.iter().any(|known| known == id) {
+        ids.push(id.to_owned());
+    }
 }
 
 fn profile(user: &User, population_name: Option<&str>, rules: &UserRules) -> Profile {

@@ -191,7 +191,8 @@ fn a_structured_name_needs_a_part() {
 #[test]
 fn employee_ids_come_from_the_named_attributes_without_case_and_underscores() {
     let extra = json!({
-        "externalId": "x", "Employee_Number": "100", "employeeID": "100", "employeeIdNumber": 7, "badge": "b"
+        "externalId": "x", "Employee_Number": "100", "employeeID": "100", "employeeIdNumber": 7, "badge": "b",
+        "title": "T-1", "costCenters": ["c1", " ", 8, "c1", {"id": "no"}]
     });
     let rules = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -200,6 +201,7 @@ fn employee_ids_come_from_the_named_attributes_without_case_and_underscores() {
     let cases = [
         (rules(&[]), vec!["100", "7"]),
         (rules(&["Badge", "external_id"]), vec!["x", "b"]),
+        (rules(&["title", "cost_centers", "address"]), vec!["T-1", "c1", "8"]),
     ];
     for (rules, expected) in cases {
         let ResourceTrait::User(user) = user(&with(&extra), None, &rules).resource_trait else {
