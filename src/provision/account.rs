@@ -25,6 +25,7 @@ use place::Place;
 use submit::Outcome;
 
 pub(super) use credential::{Secret, rotated};
+pub(super) use place::policy_of_population;
 pub(super) use submit::{password_body, struck};
 
 /// How a password is called towards C1 (c1-protocol.md §10.2).

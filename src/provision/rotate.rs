@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::account::{PASSWORD, Secret, password_body, rotated, struck};
+use super::account::{PASSWORD, Secret, password_body, policy_of_population, rotated, struck};
 use super::audit::ChangeOutcome;
 use super::crypto::{ClientKey, encrypt};
 use super::error::{Failure, found};
@@ -38,8 +38,8 @@ pub(crate) async fn rotate(
     let _turn = work.turn(id).await?;
     let user = user(work, id).await?;
     let state = ours(work, &user).await?;
-    let policy_id = state.password_policy.as_ref().and_then(|policy| policy.id.as_deref());
-    let secret = wish.generate(work, &texts(&user), policy_id).await?;
+    let policy_id = policy_id(work, &state, &user).await?;
+    let secret = wish.generate(work, &texts(&user), policy_id.as_deref()).await?;
     let secrets = encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?;
     set(work, id, &state, &secret).await?;
     Ok(Rotated {
@@ -47,6 +47,15 @@ pub(crate) async fn rotate(
         secrets,
         annotations: work.annotations(),
     })
+}
+
+/// The policy that the password's state names, else the one of the user's population. `None`: the default one.
+async fn policy_id(work: &Work, state: &PasswordState, user: &User) -> Result<Option<String>, Failure> {
+    let told = state.password_policy.as_ref().and_then(|policy| policy.id.clone());
+    match user.population_id().filter(|_| told.is_none()) {
+        Some(population) => policy_of_population(work, population).await,
+        None => Ok(told),
+    }
 }
 
 /// The user; one that was just created may not be found for a moment.

@@ -71,6 +71,15 @@ async fn by_id(work: &Work, id: Uuid, unknown: impl FnOnce() -> Failure) -> Resu
     }
 }
 
+/// The policy of a population; `None` where it has none of its own or may not be read.
+pub(crate) async fn policy_of_population(work: &Work, id: Uuid) -> Result<Option<String>, Failure> {
+    match work.read(work.client().population(id)).await {
+        Ok(population) => Ok(population.password_policy_id()),
+        Err(failure) if failure.is_not_found() || is_forbidden(&failure) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 fn named(all: &[Population], name: &str) -> Result<Place, Failure> {
     let mut found = all.iter().filter(|population| population.name.as_deref() == Some(name));
     match (found.next(), found.next()) {

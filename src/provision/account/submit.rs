@@ -95,6 +95,51 @@ fn call(
     Ok(users::create(environment, WriteBody::secret(IMPORT, body)))
 }
 
+/// One creation while it is carried to its end.
+struct Creation<'a> {
+    work: &'a Work,
+    wanted: &'a NewAccount,
+    place: &'a Place,
+    call: WriteCall,
+    /// An answer was lost: an account may be there without our having seen it.
+    lost: bool,
+}
+
+impl Creation<'_> {
+    fn made(&self, user: User, outcome: ChangeOutcome, request_id: Option<String>) -> Outcome {
+        let object = format!("user {} in population {}", user.id, self.place.id);
+        self.work.told(&self.call, told(&object), outcome, request_id);
+        Outcome::Made(Box::new(user))
+    }
+
+    /// The change as it stands where no user can be named.
+    fn unseen(&self, outcome: ChangeOutcome) {
+        let object = format!("a new user in population {}", self.place.id);
+        self.work.decided(&self.call, told(&object), outcome);
+    }
+
+    /// The user that holds the name: ours, where an answer was lost and it is what we asked for.
+    fn of_holder(&self, user: User) -> Outcome {
+        if self.lost && is_ours(&user, self.wanted, self.place) {
+            return self.made(user, ChangeOutcome::Confirmed, None);
+        }
+        Outcome::Exists(Some(Box::new(user)))
+    }
+
+    /// PingOne says that the name is taken.
+    fn taken(&self, holder: Option<User>) -> Outcome {
+        match holder {
+            Some(user) => self.of_holder(user),
+            // The name was free before, and our answer was lost: the account that holds it now is ours.
+            None if self.lost => {
+                self.unseen(ChangeOutcome::Confirmed);
+                Outcome::Hidden
+            }
+            None => Outcome::Exists(None),
+        }
+    }
+}
+
 /// Creates the user. Nothing of that name was there before.
 pub(super) async fn submit(
     work: &Work,
@@ -103,60 +148,55 @@ pub(super) async fn submit(
     body: Map<String, Value>,
     secret: Option<&Secret>,
 ) -> Result<Outcome, Failure> {
-    let call = call(work.client().environment_id(), wanted, body, secret)?;
-    let unnamed = format!("a new user in population {}", place.id);
-    let made = |user: &User, outcome: ChangeOutcome, request_id: Option<String>| {
-        let object = format!("user {} in population {}", user.id, place.id);
-        work.told(&call, told(&object), outcome, request_id);
+    let mut creation = Creation {
+        work,
+        wanted,
+        place,
+        call: call(work.client().environment_id(), wanted, body, secret)?,
+        lost: false,
     };
-    let unseen = |outcome: ChangeOutcome| work.decided(&call, told(&unnamed), outcome);
-    let (mut writes, mut lost, mut tried_right_again) = (0, false, false);
+    let (mut writes, mut tried_right_again, mut tried_conflict_again) = (0, false, false);
     loop {
         writes += 1;
-        let failure = match work.send(&call).await {
+        let failure = match work.send(&creation.call).await {
             Ok(written) if written.is_planned() => return Ok(Outcome::Made(Box::new(planned(wanted, place)))),
-            Ok(written) => match written.json::<User>(&call) {
-                Ok(user) => {
-                    made(&user, ChangeOutcome::Done, written.request_id.clone());
-                    return Ok(Outcome::Made(Box::new(user)));
-                }
+            Ok(written) => match written.json::<User>(&creation.call) {
+                Ok(user) => return Ok(creation.made(user, ChangeOutcome::Done, written.request_id.clone())),
                 Err(error) => Failure::from(error),
             },
             Err(failure) => struck(failure, secret),
         };
         if failure.outcome_unknown() {
-            lost = true;
+            creation.lost = true;
             match seen(work, wanted).await {
-                Ok(Some(user)) if is_ours(&user, wanted, place) => {
-                    made(&user, ChangeOutcome::Confirmed, None);
-                    return Ok(Outcome::Made(Box::new(user)));
-                }
-                Ok(Some(user)) => return Ok(Outcome::Exists(Some(Box::new(user)))),
+                Ok(Some(user)) => return Ok(creation.of_holder(user)),
                 Ok(None) if writes < MOST_WRITES && !work.client().time_left().is_zero() => continue,
                 Ok(None) | Err(_) => {
-                    unseen(ChangeOutcome::Unknown);
+                    creation.unseen(ChangeOutcome::Unknown);
                     return Err(failure);
                 }
             }
         }
         if let Some(error) = failure.pingone().filter(|error| is_name_taken(error)) {
-            return match holder(work, wanted, error).await? {
-                Some(user) if lost && is_ours(&user, wanted, place) => {
-                    made(&user, ChangeOutcome::Confirmed, None);
-                    Ok(Outcome::Made(Box::new(user)))
-                }
-                // The name was free before, and our answer was lost: the account that holds it now is ours.
-                None if lost => {
-                    unseen(ChangeOutcome::Confirmed);
-                    Ok(Outcome::Hidden)
-                }
-                other => Ok(Outcome::Exists(other.map(Box::new))),
-            };
+            return Ok(creation.taken(holder(work, wanted, error).await?));
+        }
+        // A conflict over something else than a unique attribute: the state decides, and one more attempt.
+        if let Some(error) = failure.pingone().filter(|error| is_conflict(error)) {
+            if let Some(user) = holder(work, wanted, error).await? {
+                return Ok(creation.of_holder(user));
+            }
+            if !tried_conflict_again && work.wait(SETTLE).await? {
+                tried_conflict_again = true;
+                continue;
+            }
         }
         let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
         if right_missing && !tried_right_again && work.wait(SETTLE).await? {
             tried_right_again = true;
             continue;
+        }
+        if creation.lost {
+            creation.unseen(ChangeOutcome::Unknown);
         }
         return Err(explained(failure));
     }
@@ -217,12 +257,16 @@ fn is_ours(user: &User, wanted: &NewAccount, place: &Place) -> bool {
 
 /// The user name is taken. Another attribute may be unique as well, and is not this case (pingone-api.md §6.4).
 fn is_name_taken(error: &PingOneError) -> bool {
-    match &error.reason {
-        Reason::Api { detail, target, .. } if detail.as_deref() == Some("UNIQUENESS_VIOLATION") => target
-            .as_deref()
-            .is_none_or(|target| target.eq_ignore_ascii_case("username")),
-        _ => error.class() == ErrorClass::AlreadyExists,
-    }
+    let Reason::Api { detail, target, .. } = &error.reason else {
+        return false;
+    };
+    let name = |target: &str| target.eq_ignore_ascii_case("username");
+    detail.as_deref() == Some("UNIQUENESS_VIOLATION") && target.as_deref().is_none_or(name)
+}
+
+/// PingOne says "conflict" and does not say that an attribute is unique (connector-model.md §9).
+fn is_conflict(error: &PingOneError) -> bool {
+    error.class() == ErrorClass::AlreadyExists && error.detail_code() != Some("UNIQUENESS_VIOLATION")
 }
 
 /// A refusal with the code and remedy that it needs.

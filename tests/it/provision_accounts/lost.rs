@@ -135,3 +135,34 @@ async fn a_creation_that_was_limited_is_sent_again() {
     success(&rig.create(json!({"username": "n"})).await.unwrap());
     assert_eq!((rig.calls("POST", USERS), rig.calls("GET", USERS)), (2, 1));
 }
+
+fn conflict() -> Fault {
+    super::rig::refuse("POST", USERS, 409, "CONFLICT", None, "try again")
+}
+
+/// A conflict says that nothing was done, and not that the name is taken: that is read (connector-model.md §9).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conflict_is_read_and_then_tried_once_more() {
+    let rig = Rig::new().await;
+    rig.fault(conflict());
+    let created = rig.create(json!({"username": "n"})).await.unwrap();
+    let (id, _) = rig.named("n").unwrap();
+    assert_eq!(success(&created).id.id, id.to_string());
+    assert_eq!((rig.calls("POST", USERS), accounts(&rig, "n")), (2, 1));
+
+    let rig = Rig::new().await;
+    rig.fault(conflict().times(0));
+    let outcome = rig.create(json!({"username": "n"})).await;
+    refused(outcome, Code::AlreadyExists, "409 CONFLICT");
+    assert_eq!((rig.calls("POST", USERS), accounts(&rig, "n")), (2, 0));
+    assert!(rig.audited().is_empty());
+
+    // Somebody else made it meanwhile: the first look does not show it, the one after the conflict does.
+    let rig = Rig::new().await;
+    let nobody = FaultAction::Body(NOBODY.to_owned());
+    rig.server
+        .set_faults(vec![Fault::on("GET", USERS, nobody), conflict().times(0)]);
+    let created = rig.create(json!({"username": "gus"})).await.unwrap();
+    assert_eq!(already_exists(&created).unwrap().id.id, rig.id("gus").to_string());
+    assert_eq!(rig.calls("POST", USERS), 1);
+}

@@ -157,3 +157,13 @@ async fn a_password_of_unknown_outcome_is_not_handed_out() {
     );
     assert!(rig.audited().last().unwrap().ends_with("(unknown)"));
 }
+
+/// Where the password's state names no policy, the user's population does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policy_is_the_populations_where_the_state_names_none() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("GET", PASSWORD, FaultAction::Body(r#"{"status":"OK"}"#.to_owned())).times(0));
+    let id = rig.id("mara").to_string();
+    rig.rotate(&id, random(), to_us()).await.unwrap();
+    assert_eq!(rig.calls("GET", "/environments/{id}/populations/{id}"), 1);
+}
