@@ -155,7 +155,7 @@ fn session_config(config: &Config) -> SessionConfig {
         batched: config.schedule.get_tasks,
         task_concurrency: config.schedule.task_concurrency,
         token_limit: config.pingone.timeout,
-        user_agent_suffix: None,
+        user_agent_suffix: config.user_agent_suffix.clone(),
         trust: Trust::System,
         drain_limit: config.schedule.shutdown_grace.saturating_sub(REPORTS),
     }

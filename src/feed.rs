@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ErrorClass;
-use crate::pingone::{Budget, Client, PingOneError};
+use crate::pingone::{Budget, Client};
+use crate::provision::read_error;
 use crate::task::{Code, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, TaskError};
 
 use cursor::{Cursor, Position};
@@ -127,7 +127,7 @@ impl AuditFeed {
                     gathered.offer(position, || translate::event(&activity, environment, &own_client));
                 })
                 .await
-                .map_err(failed)?;
+                .map_err(|error| read_error(&error))?;
             if more.is_none() {
                 gathered.pages = read;
                 return Ok(Some(gathered));
@@ -137,14 +137,6 @@ impl AuditFeed {
                 return Ok(None);
             }
         }
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the form of map_err")]
-fn failed(error: PingOneError) -> TaskError {
-    match error.class() {
-        ErrorClass::Cancelled => TaskError::cancelled(error.to_string()),
-        class => TaskError::from_class(class, error.to_string()),
     }
 }
 

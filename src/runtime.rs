@@ -1,5 +1,6 @@
 //! Supervisor, shutdown phases, clock, back-off, jitter.
 
+pub(crate) mod anchors;
 pub mod backoff;
 pub mod liveness;
 pub mod permit;

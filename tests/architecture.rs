@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("c1z", &["model", "wire"]),
     ("config", &[]),
     ("credentials", &["config", "runtime"]),
-    ("feed", &["pingone", "model", "task", "runtime"]),
+    ("feed", &["pingone", "model", "provision", "task", "runtime"]),
     ("k8s", &["config", "credentials", "runtime", "telemetry"]),
     ("manifest", &["wire", "model", "config"]),
     ("model", &[]),

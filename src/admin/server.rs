@@ -113,11 +113,13 @@ async fn readyz(State(state): State<AdminState>) -> Response {
     if unmet.is_empty() {
         return health(StatusCode::OK, "ready", Map::new());
     }
-    let reasons = unmet
-        .into_iter()
-        .map(|(condition, reason)| (condition.to_owned(), reason.into()))
-        .collect();
-    health(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reasons)
+    let mut body = details([("error", "not every condition of readiness is met".to_owned())]);
+    body.extend(
+        unmet
+            .into_iter()
+            .map(|(condition, reason)| (condition.to_owned(), reason.into())),
+    );
+    health(StatusCode::SERVICE_UNAVAILABLE, "not_ready", body)
 }
 
 async fn healthy(State(state): State<AdminState>) -> Response {

@@ -217,6 +217,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("invoke-action-resource-type", Text, "", "Resource type it belongs to").hidden(),
     Field::new("list-action-schemas", Bool, "false", "Print the actions").hidden(),
     Field::new("list-action-schemas-resource-type", Text, "", "Print only actions of this resource type").hidden(),
+    Field::new("user-agent-suffix", Text, "", "Appended to the user agent that C1 sees, such as baton-sdk/v0.24.6").hidden(),
     Field::new("auth-method", Text, "", "Accepted for compatibility: there is one way to sign in").hidden(),
     Field::new("keep-previous-sync-c1z", Bool, "false", "Accepted for compatibility").hidden(),
     Field::new("ticketing", Bool, "false", "Ticket tasks").unsupported(),

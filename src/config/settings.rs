@@ -1,7 +1,7 @@
 //! The settings, typed and checked.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -216,8 +216,10 @@ pub struct Config {
     pub event_feed: bool,
     /// This process's name towards C1.
     pub host_id: Option<String>,
-    /// Overrides the host of C1.
+    /// Overrides the host of C1: `host` or `host:port`.
     pub c1_api_host: Option<String>,
+    /// Appended to the user agent that C1 sees (c1-protocol.md §18 DEV-5).
+    pub user_agent_suffix: Option<String>,
     /// `HTTPS_PROXY`
     pub https_proxy: Option<String>,
     /// `NO_PROXY`
@@ -308,9 +310,21 @@ impl Config {
             event_feed: values.flag("event-feed-enabled")?,
             host_id: variable("BATON_HOST_ID").or_else(|| variable("POD_NAME")),
             c1_api_host: variable("BATON_C1_API_HOST"),
+            user_agent_suffix: user_agent_suffix(values)?,
             https_proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
             no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
         })
+    }
+}
+
+fn user_agent_suffix(values: &Values) -> Result<Option<String>, ConfigError> {
+    let suffix = values.optional("user-agent-suffix").map(|text| text.trim().to_owned());
+    let suffix = suffix.filter(|text| !text.is_empty());
+    match &suffix {
+        Some(text) if text.len() > 200 || !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) => {
+            Err(values.invalid("user-agent-suffix", "must be at most 200 visible characters of ASCII"))
+        }
+        _ => Ok(suffix),
     }
 }
 
@@ -480,9 +494,12 @@ fn admin(values: &Values) -> Result<AdminSettings, ConfigError> {
     let address = values.text("health-check-bind-address").trim();
     Ok(AdminSettings {
         required: values.flag("health-check")?,
-        address: address
-            .parse()
-            .map_err(|_| values.invalid("health-check-bind-address", "must be an IP address"))?,
+        address: match address {
+            "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
+            address => address
+                .parse()
+                .map_err(|_| values.invalid("health-check-bind-address", "must be an IP address or localhost"))?,
+        },
         port: u16::try_from(values.int("health-check-port")?).unwrap_or(8081),
     })
 }

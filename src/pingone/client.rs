@@ -5,12 +5,12 @@ mod call;
 mod reads;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::HeaderValue;
+use reqwest::{Certificate, Url};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use super::body::Bodies;
 use super::gate::Gate;
 use super::host::{HostError, Hosts, Region};
 use super::stats::{RequestObserver, Stats};
+use crate::runtime::anchors;
 use crate::runtime::permit::Permit;
 
 pub(super) use call::Call;
@@ -100,6 +101,8 @@ struct Inner {
     tokens: TokenSource,
     gate: Gate,
     bodies: Bodies,
+    /// When the environment was last asked for after a refusal, and was not missing.
+    environment_seen: Mutex<Option<Instant>>,
     /// Tells this run of the program from others in PingOne's audit.
     session: Option<HeaderValue>,
 }
@@ -155,6 +158,7 @@ impl Client {
                 tokens,
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Bodies::new(),
+                environment_seen: Mutex::default(),
                 session: HeaderValue::try_from(Uuid::new_v4().to_string()).ok(),
             }),
             budget: Budget::SYNC,
@@ -269,7 +273,12 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     let streams = u32::try_from(config.max_in_flight)
         .unwrap_or(u32::MAX)
         .saturating_add(32);
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if let Some(anchors) = anchors::named() {
+        let anchors: reqwest::Result<Vec<_>> = anchors.iter().map(|one| Certificate::from_der(one)).collect();
+        builder = builder.tls_certs_only(anchors?);
+    }
+    builder
         .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(config.timeout.min(Duration::from_mins(1)))

@@ -418,6 +418,10 @@ impl PingOneError {
             (_, ErrorClass::Forbidden) if self.operation.assigns_roles() => {
                 "The worker application must itself hold the role, or a role allowed to assign it, at the scope."
             }
+            (_, ErrorClass::Forbidden) if self.operation == Operation::ListRoleAssignments => {
+                "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be \
+                 of type Worker. Or leave roles out of the sync: --sync-resource-types without role."
+            }
             (_, ErrorClass::Forbidden) if write => {
                 "Give the application Identity Data Admin for this environment; it must be of type Worker."
             }

@@ -19,6 +19,7 @@ use super::dial::{Dialer, Io};
 use super::endpoint::Address;
 use super::watch::{Watch, Watched};
 use crate::error::ErrorClass;
+use crate::runtime::anchors;
 
 const DIAL_LIMIT: Duration = Duration::from_secs(30);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Whom to believe.
 #[derive(Debug, Clone, Default)]
 pub enum Trust {
-    /// The system's anchors; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them (c1-protocol.md §2.4).
+    /// The system's anchors and those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name (c1-protocol.md §2.4).
     #[default]
     System,
     /// These alone.
@@ -98,7 +99,7 @@ pub(super) fn roots(trust: &Trust) -> Result<Arc<RootCertStore>, ConnectError> {
     let mut store = RootCertStore::empty();
     let certificates = match trust {
         Trust::Only(certificates) => certificates.clone(),
-        Trust::System => rustls_native_certs::load_native_certs().certs,
+        Trust::System => anchors::all(),
     };
     store.add_parsable_certificates(certificates);
     if store.is_empty() {

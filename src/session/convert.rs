@@ -7,7 +7,7 @@ mod reply;
 mod write;
 
 pub use reply::event_json;
-pub(super) use reply::{failure, success};
+pub(super) use reply::{failure, passed, success};
 
 use jiff::Timestamp;
 
@@ -159,12 +159,17 @@ fn to_timestamp(at: Timestamp) -> prost_types::Timestamp {
 /// Reads an id and checks its limits.
 fn resource_id(what: &str, id: Option<cv2::ResourceId>) -> Result<(String, String), TaskError> {
     let id = id.ok_or_else(|| invalid(format!("{what} has no resource id")))?;
-    for (name, part) in [("resource_type", &id.resource_type), ("resource", &id.resource)] {
-        if part.is_empty() || part.len() > MAX_ID_BYTES {
-            return Err(invalid(format!("{what}: {name} must have 1 to {MAX_ID_BYTES} bytes")));
-        }
-    }
+    bounded(&format!("{what}: resource_type"), &id.resource_type)?;
+    bounded(&format!("{what}: resource"), &id.resource)?;
     Ok((id.resource_type, id.resource))
+}
+
+/// Checks the limits of an id.
+fn bounded(what: &str, id: &str) -> Result<(), TaskError> {
+    if id.is_empty() || id.len() > MAX_ID_BYTES {
+        return Err(invalid(format!("{what} must have 1 to {MAX_ID_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 fn resource_ref(what: &str, resource: cv2::Resource) -> Result<ResourceRef, TaskError> {

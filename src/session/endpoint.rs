@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::error::SessionError;
 use crate::error::ErrorClass;
 
 /// The port of gRPC and of the token endpoint where none is given.
@@ -18,6 +19,11 @@ impl InvalidClientId {
         ErrorClass::Rejected
     }
 }
+
+/// The override of C1's host is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid BATON_C1_API_HOST: must be <host> or <host>:<port>, without https:// and without a path")]
+pub struct InvalidHost;
 
 /// The client id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,22 +69,11 @@ impl ClientId {
     }
 
     /// Where C1 is: the override if it is set and not empty (DEV-2), else the id's host.
-    pub(super) fn address(&self, override_host: Option<&str>) -> Result<Address, InvalidClientId> {
-        let text = override_host
-            .filter(|host| !host.is_empty())
-            .unwrap_or(&self.token_host);
-        let (host, port) = split_port(text);
-        let port = match port {
-            None => DEFAULT_PORT,
-            Some(port) => port.parse().map_err(|_| InvalidClientId)?,
-        };
-        if host.is_empty() {
-            return Err(InvalidClientId);
+    pub(super) fn address(&self, override_host: Option<&str>) -> Result<Address, SessionError> {
+        match override_host.filter(|host| !host.is_empty()) {
+            Some(host) => Address::of(host).ok_or(SessionError::Host(InvalidHost)),
+            None => Address::of(&self.token_host).ok_or(SessionError::ClientId(InvalidClientId)),
         }
-        Ok(Address {
-            host: host.to_owned(),
-            port,
-        })
     }
 }
 
@@ -90,6 +85,17 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// From `host` or `host:port`.
+    fn of(text: &str) -> Option<Self> {
+        let (host, port) = split_port(text);
+        let port = port.map_or(Some(DEFAULT_PORT), |port| port.parse().ok())?;
+        let foreign = |c: char| c.is_whitespace() || c.is_control() || "/@".contains(c);
+        (!host.is_empty() && !host.contains(foreign)).then(|| Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+
     /// `host:port`, always with the port.
     pub(super) fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -147,6 +153,9 @@ mod tests {
             assert_eq!(id.audience(), "acme.conductor.one");
         }
         assert_eq!(id.address(Some("[::1]:9000")).unwrap().bare_host(), "::1");
-        assert!(id.address(Some("h:notaport")).is_err());
+        for bad in ["h:notaport", "https://h", "h/path", ":443"] {
+            let error = id.address(Some(bad)).unwrap_err();
+            assert!(error.to_string().contains("BATON_C1_API_HOST"), "{bad}: {error}");
+        }
     }
 }

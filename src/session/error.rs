@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::connect::ConnectError;
-use super::endpoint::InvalidClientId;
+use super::endpoint::{InvalidClientId, InvalidHost};
 use super::key::InvalidClientSecret;
 use super::proxy::InvalidProxy;
 use super::token::TokenError;
@@ -38,6 +38,8 @@ pub enum RpcError {
         code: Code,
         /// C1's text.
         message: String,
+        /// C1's details: a `google.rpc.Status`, encoded; empty without any.
+        details: Vec<u8>,
     },
     /// The connection could not be opened or broke.
     #[error("{method} failed: no connection to C1")]
@@ -94,6 +96,7 @@ impl RpcError {
             method,
             code: status.code(),
             message: status.message().to_owned(),
+            details: status.details().to_vec(),
         }
     }
 
@@ -111,6 +114,14 @@ impl RpcError {
             Self::Transport { .. } | Self::Silent { .. } => Code::Unavailable,
             Self::Deadline { .. } | Self::Stalled { .. } => Code::DeadlineExceeded,
             Self::File(_) | Self::Build { .. } => Code::Internal,
+        }
+    }
+
+    /// The details of C1's answer, encoded; empty without any.
+    pub(super) fn details(&self) -> &[u8] {
+        match self {
+            Self::Status { details, .. } => details,
+            _ => &[],
         }
     }
 
@@ -184,6 +195,9 @@ pub enum SessionError {
     /// The client id is malformed.
     #[error(transparent)]
     ClientId(#[from] InvalidClientId),
+    /// The override of C1's host is malformed.
+    #[error(transparent)]
+    Host(#[from] InvalidHost),
     /// The client secret is malformed.
     #[error(transparent)]
     ClientSecret(#[from] InvalidClientSecret),
@@ -214,9 +228,12 @@ impl SessionError {
     /// What kind of failure it is.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::ClientId(_) | Self::ClientSecret(_) | Self::Proxy(_) | Self::Text { .. } | Self::OtherHost => {
-                ErrorClass::Rejected
-            }
+            Self::ClientId(_)
+            | Self::Host(_)
+            | Self::ClientSecret(_)
+            | Self::Proxy(_)
+            | Self::Text { .. }
+            | Self::OtherHost => ErrorClass::Rejected,
             Self::Connect(error) => error.class(),
             Self::Unproved(error) => error.class(),
             Self::Refused(error) => error.class(),

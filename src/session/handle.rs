@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::error::RpcError;
 use super::heartbeat::{self, Beat, Lost};
 use super::run::Inner;
 use super::{convert, finish, upload};
@@ -59,7 +60,15 @@ impl Inner {
 
     async fn handle_sync(&self, task: Task, token: CancellationToken, end: &mut TaskEnd) -> Outcome {
         let id = task.id.clone();
-        let first = match heartbeat::once(&self.client, id.as_str()).await {
+        let first = tokio::select! {
+            biased;
+            () = token.cancelled() => {
+                let cancelled = TaskError::cancelled("the sync was cancelled before it started");
+                return self.report(Err(cancelled), end).await;
+            }
+            first = heartbeat::once(&self.client, id.as_str()) => first,
+        };
+        let first = match first {
             Ok(Beat::Next(first)) => first,
             Ok(Beat::Cancelled) => {
                 tracing::info!("task was cancelled before it started");
@@ -68,9 +77,7 @@ impl Inner {
             Err(error) => {
                 self.metrics.heartbeat_failures.inc();
                 let message = format!("the first heartbeat failed: {error}");
-                return self
-                    .report(Err(TaskError::new(to_code(error.code()), message)), end)
-                    .await;
+                return self.report(Err(of_call(&error, message)), end).await;
             }
         };
         // The heartbeats go on until the task is reported; a lost task ends with its token.
@@ -115,10 +122,7 @@ impl Inner {
                 );
                 Ok(reply)
             }
-            Err(error) => Err(TaskError::new(
-                to_code(error.code()),
-                format!("the upload failed: {error}"),
-            )),
+            Err(error) => Err(of_call(&error, format!("the upload failed: {error}"))),
         }
     }
 
@@ -205,6 +209,12 @@ fn log_failure(error: &TaskError) {
 }
 
 /// The code under which a failed call to C1 is reported for the task.
+/// A task's error of a call to C1 that failed: its code and details go back as they came (c1-protocol.md §8.3).
+fn of_call(error: &RpcError, message: String) -> TaskError {
+    let task = TaskError::new(to_code(error.code()), message);
+    convert::passed(error.details()).into_iter().fold(task, TaskError::with)
+}
+
 fn to_code(code: tonic::Code) -> Code {
     match code {
         tonic::Code::Cancelled => Code::Cancelled,

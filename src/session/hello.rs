@@ -26,6 +26,7 @@ impl Inner {
             method: "GetMetadata",
             code: tonic::Code::from_i32(error.code.number()),
             message: error.message,
+            details: Vec::new(),
         })?;
         let metadata = ConnectorMetadata::decode(metadata.as_slice()).map_err(|_| RpcError::Build {
             what: "the connector's metadata",

@@ -126,6 +126,7 @@ async fn stream_file(
                 method: UPLOAD,
                 code: Code::Aborted,
                 message: "answered before the upload had ended".to_owned(),
+                details: Vec::new(),
             });
         }
         Some(Err(status)) => Err(status),

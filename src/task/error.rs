@@ -60,6 +60,13 @@ pub enum Detail {
     },
     /// `PingOne` limits our rate.
     RateLimited(RateLimit),
+    /// A detail of an answer that C1 gave us, passed back as it came (c1-protocol.md §8.3).
+    Passed {
+        /// The type of the message.
+        type_url: String,
+        /// The message, encoded.
+        value: Vec<u8>,
+    },
 }
 
 /// The failure of one task.

@@ -101,6 +101,7 @@ fn the_runbook_has_the_standard_remedies() {
         "Check pingone-environment-id and that the worker application has a role in that environment.",
         "Give the application Identity Data Read Only or Identity Data Admin for this environment; it must be of type \
          Worker.",
+        "Or leave roles out of the sync: --sync-resource-types without role.",
         "The MFA service is not enabled in this environment; enable it in PingOne or leave the action out.",
         "The user holds \"<role>\" through group \"<group>\"; remove the user from that group instead.",
         "The worker application must itself hold \"<role>\", or a role allowed to assign it, at <scope>.",

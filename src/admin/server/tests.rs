@@ -118,6 +118,7 @@ async fn an_unhealthy_connector_and_an_unready_process_answer_503_with_details()
     for path in ["/ready", "/readyz"] {
         let (status, body) = fixture.get(path).await;
         assert_eq!((status, body["status"].as_str()), (503, Some("not_ready")));
+        assert_eq!(body["details"]["error"], "not every condition of readiness is met");
         assert_eq!(body["details"]["session"], "not checked yet");
     }
 }

@@ -1,6 +1,8 @@
 //! One call: attempts while their class says so and the caller's budget lasts. A read may be repeated at will; a write
 //! only where PingOne certainly did nothing, because it has no idempotency key (connector-model.md §9).
 
+use std::time::Duration;
+
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -19,6 +21,8 @@ use crate::pingone::write::WriteBody;
 use crate::runtime::backoff::Backoff;
 
 /// Transaction and session ids of pingone-api.md §3.1.
+/// How long an environment that was found after a refusal is not looked for again.
+const STILL_THERE: Duration = Duration::from_secs(10);
 const TRANSACTION: &str = "x-ping-external-transaction-id";
 const SESSION: &str = "x-ping-external-session-id";
 
@@ -178,13 +182,24 @@ impl Client {
         if !refused || error.operation == Operation::ReadEnvironment || error.is_service_off() {
             return error;
         }
+        let seen = |seen: &Option<Instant>| seen.is_some_and(|at| at.elapsed() < STILL_THERE);
+        if self.inner.environment_seen.lock().is_ok_and(|at| seen(&at)) {
+            return error;
+        }
         let call = Call::get(Operation::ReadEnvironment, self.environment_id(), self.url(&[]));
         match Box::pin(self.attempt(&call, deadline)).await {
             Err(probe) if probe.error.class() == ErrorClass::NotFound => PingOneError {
                 reason: Reason::EnvironmentMissing,
                 ..error
             },
-            _ => error,
+            Err(probe) if probe.error.class() != ErrorClass::Forbidden => error,
+            // Shown, or hidden in the words that are for what exists.
+            _ => {
+                if let Ok(mut seen) = self.inner.environment_seen.lock() {
+                    *seen = Some(Instant::now());
+                }
+                error
+            }
         }
     }
 

@@ -145,6 +145,17 @@ pub(in super::super) fn failure(error: &TaskError, now: Timestamp) -> (rpc::Stat
     (status, error)
 }
 
+/// The details of a status that C1 answered. What cannot be read is left out.
+pub(in super::super) fn passed(status: &[u8]) -> Vec<Detail> {
+    let details = rpc::Status::decode(status)
+        .map(|status| status.details)
+        .unwrap_or_default();
+    let passed = details
+        .into_iter()
+        .map(|Any { type_url, value }| Detail::Passed { type_url, value });
+    passed.collect()
+}
+
 /// As people see it: one line, at most 1 KiB (connector-model.md §10).
 fn shown(message: &str) -> String {
     const LONGEST_BYTES: usize = 1024;
@@ -164,6 +175,10 @@ fn detail(detail: &Detail, now: Timestamp) -> Any {
             packed("google.rpc.", "ErrorInfo", &info)
         }
         Detail::RateLimited(limit) => rate_limit(limit, now),
+        Detail::Passed { type_url, value } => Any {
+            type_url: type_url.clone(),
+            value: value.clone(),
+        },
     }
 }
 

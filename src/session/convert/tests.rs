@@ -122,6 +122,32 @@ fn malformed_payloads_carry_their_error_with_them() {
             Code::InvalidArgument,
         ),
         (
+            TaskType::Grant(kinds::GrantTask {
+                entitlement: Some(cv2::Entitlement {
+                    resource: resource("group", "g"),
+                    ..Default::default()
+                }),
+                principal: resource("user", "u"),
+                ..Default::default()
+            }),
+            Code::InvalidArgument,
+        ),
+        (
+            TaskType::Revoke(kinds::RevokeTask {
+                grant: Some(cv2::Grant {
+                    entitlement: Some(cv2::Entitlement {
+                        resource: resource("group", "g"),
+                        id: "group:g:member".to_owned(),
+                        ..Default::default()
+                    }),
+                    principal: resource("user", "u"),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            Code::InvalidArgument,
+        ),
+        (
             TaskType::RotateCredentials(kinds::RotateCredentialsTask {
                 resource_id: id("user", "u"),
                 credential_options: Some(cv2::CredentialOptions::default()),
@@ -202,6 +228,18 @@ fn a_declined_grant_carries_the_error_info_of_the_sdk() {
         (info.reason.as_str(), info.metadata["reason"].as_str()),
         ("grant_cancelled", "not now")
     );
+}
+
+/// c1-protocol.md §8.3: the details of C1's answer go back as they came.
+#[test]
+fn the_details_of_an_answer_are_passed_on() {
+    let (told, _) = failure(&TaskError::declined("not now"), Timestamp::UNIX_EPOCH);
+    let error = TaskError::new(Code::FailedPrecondition, "the upload failed");
+    let error = passed(&told.encode_to_vec()).into_iter().fold(error, TaskError::with);
+    let (status, _) = failure(&error, Timestamp::UNIX_EPOCH);
+    assert!(!status.details.is_empty());
+    assert_eq!(status.details, told.details);
+    assert!(passed(b"").is_empty() && passed(b"\xff\xff").is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::{invalid, json, malformed, resource_id, resource_ref};
+use super::{bounded, invalid, json, malformed, resource_id, resource_ref};
 use crate::proto::c1::connector::v2 as cv2;
 use crate::proto::c1::connectorapi::baton::v1::task as pb;
 use crate::task::{
@@ -29,6 +29,7 @@ pub(super) fn revoke(task: pb::RevokeTask) -> Payload<RevokeRequest> {
     let grant = task
         .grant
         .ok_or_else(|| TaskError::new(crate::task::Code::Unknown, "invalid task type"))?;
+    bounded("grant.id", &grant.id)?;
     let metadata = grant.annotations.iter().find_map(grant_metadata);
     let entitlement = grant.entitlement.ok_or_else(|| invalid("grant has no entitlement"))?;
     let principal = grant.principal.ok_or_else(|| invalid("grant has no principal"))?;
@@ -54,6 +55,7 @@ fn entitlement_ref(entitlement: cv2::Entitlement) -> Result<EntitlementRef, Task
     let resource = entitlement
         .resource
         .ok_or_else(|| invalid("entitlement has no resource"))?;
+    bounded("entitlement.id", &entitlement.id)?;
     Ok(EntitlementRef {
         id: entitlement.id,
         slug: entitlement.slug,

@@ -318,6 +318,19 @@ async fn sigterm_during_an_upload_reports_it_as_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sigterm_while_the_first_heartbeat_hangs_reports_the_sync_as_cancelled() {
+    let mut rig = Rig::started(Setup::default()).await;
+    rig.server.plan(Rpc::Heartbeat, [Step::Hang]);
+    let id = rig.server.queue(sync());
+    rig.server.wait_for("Heartbeat", 1).await;
+    let started = Instant::now();
+    assert_eq!(rig.stop().await, Ending::Clean);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(codes(&rig, &id), [1]);
+    assert!(rig.syncs.requests.lock().unwrap().is_empty(), "no work was done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_task_fails_the_task_and_not_the_process() {
     let mut rig = Rig::started(Setup::default()).await;
     rig.syncs.plan(SyncPlan::Panic);

@@ -128,8 +128,12 @@ async fn an_unknown_environment_is_told_from_a_missing_role() {
         }
     }
     let pair = pair(|options| options.access.no_worker_role = true).await;
-    let error = pair.client.groups().all().await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Forbidden);
+    for _ in 0..3 {
+        let error = pair.client.groups().all().await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Forbidden);
+    }
+    // That the environment is there is not asked again for each refusal.
+    assert_eq!(pair.server.requests().of("GET", "/environments/{id}"), 1);
 }
 
 #[tokio::test]
