@@ -187,7 +187,11 @@ impl Provisioner for PingOneProvisioner {
     fn run_action(&self, call: ActionCall, context: WriteContext) -> BoxFuture<'_, Result<ActionOutcome, TaskError>> {
         Box::pin(async move {
             let work = self.begin(context);
-            let outcome = actions::run(&work, &call).await;
+            let outcome = match actions::run(&work, &call).await {
+                // PingOne's no is the action's failure, and no refusal of the call (c1-protocol.md §9.6).
+                Err(Failure::PingOne(error)) if !work.is_dry_run() => Ok(actions::failed_by(&error)),
+                outcome => outcome,
+            };
             self.end(work, outcome)
         })
     }

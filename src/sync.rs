@@ -28,5 +28,5 @@ pub use progress::{Phase, Progress};
 pub use report::SyncReport;
 pub use run::run;
 pub use translate::translate_page;
-pub(crate) use translate::{UserRules, user as translate_user};
+pub(crate) use translate::{UserRules, is_bare_address, user as translate_user};
 pub use warnings::{Warning, Warnings};

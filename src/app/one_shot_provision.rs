@@ -35,6 +35,8 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
     let terminal = io::stdout().is_terminal();
     let operation = answer::operation(&config.one_shot);
     let key = Key::generate();
+    let (client, _) = connect::pingone(&config.pingone, None)?;
+    // Last, since it makes the file that a password goes to.
     let prepared = ask::task(&config, &key).and_then(|kind| Ok((kind, Delivery::prepare(&config, terminal)?)));
     let (kind, delivery) = match prepared {
         Ok(prepared) => prepared,
@@ -44,7 +46,6 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
         }
         Err(Unfit::Task(error)) => return show(&config, &Answer::failed(operation, &error)).map(|()| FAILED),
     };
-    let (client, _) = connect::pingone(&config.pingone, None)?;
     let provisioner = Arc::new(PingOneProvisioner::new(super::writes::options(&config), client));
     let parts = Parts {
         syncs: Arc::new(NoSyncs),

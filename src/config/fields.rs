@@ -153,7 +153,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("role-assignment-candidates", List, "", "With the scan candidates: populations (ids or names), or one SCIM expression after filter:").shown("Role assignment candidates"),
     Field::new("max-shrink-percent", Int(0, 100), "50", "Largest loss of users, groups or role grants against the last good sync; 0 switches the check off").shown("Largest shrink in percent"),
     Field::new("protected-roles", List, "", "Role names or ids that are never granted or revoked").shown("Protected roles"),
-    Field::new("protected-users", List, "", "User ids that get no action, no new password and no deletion").shown("Protected users"),
+    Field::new("protected-users", List, "", "Ids of users that are never written: no grant, revoke, action, new password or deletion").shown("Protected users"),
     Field::new("default-population-id", Text, "", "Population of new accounts that name none").shown("Default population"),
     Field::new("deprovision-mode", Choice(&["delete", "disable", "disable-then-delete"]), "delete", "What deleting an account does: delete, disable, or disable first and then delete").shown("Deprovision mode"),
     Field::new("population-filter", List, "", "Sync only users of these populations (ids or names); hides the others, which can trip C1's anomaly check").shown("Population filter"),

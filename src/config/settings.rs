@@ -328,6 +328,15 @@ fn user_agent_suffix(values: &Values) -> Result<Option<String>, ConfigError> {
     }
 }
 
+/// A list of users by their ids. Anything else would never match, and protect nobody.
+fn user_ids(values: &Values, name: &'static str) -> Result<Vec<String>, ConfigError> {
+    let ids: Vec<String> = values.list(name).iter().map(|id| id.trim().to_owned()).collect();
+    match ids.iter().find(|id| Uuid::try_parse(id).is_err()) {
+        Some(other) => Err(values.invalid(name, format!("must be ids of users, and {other} is not a UUID"))),
+        None => Ok(ids),
+    }
+}
+
 fn together(values: &Values, group: &[&'static str]) -> Result<(), ConfigError> {
     // A secret may come from its file instead.
     let given = |name: &str| values.is_set(name) || (name == "client-secret" && values.is_set("client-secret-file"));
@@ -484,7 +493,7 @@ fn provision(values: &Values) -> Result<ProvisionSettings, ConfigError> {
         enabled: values.flag("provisioning")?,
         dry_run: values.flag("dry-run")?,
         protected_roles: values.list("protected-roles"),
-        protected_users: values.list("protected-users"),
+        protected_users: user_ids(values, "protected-users")?,
         default_population: uuid(values, "default-population-id")?,
         deprovision_mode: values.choice("deprovision-mode")?,
     })

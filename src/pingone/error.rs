@@ -236,10 +236,17 @@ impl PingOneError {
         }
     }
 
+    /// PingOne itself says that the object is not there. A 404 in somebody else's words, a proxy's or that of a wrong
+    /// address, says nothing of the object (pingone-api.md §3.2, §3.5).
+    pub fn is_gone(&self) -> bool {
+        matches!(self.reason, Reason::Api { .. }) && self.class() == ErrorClass::NotFound
+    }
+
     /// The gRPC code of connector-model.md §9.
     pub fn grpc_code(&self) -> GrpcCode {
         match &self.reason {
             Reason::Api { detail, .. } if detail.as_deref() == Some("LICENSE_EXCEEDED") => GrpcCode::ResourceExhausted,
+            Reason::Foreign { status: 404, .. } => GrpcCode::Internal,
             Reason::Api { status: 408, .. } | Reason::Foreign { status: 408, .. } | Reason::TimedOut => {
                 GrpcCode::DeadlineExceeded
             }

@@ -84,8 +84,8 @@ pub(crate) async fn create(
                 resource: None,
                 message: hidden(&wanted, secret.as_ref()),
             },
-            // An account that cannot be seen yet has the password of its creation, and no other.
-            if wanted.create_disabled { Vec::new() } else { sealed },
+            // Whose account it is is not known, so no password is told for it.
+            Vec::new(),
         )),
         Outcome::Made(user) => Ok(finish::finish(work, &wanted, &place, *user, secret, sealed).await),
     }
@@ -128,16 +128,16 @@ fn exists(work: &Work, user: Option<&User>, place: &Place) -> AccountCreated {
     reply(work, AccountResult::AlreadyExists { resource }, Vec::new())
 }
 
-/// What is said of an account that PingOne surely made and does not show yet.
+/// What is said of an account that may be the one of this task, and that PingOne does not show.
 fn hidden(wanted: &NewAccount, secret: Option<&Secret>) -> String {
     let mut open = Vec::new();
     if wanted.create_disabled {
         open.push("disable it");
-        if secret.is_some() {
-            open.push("rotate its credentials");
-        }
     }
-    if wanted.require_verification && (secret.is_none() || wanted.create_disabled) {
+    if secret.is_some() {
+        open.push("rotate its credentials");
+    }
+    if wanted.require_verification {
         open.push("start its verification");
     }
     let open = if open.is_empty() {
@@ -145,7 +145,10 @@ fn hidden(wanted: &NewAccount, secret: Option<&Secret>) -> String {
     } else {
         format!("When it is there: {}.", open.join(", "))
     };
-    format!("PingOne created the account, its answer was lost, and it does not show the account yet. {open}")
+    format!(
+        "PingOne's answer was lost, and now the user name is taken by an account that PingOne does not show: the new one, \
+         which it does not show yet, or one in a population that the worker application cannot see. {open}"
+    )
 }
 
 fn reply(work: &Work, result: AccountResult, secrets: Vec<EncryptedSecret>) -> AccountCreated {

@@ -17,9 +17,10 @@ mod update;
 
 use uuid::Uuid;
 
-use super::error::Failure;
+use super::error::{Failure, task_error};
 use super::protect::refuse_user;
 use super::work::Work;
+use crate::pingone::PingOneError;
 use crate::pingone::types::User;
 use crate::task::{ActionCall, ActionOutcome, Code, JsonObject};
 
@@ -81,6 +82,11 @@ fn failed(message: impl Into<String>) -> ActionOutcome {
         response: result(false, message.clone()),
         message,
     }
+}
+
+/// PingOne refused, or could not be asked.
+pub(crate) fn failed_by(error: &PingOneError) -> ActionOutcome {
+    failed(task_error(error).message)
 }
 
 fn result(success: bool, message: String) -> JsonObject {

@@ -59,7 +59,9 @@ pub struct AuditLog;
 
 impl AuditSink for AuditLog {
     fn record(&self, change: &Change) {
+        // Whatever the log level, this target is on (telemetry).
         tracing::info!(
+            target: "baton_ping_one::audit",
             audit = true,
             task_id = change.task_id.as_str(),
             operation = change.operation,

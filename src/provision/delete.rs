@@ -1,14 +1,12 @@
 //! `DeleteResource` of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
 
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::audit::ChangeOutcome;
 use super::error::{Failure, found, task_error_with};
 use super::protect::refuse_user;
 use super::settings::Deprovision;
-use super::settle::settle;
+use super::settle::{settle, settle_or};
 use super::target::{shown, uuid};
 use super::work::{Told, Work};
 use crate::pingone::Client;
@@ -74,21 +72,14 @@ pub(crate) async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
         before: "there",
         after: "deleted",
     };
-    let lost = AtomicBool::new(false);
-    let look = |client: Client| {
-        lost.store(true, Ordering::Relaxed);
-        async move {
-            let read = client.user(id).await.map_err(Failure::from);
-            Ok(found(read)?.is_none().then_some(()))
-        }
+    let look = |client: Client| async move {
+        let read = client.user(id).await.map_err(Failure::from);
+        Ok(found(read)?.is_none().then_some(()))
     };
-    match settle(work, &call, told, look).await {
+    // Not there any more: an earlier deletion whose answer was lost took effect after all.
+    let gone = |failure: &Failure| failure.is_not_found().then_some(());
+    match settle_or(work, &call, told, look, gone).await {
         Ok(_) => Ok(Was::There),
-        // An earlier deletion whose answer was lost took effect after all.
-        Err(failure) if failure.is_not_found() && lost.load(Ordering::Relaxed) => {
-            work.decided(&call, told, ChangeOutcome::Confirmed);
-            Ok(Was::There)
-        }
         Err(failure) if failure.is_not_found() => Ok(Was::Gone),
         Err(failure) => Err(failure),
     }

@@ -44,8 +44,7 @@ impl Failure {
 
     /// PingOne says that the object is not there.
     pub(crate) fn is_not_found(&self) -> bool {
-        self.pingone()
-            .is_some_and(|error| error.class() == ErrorClass::NotFound)
+        self.pingone().is_some_and(PingOneError::is_gone)
     }
 
     /// A write may have taken effect although it failed.

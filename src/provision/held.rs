@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::error::{Failure, found};
 use super::scope::Wanted;
 use super::work::Work;
-use crate::error::ErrorClass;
 use crate::pingone::Principal;
 use crate::pingone::types::RoleAssignment;
 
@@ -96,19 +95,7 @@ async fn in_groups(work: &Work, user: Uuid, ids: &BTreeSet<Uuid>) -> Result<BTre
     .buffer_unordered(SIDE_BY_SIDE);
     let mut found = BTreeMap::new();
     while let Some((group, list)) = lists.next().await {
-        let list = match list {
-            Ok(list) => list.unwrap_or_default(),
-            // A client that may not read groups' lists cannot tell: the assignment is taken for the user's own, and
-            // PingOne refuses to delete what is not.
-            Err(failure)
-                if failure
-                    .pingone()
-                    .is_some_and(|error| error.class() == ErrorClass::Forbidden) =>
-            {
-                Vec::new()
-            }
-            Err(failure) => return Err(failure),
-        };
+        let list = list?.unwrap_or_default();
         found.extend(
             list.into_iter()
                 .filter(|item| ids.contains(&item.id))

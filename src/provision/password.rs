@@ -65,10 +65,14 @@ pub(crate) fn random(wish: &Wish<'_>) -> Result<Plaintext, Failure> {
     }
     let minimums = asked_minimums(wish.rules)?;
     let mut from_policy = policy_minimums(wish.policy);
-    if wish.policy.is_none() || (minimums.is_empty() && from_policy.is_empty()) {
-        from_policy.extend(SETS.map(|set| (set.chars().collect(), 1)));
-    }
     let length = length(asked, wish.policy)?;
+    // One of each of the four sets where nobody asks for sets, as far as the policy has room for them.
+    let mut with_sets = from_policy.clone();
+    with_sets.extend(SETS.map(|set| (set.chars().collect(), 1)));
+    let room = ceiling(wish.policy) >= length.max(missing_at_most(&minimums, &with_sets));
+    if wish.policy.is_none() || (minimums.is_empty() && (from_policy.is_empty() || room)) {
+        from_policy = with_sets;
+    }
     let needed: usize = minimums.iter().fold(0, |sum, (_, least)| sum.saturating_add(*least));
     if needed > length {
         return Err(Failure::invalid(format!(
@@ -248,7 +252,9 @@ fn keeps(drawn: &[char], limits: &Limits) -> bool {
         longest = longest.max(run);
         before = Some(c);
     }
-    let folded: Zeroizing<String> = Zeroizing::new(drawn.iter().flat_map(|c| c.to_lowercase()).collect());
+    // At most three characters of four bytes for each: the text does not move while it grows.
+    let mut folded = Zeroizing::new(String::with_capacity(12 * drawn.len()));
+    folded.extend(drawn.iter().flat_map(|c| c.to_lowercase()));
     counts.len() >= limits.unique
         && limits.repeated.is_none_or(|most| longest <= most)
         && !limits.profile.iter().any(|part| folded.contains(part.as_str()))
@@ -373,7 +379,8 @@ mod tests {
         }
         // Without any rule, and where no policy can be read, one of each of the four.
         let none = self::policy(json!({}));
-        for policy in [Some(&none), None] {
+        let digits = self::policy(json!({"minCharacters": {"0123456789": 1}}));
+        for policy in [Some(&none), Some(&digits), None] {
             for _ in 0..50 {
                 let text = text(&wish(8, &[], policy));
                 assert!(SETS.iter().all(|set| count(&text, set) >= 1), "{text}");

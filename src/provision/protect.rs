@@ -86,7 +86,14 @@ pub(crate) async fn refuse_group(work: &Work, group: &GroupFacts) -> Result<(), 
         }
         let parents = found(work.read(work.client().parents_of_group(id)).await)?.unwrap_or_default();
         for parent in parents {
-            if seen.len() < MOST_GROUPS && seen.insert(parent.id) {
+            if seen.insert(parent.id) {
+                if seen.len() > MOST_GROUPS {
+                    return Err(Failure::precondition(format!(
+                        "change the members of group {}: it is nested in more than {MOST_GROUPS} groups, too many to \
+                         see whether one carries a protected role",
+                        group.id
+                    )));
+                }
                 waiting.push(parent.id);
             }
         }

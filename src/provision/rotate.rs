@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 use super::account::{PASSWORD, Secret, password_body, policy_of_population, rotated, struck};
-use super::audit::ChangeOutcome;
 use super::crypto::{ClientKey, encrypt};
 use super::error::{Failure, found};
 use super::protect::refuse_user;
@@ -126,7 +125,6 @@ async fn set(work: &Work, id: Uuid, before: &PasswordState, secret: &Secret) -> 
         Ok(_) => Ok(()),
         // It was sent again and is refused now, which it also is when the first one took effect.
         Err(failure) if lost.load(Ordering::Relaxed) && !failure.outcome_unknown() => {
-            work.decided(&call, told, ChangeOutcome::Unknown);
             Err(Failure::refused(
                 Code::Unavailable,
                 format!(

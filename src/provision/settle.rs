@@ -32,28 +32,65 @@ where
     L: Fn(Client) -> F,
     F: Future<Output = Result<Option<T>, Failure>>,
 {
+    settle_or(work, call, told, look, |_| None).await
+}
+
+/// The same where some refusal of a repetition proves that the lost one took effect.
+pub(crate) async fn settle_or<T, L, F>(
+    work: &Work,
+    call: &WriteCall,
+    told: Told<'_>,
+    look: L,
+    proof: impl Fn(&Failure) -> Option<T>,
+) -> Result<Landed<T>, Failure>
+where
+    L: Fn(Client) -> F,
+    F: Future<Output = Result<Option<T>, Failure>>,
+{
     let mut tried_right_again = false;
     let mut tried_conflict_again = false;
+    let mut lost = false;
     let mut writes = 0;
+    // What fails for certain after a lost answer leaves open what the lost one did.
+    let given_up = |lost: bool, failure: Failure| {
+        if lost {
+            work.decided(call, told, ChangeOutcome::Unknown);
+        }
+        Err(failure)
+    };
     loop {
         writes += 1;
         let failure = match work.write(call, told).await {
             Ok(written) => return Ok(Landed::Done(written)),
             Err(failure) => failure,
         };
-        if failure.outcome_unknown() {
-            if let Some(seen) = decide(work, &look).await.inspect_err(|_| {
-                work.decided(call, told, ChangeOutcome::Unknown);
-            })? {
-                work.decided(call, told, ChangeOutcome::Confirmed);
-                return Ok(Landed::Seen(seen));
+        if let Some(proven) = proof(&failure).filter(|_| lost) {
+            work.decided(call, told, ChangeOutcome::Confirmed);
+            return Ok(Landed::Seen(proven));
+        }
+        let unknown = failure.outcome_unknown();
+        if unknown || lost {
+            lost = true;
+            match decide(work, &look, unknown).await {
+                Ok(Some(seen)) => {
+                    work.decided(call, told, ChangeOutcome::Confirmed);
+                    return Ok(Landed::Seen(seen));
+                }
+                Ok(None) => {}
+                Err(undecided) if unknown => return given_up(lost, undecided),
+                Err(_) => return given_up(lost, failure),
             }
+        }
+        if unknown {
             // It surely did not happen, as far as reads can tell: it may be sent again.
-            if writes < MOST_WRITES && !work.client().time_left().is_zero() && waited_as_asked(work, &failure).await? {
-                continue;
+            if writes < MOST_WRITES && !work.client().time_left().is_zero() {
+                match waited_as_asked(work, &failure).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(cancelled) => return given_up(lost, cancelled),
+                }
             }
-            work.decided(call, told, ChangeOutcome::Unknown);
-            return Err(failure);
+            return given_up(lost, failure);
         }
         // Somebody else changed it at the same time: what is there now decides (connector-model.md §9).
         if is_conflict(call, &failure) && !tried_conflict_again {
@@ -64,11 +101,17 @@ where
             continue;
         }
         let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
-        if right_missing && !tried_right_again && work.wait(SETTLE).await? {
-            tried_right_again = true;
-            continue;
+        if right_missing && !tried_right_again {
+            match work.wait(SETTLE).await {
+                Ok(true) => {
+                    tried_right_again = true;
+                    continue;
+                }
+                Ok(false) => {}
+                Err(cancelled) => return given_up(lost, cancelled),
+            }
         }
-        return Err(failure);
+        return given_up(lost, failure);
     }
 }
 
@@ -80,22 +123,24 @@ fn is_conflict(call: &WriteCall, failure: &Failure) -> bool {
 }
 
 /// Waits as long as PingOne asked for; `false` if the task's time does not reach so far.
-async fn waited_as_asked(work: &Work, failure: &Failure) -> Result<bool, Failure> {
+pub(super) async fn waited_as_asked(work: &Work, failure: &Failure) -> Result<bool, Failure> {
     match failure.pingone().and_then(|error| error.retry_after) {
         Some(asked) => work.wait(asked).await,
         None => Ok(true),
     }
 }
 
-/// Whether a write of unknown outcome took effect. Not ended by cancelling: somebody must know.
-async fn decide<T, L, F>(work: &Work, look: &L) -> Result<Option<T>, Failure>
+/// Whether a write of unknown outcome took effect. Not ended by cancelling: somebody must know. `twice`: what is not
+/// seen at once is looked for again a little later.
+async fn decide<T, L, F>(work: &Work, look: &L, twice: bool) -> Result<Option<T>, Failure>
 where
     L: Fn(Client) -> F,
     F: Future<Output = Result<Option<T>, Failure>>,
 {
     let client = work.deciding();
-    if let Some(seen) = look(client.clone()).await? {
-        return Ok(Some(seen));
+    let seen = look(client.clone()).await?;
+    if seen.is_some() || !twice {
+        return Ok(seen);
     }
     tokio::time::sleep(SETTLE).await;
     look(client).await

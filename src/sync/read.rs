@@ -283,11 +283,11 @@ fn assignment(item: RoleAssignment) -> Assignment {
     }
 }
 
-/// 404 as `None`.
+/// PingOne's 404 as `None`.
 fn absent<T>(result: Result<T, PingOneError>) -> Result<Option<T>, SyncError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if error.class() == ErrorClass::NotFound => Ok(None),
+        Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -9,7 +9,7 @@ mod user;
 pub(crate) use group::{GroupKind, GroupPlan, group};
 pub(crate) use population::{population, population_entitlement};
 pub(crate) use role::{placeholder_role, role};
-pub(crate) use user::{UserRules, user};
+pub(crate) use user::{UserRules, is_bare_address, user};
 
 use crate::model::{DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Value, cut};
 

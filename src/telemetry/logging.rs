@@ -20,6 +20,8 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 /// The crate whose records follow the level.
 const OURS: &str = "baton_ping_one";
+/// Changes of the directory are told at every level.
+const AUDIT: &str = "baton_ping_one::audit";
 /// Logs each failed call at `error` although it hands the error to us, who tell it once.
 const TOLD_BY_US: &str = "kube_client::client::builder";
 
@@ -58,6 +60,7 @@ impl LogLevel {
         Targets::new()
             .with_default(others)
             .with_target(OURS, ours)
+            .with_target(AUDIT, LevelFilter::INFO)
             .with_target(TOLD_BY_US, LevelFilter::OFF)
     }
 }
@@ -258,6 +261,15 @@ mod tests {
             work();
         });
         std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn changes_of_the_directory_are_told_at_every_level() {
+        let text = logged(LogFormat::Json, LogLevel::Error, None, || {
+            tracing::info!(target: "baton_ping_one::audit", "changed");
+            tracing::info!("said at info");
+        });
+        assert!(text.contains("changed") && !text.contains("said at info"), "{text}");
     }
 
     #[test]

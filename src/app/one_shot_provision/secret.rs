@@ -36,7 +36,8 @@ impl Key {
     fn open(&self, secret: &EncryptedSecret) -> anyhow::Result<Zeroizing<String>> {
         let decryptor = age::Decryptor::new(secret.bytes.as_slice())?;
         let mut reader = decryptor.decrypt(std::iter::once(&self.0 as &dyn age::Identity))?;
-        let mut text = Zeroizing::new(String::new());
+        // Far more than a password has: the text does not move while it grows.
+        let mut text = Zeroizing::new(String::with_capacity(4096));
         reader.read_to_string(&mut text)?;
         Ok(text)
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::provision::actions::{NAMED, check_text, kept_by_pingone, truth};
 use crate::provision::error::Failure;
 use crate::provision::target::shown;
+use crate::sync::is_bare_address;
 use crate::task::AccountInfo;
 
 /// Most bytes of one account's fields; PingOne's own limits are far below.
@@ -60,6 +61,9 @@ impl NewAccount {
         }
         let mut read = Self::default();
         let email = text(profile, "email")?.or_else(|| primary_email(account));
+        if email.as_ref().is_some_and(|email| !is_bare_address(email)) {
+            return Err(Failure::invalid("email is not one e-mail address"));
+        }
         let username = text(profile, "username")?
             .or_else(|| filled(&account.login))
             .or_else(|| email.clone())

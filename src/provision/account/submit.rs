@@ -18,18 +18,23 @@ use crate::pingone::{PingOneError, Reason, WriteBody, WriteCall};
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::crypto::Plaintext;
 use crate::provision::error::{Failure, found, task_error_with};
+use crate::provision::settle::waited_as_asked;
 use crate::provision::work::{SETTLE, Told, Work};
 use crate::task::Code;
 
 /// Most times that the creation is sent, each time after a read that showed no account.
 const MOST_WRITES: u32 = 3;
 
+/// Looks for an account that is there for certain and is not shown, each after [`SETTLE`].
+const LATE_LOOKS: u32 = 3;
+
 /// How the creation ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// We made it.
     Made(Box<User>),
-    /// We made it, and PingOne does not show it yet.
+    /// The name was free, an answer was lost, and now the name is taken by an account that PingOne does not show: ours,
+    /// or one that somebody made where we cannot look.
     Hidden,
     /// The name is taken, by a user that we may see or not.
     Exists(Option<Box<User>>),
@@ -101,6 +106,7 @@ struct Creation<'a> {
     wanted: &'a NewAccount,
     place: &'a Place,
     call: WriteCall,
+    secret: Option<&'a Secret>,
     /// An answer was lost: an account may be there without our having seen it.
     lost: bool,
 }
@@ -112,10 +118,10 @@ impl Creation<'_> {
         Outcome::Made(Box::new(user))
     }
 
-    /// The change as it stands where no user can be named.
-    fn unseen(&self, outcome: ChangeOutcome) {
+    /// No read could tell what became of a lost answer.
+    fn unknown(&self) {
         let object = format!("a new user in population {}", self.place.id);
-        self.work.decided(&self.call, told(&object), outcome);
+        self.work.decided(&self.call, told(&object), ChangeOutcome::Unknown);
     }
 
     /// The user that holds the name: ours, where an answer was lost and it is what we asked for.
@@ -126,16 +132,72 @@ impl Creation<'_> {
         Outcome::Exists(Some(Box::new(user)))
     }
 
-    /// PingOne says that the name is taken.
-    fn taken(&self, holder: Option<User>) -> Outcome {
-        match holder {
-            Some(user) => self.of_holder(user),
-            // The name was free before, and our answer was lost: the account that holds it now is ours.
-            None if self.lost => {
-                self.unseen(ChangeOutcome::Confirmed);
-                Outcome::Hidden
+    /// PingOne says that the name is taken and shows nobody who has it.
+    async fn taken_by_nobody(&self) -> Result<Outcome, Failure> {
+        if !self.lost {
+            return Ok(Outcome::Exists(None));
+        }
+        // It may be ours, and not shown yet.
+        for _ in 0..LATE_LOOKS {
+            tokio::time::sleep(SETTLE).await;
+            if let Some(user) = seen_once(self.work, self.wanted).await? {
+                return Ok(self.of_holder(user));
             }
-            None => Outcome::Exists(None),
+        }
+        self.unknown();
+        Ok(Outcome::Hidden)
+    }
+
+    async fn run(&mut self) -> Result<Outcome, Failure> {
+        let (work, wanted, place) = (self.work, self.wanted, self.place);
+        let (mut writes, mut tried_right_again, mut tried_conflict_again) = (0, false, false);
+        loop {
+            writes += 1;
+            let failure = match work.send(&self.call).await {
+                Ok(written) if written.is_planned() => return Ok(Outcome::Made(Box::new(planned(wanted, place)))),
+                Ok(written) => match written.json::<User>(&self.call) {
+                    Ok(user) => return Ok(self.made(user, ChangeOutcome::Done, written.request_id.clone())),
+                    Err(error) => Failure::from(error),
+                },
+                Err(failure) => struck(failure, self.secret),
+            };
+            if failure.outcome_unknown() {
+                self.lost = true;
+                match seen(work, wanted).await {
+                    Ok(Some(user)) => return Ok(self.of_holder(user)),
+                    Ok(None) if writes < MOST_WRITES && !work.client().time_left().is_zero() => {
+                        if waited_as_asked(work, &failure).await? {
+                            continue;
+                        }
+                        return Err(failure);
+                    }
+                    Ok(None) | Err(_) => return Err(failure),
+                }
+            }
+            let refusal = failure.pingone();
+            if let Some(error) = refusal.filter(|error| is_name_taken(error)) {
+                match holder(work, wanted, error).await? {
+                    Holder::Of(user) => return Ok(self.of_holder(*user)),
+                    Holder::Nobody => return self.taken_by_nobody().await,
+                    Holder::OfSomethingElse => return Err(explained(failure)),
+                }
+            }
+            // A conflict over something else than a unique attribute: the state decides, and one more attempt.
+            if let Some(error) = refusal.filter(|error| is_conflict(error)) {
+                if let Holder::Of(user) = holder(work, wanted, error).await? {
+                    return Ok(self.of_holder(*user));
+                }
+                if !tried_conflict_again && work.wait(SETTLE).await? {
+                    tried_conflict_again = true;
+                    continue;
+                }
+            }
+            let right_missing = refusal.is_some_and(PingOneError::is_right_missing);
+            if right_missing && !tried_right_again && work.wait(SETTLE).await? {
+                tried_right_again = true;
+                continue;
+            }
+            return Err(explained(failure));
         }
     }
 }
@@ -153,53 +215,14 @@ pub(super) async fn submit(
         wanted,
         place,
         call: call(work.client().environment_id(), wanted, body, secret)?,
+        secret,
         lost: false,
     };
-    let (mut writes, mut tried_right_again, mut tried_conflict_again) = (0, false, false);
-    loop {
-        writes += 1;
-        let failure = match work.send(&creation.call).await {
-            Ok(written) if written.is_planned() => return Ok(Outcome::Made(Box::new(planned(wanted, place)))),
-            Ok(written) => match written.json::<User>(&creation.call) {
-                Ok(user) => return Ok(creation.made(user, ChangeOutcome::Done, written.request_id.clone())),
-                Err(error) => Failure::from(error),
-            },
-            Err(failure) => struck(failure, secret),
-        };
-        if failure.outcome_unknown() {
-            creation.lost = true;
-            match seen(work, wanted).await {
-                Ok(Some(user)) => return Ok(creation.of_holder(user)),
-                Ok(None) if writes < MOST_WRITES && !work.client().time_left().is_zero() => continue,
-                Ok(None) | Err(_) => {
-                    creation.unseen(ChangeOutcome::Unknown);
-                    return Err(failure);
-                }
-            }
-        }
-        if let Some(error) = failure.pingone().filter(|error| is_name_taken(error)) {
-            return Ok(creation.taken(holder(work, wanted, error).await?));
-        }
-        // A conflict over something else than a unique attribute: the state decides, and one more attempt.
-        if let Some(error) = failure.pingone().filter(|error| is_conflict(error)) {
-            if let Some(user) = holder(work, wanted, error).await? {
-                return Ok(creation.of_holder(user));
-            }
-            if !tried_conflict_again && work.wait(SETTLE).await? {
-                tried_conflict_again = true;
-                continue;
-            }
-        }
-        let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
-        if right_missing && !tried_right_again && work.wait(SETTLE).await? {
-            tried_right_again = true;
-            continue;
-        }
-        if creation.lost {
-            creation.unseen(ChangeOutcome::Unknown);
-        }
-        return Err(explained(failure));
+    let outcome = creation.run().await;
+    if outcome.is_err() && creation.lost {
+        creation.unknown();
     }
+    outcome
 }
 
 fn told(object: &str) -> Told<'_> {
@@ -233,15 +256,36 @@ async fn seen_once(work: &Work, wanted: &NewAccount) -> Result<Option<User>, Fai
     Ok(lookup::user(work.deciding(), wanted.username.clone()).await?)
 }
 
+/// Who stands in the way of a creation.
+enum Holder {
+    /// This user has the name.
+    Of(Box<User>),
+    /// Nobody that we see.
+    Nobody,
+    /// Somebody with another name, who has the value of another unique attribute.
+    OfSomethingElse,
+}
+
 /// Who holds the name: the user that PingOne's refusal names, or the one that a look finds (pingone-api.md §3.3).
-async fn holder(work: &Work, wanted: &NewAccount, refusal: &PingOneError) -> Result<Option<User>, Failure> {
+async fn holder(work: &Work, wanted: &NewAccount, refusal: &PingOneError) -> Result<Holder, Failure> {
     let named = refusal.more().and_then(|more| more.existing_id.as_deref());
     if let Some(id) = named.and_then(|id| Uuid::try_parse(id).ok())
         && let Some(user) = found(work.deciding().user(id).await.map_err(Failure::from))?
     {
-        return Ok(Some(user));
+        return Ok(if has_name(&user, wanted) {
+            Holder::Of(Box::new(user))
+        } else {
+            Holder::OfSomethingElse
+        });
     }
-    seen_once(work, wanted).await
+    let seen = seen_once(work, wanted).await?;
+    Ok(seen.map_or(Holder::Nobody, |user| Holder::Of(Box::new(user))))
+}
+
+/// The name that we asked for; its case does not count (pingone-api.md §6.4).
+fn has_name(user: &User, wanted: &NewAccount) -> bool {
+    let same = |name: &String| name.to_lowercase() == wanted.username.to_lowercase();
+    user.username.as_ref().is_some_and(same)
 }
 
 /// Whether a user whose name was free a moment ago is the one that we asked for, and not somebody else's.
@@ -252,7 +296,7 @@ fn is_ours(user: &User, wanted: &NewAccount, place: &Place) -> bool {
             .as_ref()
             .is_some_and(|own| own.to_lowercase() == sent.to_lowercase())
     };
-    email.is_none_or(same) && user.population_id().is_none_or(|id| id == place.id)
+    has_name(user, wanted) && email.is_none_or(same) && user.population_id().is_none_or(|id| id == place.id)
 }
 
 /// The user name is taken. Another attribute may be unique as well, and is not this case (pingone-api.md §6.4).

@@ -26,8 +26,14 @@ pub(super) async fn grant(work: &Work, group: Uuid, principal: &ResourceRef) -> 
         return Err(group.external());
     }
     protect::refuse_group(work, &group).await?;
-    if work.is_dry_run() && belongs(work, user, group.id).await? == Belongs::Directly {
-        return Ok(reply(work, &group, user, true));
+    if work.is_dry_run() {
+        if belongs(work, user, group.id).await? == Belongs::Directly {
+            return Ok(reply(work, &group, user, true));
+        }
+        let of_user = work.read(work.client().user(user)).await?.population_id();
+        if let Some(refusal) = of_other_population(work, &group, user, of_user).await? {
+            return Err(refusal);
+        }
     }
     let Err(refused) = add(work, &group, user).await else {
         return Ok(reply(work, &group, user, false));
@@ -66,6 +72,27 @@ async fn add(work: &Work, group: &GroupFacts, user: Uuid) -> Result<Landed<()>, 
     }
 }
 
+/// The refusal for a user of another population than the one that the group is bound to.
+async fn of_other_population(
+    work: &Work,
+    group: &GroupFacts,
+    user: Uuid,
+    of_user: Option<Uuid>,
+) -> Result<Option<Failure>, Failure> {
+    let Some(population) = group.population.filter(|bound| of_user.is_some_and(|own| own != *bound)) else {
+        return Ok(None);
+    };
+    let read = work.read(work.client().population(population)).await;
+    let name = found(read)?.and_then(|population| population.name);
+    Ok(Some(Failure::precondition(format!(
+        "add user {user} to group {}: the user is of another population. \"{}\" only accepts users of population \
+         \"{}\".",
+        group.id,
+        group.name,
+        name.unwrap_or_else(|| population.to_string())
+    ))))
+}
+
 /// What a refusal means for somebody who is not a direct member.
 async fn explained(
     work: &Work,
@@ -74,18 +101,10 @@ async fn explained(
     belongs: Belongs,
     refused: Failure,
 ) -> Result<Failure, Failure> {
-    if let Some(population) = group.population {
+    if group.population.is_some() {
         let of_user = found(work.read(work.client().user(user)).await)?.and_then(|user| user.population_id());
-        if of_user.is_some_and(|of_user| of_user != population) {
-            let read = work.read(work.client().population(population)).await;
-            let name = found(read)?.and_then(|population| population.name);
-            return Ok(Failure::precondition(format!(
-                "add user {user} to group {}: the user is of another population. \"{}\" only accepts users of \
-                 population \"{}\".",
-                group.id,
-                group.name,
-                name.unwrap_or_else(|| population.to_string())
-            )));
+        if let Some(refusal) = of_other_population(work, group, user, of_user).await? {
+            return Ok(refusal);
         }
     }
     let (Some(error), remedy) = (refused.pingone(), filter_remedy(group)) else {

@@ -81,10 +81,6 @@ async fn look_first(work: &Work, named: &Named) -> Result<Held, Failure> {
             }
             now = held(work, principal, wanted).await?;
         }
-        if now.own.is_empty() {
-            // Somebody else took it away.
-            work.facts().forget(principal, wanted);
-        }
     }
     Ok(now)
 }

@@ -2,7 +2,7 @@
 
 use baton_ping_one::provision::ChangeOutcome::{Confirmed, Done};
 use baton_ping_one::task::Code;
-use sandbox::pingone::{Fault, FaultAction, Lost};
+use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 
 use super::rig::{HELP_DESK, Rig, member_of, refuse, refused, resource, was_revoked};
 
@@ -168,5 +168,16 @@ async fn a_failed_read_is_never_a_revoked_grant() {
         refuse("GET", "*/groups/*", 403, "ACCESS_FAILED", None, "no").times(0),
     ]);
     refused(rig.leave("team", "bob").await, Code::PermissionDenied, &[]);
+    assert!(rig.is_direct("team", "bob"));
+    // A 404 in somebody else's words says nothing of the membership.
+    let rig = Rig::new().await;
+    let page = FaultAction::Status {
+        status: 404,
+        retry_after: None,
+        body: FaultBody::Html,
+    };
+    let of = |method| Fault::on(method, REMOVE, page.clone()).times(0);
+    rig.server.set_faults(vec![of("GET"), of("DELETE")]);
+    refused(rig.leave("team", "bob").await, Code::Internal, &["not an answer of PingOne's"]);
     assert!(rig.is_direct("team", "bob"));
 }

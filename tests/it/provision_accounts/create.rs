@@ -108,6 +108,10 @@ async fn the_population_is_named_configured_or_the_default() {
         Code::FailedPrecondition,
         "default-population-id",
     );
+    for email in ["no address", "Nils <n@example.com>", "a@b@c"] {
+        let outcome = rig.create(json!({"username": "a", "email": email})).await;
+        refused(outcome, Code::InvalidArgument, "email is not one e-mail address");
+    }
     assert_eq!(rig.writes(), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use baton_ping_one::provision::{Deprovision, ProvisionOptions};
 use baton_ping_one::task::{Annotation, Code};
-use sandbox::pingone::{Fault, FaultAction, Lost};
+use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 
 use super::rig::{ENABLED, Rig, USER, refuse, refused};
 
@@ -139,8 +139,8 @@ async fn a_deletion_that_shows_late_is_our_own() {
     let rig = Rig::new().await;
     let id = rig.id("mara");
     rig.server.set_faults(vec![
-        Fault::on("DELETE", USER, FaultAction::AnswerLost(Lost::Reset)),
-        Fault::on("GET", USER, FaultAction::Body(format!("{{\"id\":\"{id}\"}}"))).times(2),
+        Fault::on("DELETE", USER, FaultAction::Reset),
+        refuse("DELETE", USER, 404, "NOT_FOUND", None, "gone").nth(2),
     ]);
     let annotations = rig.delete("user", &id.to_string()).await.unwrap();
     assert!(
@@ -151,6 +151,25 @@ async fn a_deletion_that_shows_late_is_our_own() {
         rig.audited(),
         [format!("delete_user user {id}: there -> deleted (confirmed_by_read)")]
     );
+    assert_eq!(rig.calls("DELETE", USER), 2);
+}
+
+/// A 404 in somebody else's words says nothing of the user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_404_that_is_not_pingones_is_no_deletion() {
+    for body in [FaultBody::Html, FaultBody::Empty, FaultBody::Gateway] {
+        let rig = Rig::new().await;
+        let id = rig.id("mara").to_string();
+        let action = FaultAction::Status {
+            status: 404,
+            retry_after: None,
+            body,
+        };
+        let of = |method| Fault::on(method, USER, action.clone()).times(0);
+        rig.server.set_faults(vec![of("GET"), of("DELETE")]);
+        refused(rig.delete("user", &id).await, Code::Internal, "not an answer of PingOne's");
+        assert!(rig.server.snapshot().users.contains_key(&rig.id("mara")));
+    }
 }
 
 /// Cancelling between the two writes would leave the account half gone.
