@@ -37,9 +37,11 @@ pub struct AdminConfig {
 
 /// Why `/health` says no (c1-protocol.md §14).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unhealthy {
-    /// One sentence with the remedy; never a secret.
-    pub validation_error: String,
+pub enum Unhealthy {
+    /// There are no credentials to ask with yet.
+    NoClient,
+    /// Validation failed: one sentence with the remedy; never a secret.
+    Invalid(String),
 }
 
 /// Asks the connector to validate itself.

@@ -97,7 +97,11 @@ fn run(invocation: Invocation) -> anyhow::Result<u8> {
         Command::HealthCheck { endpoint, timeout } => return health_check(&config, &endpoint, timeout),
         Command::Run => {
             let log = daemon::start_logging(&config)?;
-            return runtime()?.block_on(work(config, log));
+            let runtime = runtime()?;
+            let code = runtime.block_on(work(config, log));
+            // A name that is still being looked up must not hold the end up.
+            runtime.shutdown_background();
+            return code;
         }
     }
     Ok(0)
@@ -157,7 +161,11 @@ fn session_config(config: &Config) -> SessionConfig {
         token_limit: config.pingone.timeout,
         user_agent_suffix: config.user_agent_suffix.clone(),
         trust: Trust::System,
-        drain_limit: config.schedule.shutdown_grace.saturating_sub(REPORTS),
+        reports: REPORTS.min(config.schedule.shutdown_grace / 2),
+        drain_limit: config
+            .schedule
+            .shutdown_grace
+            .saturating_sub(REPORTS.min(config.schedule.shutdown_grace / 2)),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::reply::{details, health, json_line, not_found};
-use super::{AdminState, VALIDATE_LIMIT};
+use super::{AdminState, Unhealthy, VALIDATE_LIMIT};
 use crate::telemetry::LogLevel;
 
 /// How long a client may take for a request's head (c1-protocol.md §14).
@@ -108,12 +108,15 @@ async fn live() -> Response {
     health(StatusCode::OK, "alive", Map::new())
 }
 
+/// The word of c1-protocol.md §14 for a connector that is not there yet.
+const NO_CLIENT: &str = "failed to get connector client";
+
 async fn readyz(State(state): State<AdminState>) -> Response {
     let unmet = state.readiness.unmet();
     if unmet.is_empty() {
         return health(StatusCode::OK, "ready", Map::new());
     }
-    let mut body = details([("error", "not every condition of readiness is met".to_owned())]);
+    let mut body = details([("error", NO_CLIENT.to_owned())]);
     body.extend(
         unmet
             .into_iter()
@@ -125,13 +128,16 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 async fn healthy(State(state): State<AdminState>) -> Response {
     let failure = match timeout(VALIDATE_LIMIT, (state.validate)()).await {
         Ok(Ok(())) => return health(StatusCode::OK, "healthy", Map::new()),
-        Ok(Err(failure)) => failure.validation_error,
-        Err(_) => format!("validation took longer than {} s", VALIDATE_LIMIT.as_secs()),
+        Ok(Err(failure)) => failure,
+        Err(_) => Unhealthy::Invalid(format!("validation took longer than {} s", VALIDATE_LIMIT.as_secs())),
     };
-    let details = details([
-        ("error", "connector validation failed".to_owned()),
-        ("validation_error", failure),
-    ]);
+    let details = match failure {
+        Unhealthy::NoClient => details([("error", NO_CLIENT.to_owned())]),
+        Unhealthy::Invalid(why) => details([
+            ("error", "connector validation failed".to_owned()),
+            ("validation_error", why),
+        ]),
+    };
     health(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", details)
 }
 

@@ -16,7 +16,7 @@ use super::syncs::Syncs;
 use super::term::Work;
 use super::workspace::Workspace;
 use super::{connect, log_config, writes};
-use crate::admin::{self, AdminConfig, AdminState, Unhealthy, VALIDATE_LIMIT};
+use crate::admin::{self, AdminConfig, AdminState, Unhealthy};
 use crate::config::Config;
 use crate::credentials::source::{CredentialState, PingOneValues};
 use crate::error::ErrorClass;
@@ -287,21 +287,23 @@ async fn admin(
     Ok(())
 }
 
+/// How long one validation may take (connector-model.md §8.2).
+const VALIDATE: Budget = Budget(Duration::from_secs(10));
+
 /// Validation for `/health`: a good answer counts for half a minute, so that probes do not eat the rate limit.
 fn validator(client: Arc<OnceLock<Client>>) -> admin::Validate {
     let last: Arc<Mutex<Option<Instant>>> = Arc::default();
     Arc::new(move || {
         let (client, last) = (client.get().cloned(), Arc::clone(&last));
         Box::pin(async move {
-            let unhealthy = |validation_error: String| Unhealthy { validation_error };
-            let client = client.ok_or_else(|| unhealthy("no credentials for PingOne yet; see /readyz".to_owned()))?;
+            let client = client.ok_or(Unhealthy::NoClient)?;
             let mut last = last.lock().await;
             if last.is_some_and(|at| at.elapsed() < VALID_FOR) {
                 return Ok(());
             }
-            let found = client.with_budget(Budget(VALIDATE_LIMIT)).validate().await;
+            let found = client.with_budget(VALIDATE).validate().await;
             *last = found.is_ok().then(Instant::now);
-            found.map_err(|error| unhealthy(error.to_string()))
+            found.map_err(|error| Unhealthy::Invalid(error.to_string()))
         })
     })
 }

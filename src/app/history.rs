@@ -1,5 +1,6 @@
-//! What a daemon's whole syncs are held against (connector-model.md §9): the counts of the last good one, from
-//! `state-dir`, else from the Lease, so that a new leader knows what the one before it saw, else from this process.
+//! What a daemon's whole syncs are held against (connector-model.md §9): the counts of the last one that was uploaded, or
+//! in a daemon without C1 written. From the Lease where there is one, so that a new leader knows what the one before it
+//! saw, else from `state-dir`, else from this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,9 +64,7 @@ impl History {
     /// Counts of the last good whole sync, where there was one.
     pub(super) fn last(&self) -> Option<Counts> {
         let own = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state_dir.is_some() {
-            return own;
-        }
+        // Others may have led since we did.
         self.on_lease().or(own)
     }
 
@@ -87,16 +86,14 @@ impl History {
             self.notes.remove(ACCEPT_SHRINK);
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
-        let Some(dir) = &self.state_dir else {
-            let last = LastSync {
-                environment: self.environment,
-                counts,
-            };
-            if let Ok(text) = serde_json::to_string(&last) {
-                self.notes.put(LAST_SYNC, text);
-            }
-            return;
+        let last = LastSync {
+            environment: self.environment,
+            counts,
         };
+        if let Ok(text) = serde_json::to_string(&last) {
+            self.notes.put(LAST_SYNC, text);
+        }
+        let Some(dir) = &self.state_dir else { return };
         if let Err(error) = state::remember(dir, self.environment, counts) {
             tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
         }

@@ -1,16 +1,30 @@
 //! Events from the ends of tasks.
 
+use std::sync::Arc;
+
+use super::syncs::Syncs;
 use crate::error::ErrorClass;
 use crate::k8s::events::{Event, Events};
 use crate::task::{SyncFacts, TaskEnd, TaskObserver, Verdict};
+use crate::telemetry::Metrics;
 
-/// Tells the cluster what became of syncs and writes.
-pub(super) struct Observer(pub(super) Events);
+/// Tells the cluster what became of syncs and writes, and keeps what the next sync is held against.
+pub(super) struct Observer {
+    pub(super) events: Events,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) syncs: Arc<Syncs>,
+}
 
 impl TaskObserver for Observer {
     fn ended(&self, end: &TaskEnd) {
+        if let Some(Verdict::Synced(facts)) = end.verdict {
+            self.metrics.sync_succeeded_now();
+            if let Some(counts) = facts.whole {
+                self.syncs.uploaded(counts);
+            }
+        }
         if let Some(event) = event(end) {
-            self.0.tell(event);
+            self.events.tell(event);
         }
     }
 }
@@ -64,6 +78,7 @@ mod tests {
             resources: 3,
             grants: 4,
             took: Duration::from_secs(5),
+            whole: None,
         };
         let cases = [
             (

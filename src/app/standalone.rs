@@ -73,8 +73,7 @@ impl Work {
         match self.syncs.replace(&self.config.file, token).await {
             Ok(report) => {
                 metrics.sync(Outcome::Success, started.elapsed());
-                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
-                metrics.sync_succeeded_at(jiff::Timestamp::now().as_second() as f64);
+                metrics.sync_succeeded_now();
                 tracing::info!(
                     sync_id = report.sync_id,
                     size_bytes = report.file.size_bytes,

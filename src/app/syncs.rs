@@ -15,7 +15,7 @@ use crate::k8s::lease::Notes;
 use crate::model::{ResourceId, ResourceType};
 use crate::pingone::Client;
 use crate::provision::read_error;
-use crate::sync::{self, SyncError, SyncOptions, SyncReport};
+use crate::sync::{self, Counts, SyncError, SyncOptions, SyncReport};
 use crate::task::{Code, SyncFacts, SyncRequest, SyncRunner, SyncedFile, TaskError};
 use crate::telemetry::Metrics;
 
@@ -92,7 +92,14 @@ impl Syncs {
 
     /// A full sync with the settings' own options, atomically into `file`.
     pub(super) async fn replace(&self, file: &Path, token: CancellationToken) -> Result<SyncReport, SyncError> {
-        self.run_guarded(self.plain(file), token).await
+        let report = self.run_guarded(self.plain(file), token).await?;
+        self.history.remember(report.counts);
+        Ok(report)
+    }
+
+    /// C1 has a whole sync of these counts: the next is held against it.
+    pub(super) fn uploaded(&self, counts: Counts) {
+        self.history.remember(counts);
     }
 
     /// The shrink gate compares whole syncs only.
@@ -104,9 +111,6 @@ impl Syncs {
             options.shrink.previous = self.history.last();
         }
         let report = sync::run(self.client.clone(), options, Arc::default(), token).await?;
-        if whole {
-            self.history.remember(report.counts);
-        }
         self.count(&report);
         Ok(report)
     }
@@ -125,8 +129,9 @@ impl Syncs {
                 )
             })?;
         let options = self.options(&request, &path)?;
+        let whole = options.is_whole();
         match self.run_guarded(options, token).await {
-            Ok(report) => Ok(finished(path, report)),
+            Ok(report) => Ok(finished(path, report, whole)),
             Err(error) => Err(failed(&error)),
         }
     }
@@ -154,11 +159,15 @@ pub(super) fn facts(report: &SyncReport) -> SyncFacts {
         resources: stats.resources_by_resource_type.values().sum(),
         grants: stats.grants_by_resource_type.values().sum(),
         took: report.elapsed,
+        whole: None,
     }
 }
 
-fn finished(path: TempPath, report: SyncReport) -> SyncedFile {
-    let facts = facts(&report);
+fn finished(path: TempPath, report: SyncReport, whole: bool) -> SyncedFile {
+    let facts = SyncFacts {
+        whole: whole.then_some(report.counts),
+        ..facts(&report)
+    };
     SyncedFile::new(path, report.file.size_bytes, report.sync_id).with_facts(facts)
 }
 

@@ -124,7 +124,11 @@ impl Work {
                 telemetry: Arc::clone(&self.context.metrics),
                 build: BuildInfo::CURRENT,
                 permit: permit.clone(),
-                observer: Some(Arc::new(Observer(self.context.events.clone()))),
+                observer: Some(Arc::new(Observer {
+                    events: self.context.events.clone(),
+                    metrics: Arc::clone(&self.context.metrics),
+                    syncs: Arc::clone(&self.syncs),
+                })),
             };
             let credentials = c1_credentials(&values).map_err(|unproved| format!("{unproved:?}"))?;
             let session = Session::new(session_config(&self.config), credentials, session_parts)?;

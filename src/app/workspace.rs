@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 16;
 pub(super) struct Workspace {
     path: PathBuf,
     /// Released after the directory is gone.
-    _lock: Lock,
+    lock: Option<Lock>,
 }
 
 impl Workspace {
@@ -34,7 +34,7 @@ impl Workspace {
                 Err(error) => return Err(error).context("no temporary files can be made (--c1z-temp-dir)"),
             };
             std::fs::create_dir(&path).with_context(|| format!("make {} (--c1z-temp-dir)", path.display()))?;
-            return Ok(Self { path, _lock: lock });
+            return Ok(Self { path, lock: Some(lock) });
         }
         anyhow::bail!("no directory of our own could be made in {}", dir.display())
     }
@@ -47,7 +47,10 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.path).ok();
+        if std::fs::remove_dir_all(&self.path).is_err() && self.path.exists() {
+            // Without its lock nobody would look there again.
+            std::mem::forget(self.lock.take());
+        }
     }
 }
 

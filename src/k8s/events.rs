@@ -161,9 +161,11 @@ impl Event {
         match self {
             Self::SyncCompleted { .. } => Some(("sync", "completed".to_owned())),
             Self::SyncFailed { class, .. } => Some(("sync", class.as_str().to_owned())),
-            Self::CredentialsRejected { side, .. } => Some((side.as_str(), self.note())),
-            // Two reloads are two changes, and a later rejection is news again.
-            Self::CredentialsReloaded { .. } | Self::LeaderElected { .. } | Self::ProvisioningFailed { .. } => None,
+            // Their keeper tells changes only, and knows when a problem is over.
+            Self::CredentialsRejected { .. }
+            | Self::CredentialsReloaded { .. }
+            | Self::LeaderElected { .. }
+            | Self::ProvisioningFailed { .. } => None,
         }
     }
 }
@@ -244,9 +246,6 @@ impl Gate {
             return false;
         }
         self.tokens -= 1.0;
-        if let Event::CredentialsReloaded { side } = event {
-            self.states.remove(side.as_str());
-        }
         if let Some((subject, state)) = state {
             self.states.insert(subject, state);
         }
@@ -305,11 +304,14 @@ impl EventWriter {
             if !gate.admits(&event, Instant::now()) {
                 continue;
             }
-            let about = match &mut about {
-                Some(about) => about,
-                None => about.insert(self.about().await),
+            let objects = if let Some(about) = &about {
+                about.clone()
+            } else {
+                let (objects, complete) = self.about().await;
+                about = complete.then(|| objects.clone());
+                objects
             };
-            for object in about.iter() {
+            for object in &objects {
                 if let Err(error) = self.write(&event, object).await {
                     if matches!(error.class(), ErrorClass::Forbidden | ErrorClass::Auth) {
                         tracing::warn!(error = %error, "events are off");
@@ -332,7 +334,9 @@ impl EventWriter {
     }
 
     /// The pod, and its Deployment if it is named and may be read: an Event is shown only under the uid of its object.
-    async fn about(&self) -> Vec<ObjectReference> {
+    /// With whether that is all there will ever be to know.
+    async fn about(&self) -> (Vec<ObjectReference>, bool) {
+        let mut complete = true;
         let home = self.client.home();
         let mut about = vec![self.reference("v1", "Pod", home.pod.as_deref(), home.pod_uid.clone())];
         if let Some(name) = home.deployment.as_deref() {
@@ -346,10 +350,13 @@ impl EventWriter {
                 Ok(deployment) => {
                     about.push(self.reference("apps/v1", "Deployment", Some(name), deployment.metadata.uid));
                 }
-                Err(error) => tracing::info!(error = %error, "events are written on the pod only"),
+                Err(error) => {
+                    tracing::info!(error = %error, "events are written on the pod only");
+                    complete = !error.class().is_retryable();
+                }
             }
         }
-        about
+        (about, complete)
     }
 
     fn reference(&self, version: &str, kind: &str, name: Option<&str>, uid: Option<String>) -> ObjectReference {

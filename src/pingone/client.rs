@@ -280,7 +280,8 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     }
     builder
         .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(10))
+        // Less than what a Lease lasts beyond its renewal: a write that waits for a connection begins in time or not at all.
+        .connect_timeout(Duration::from_secs(5))
         .read_timeout(config.timeout.min(Duration::from_mins(1)))
         .timeout(config.timeout)
         .tcp_keepalive(Duration::from_secs(30))

@@ -1,6 +1,5 @@
 //! `DeleteResource` of a user in the three modes of `deprovision-mode` (connector-model.md §7.4).
 
-
 use uuid::Uuid;
 
 use super::error::{Failure, found, task_error_with};

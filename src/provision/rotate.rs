@@ -124,14 +124,12 @@ async fn set(work: &Work, id: Uuid, before: &PasswordState, secret: &Secret) -> 
     match settle(work, &call, told, look).await {
         Ok(_) => Ok(()),
         // It was sent again and is refused now, which it also is when the first one took effect.
-        Err(failure) if lost.load(Ordering::Relaxed) && !failure.outcome_unknown() => {
-            Err(Failure::refused(
-                Code::Unavailable,
-                format!(
-                    "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate again."
-                ),
-            ))
-        }
+        Err(failure) if lost.load(Ordering::Relaxed) && !failure.outcome_unknown() => Err(Failure::refused(
+            Code::Unavailable,
+            format!(
+                "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate again."
+            ),
+        )),
         Err(failure) => Err(struck(failure, Some(secret))),
     }
 }

@@ -83,14 +83,11 @@ where
         }
         if unknown {
             // It surely did not happen, as far as reads can tell: it may be sent again.
-            if writes < MOST_WRITES && !work.client().time_left().is_zero() {
-                match waited_as_asked(work, &failure).await {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(cancelled) => return given_up(lost, cancelled),
-                }
+            match may_repeat(work, &failure, writes).await {
+                Ok(true) => continue,
+                Ok(false) => return given_up(lost, failure),
+                Err(cancelled) => return given_up(lost, cancelled),
             }
-            return given_up(lost, failure);
         }
         // Somebody else changed it at the same time: what is there now decides (connector-model.md §9).
         if is_conflict(call, &failure) && !tried_conflict_again {
@@ -102,17 +99,23 @@ where
         }
         let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
         if right_missing && !tried_right_again {
+            tried_right_again = true;
             match work.wait(SETTLE).await {
-                Ok(true) => {
-                    tried_right_again = true;
-                    continue;
-                }
+                Ok(true) => continue,
                 Ok(false) => {}
                 Err(cancelled) => return given_up(lost, cancelled),
             }
         }
         return given_up(lost, failure);
     }
+}
+
+/// Whether there is an attempt and time left for another one, after the wait that PingOne asked for.
+async fn may_repeat(work: &Work, failure: &Failure, writes: u32) -> Result<bool, Failure> {
+    if writes >= MOST_WRITES || work.client().time_left().is_zero() {
+        return Ok(false);
+    }
+    waited_as_asked(work, failure).await
 }
 
 /// A conflict that says nothing of what is there. Those who grant read its meaning themselves.

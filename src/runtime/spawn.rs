@@ -36,6 +36,23 @@ impl<T> Future for Task<T> {
     }
 }
 
+/// Waits for work that goes on when the waiting ends. For work that ends soon by itself.
+pub async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place the ban points to; the work has a limit of its own"
+    )]
+    let running = tokio::spawn(work);
+    match running.await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that is going down ends it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();

@@ -92,11 +92,6 @@ impl SyncDesk {
             Err(_) => Outcome::Error,
         };
         self.metrics.sync(label, started.elapsed());
-        if outcome.is_ok() {
-            #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
-            self.metrics
-                .sync_succeeded_at(jiff::Timestamp::now().as_second() as f64);
-        }
         outcome
     }
 
@@ -246,6 +241,10 @@ mod tests {
             },
             SyncRequest {
                 resource_type_ids: vec!["user".to_owned()],
+                ..plain()
+            },
+            SyncRequest {
+                special: true,
                 ..plain()
             },
         ];

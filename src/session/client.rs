@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::connect::{ChannelConnector, Connector};
 use super::error::{RpcError, SessionError};
-use super::token::{Bearer, TokenSource};
+use super::token::{Bearer, TokenError, TokenSource};
 use super::watch::Watch;
 use crate::proto::c1::connectorapi::baton::v1 as pb;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_client::BatonServiceClient;
@@ -85,6 +85,7 @@ impl Client {
         let connector = ChannelConnector {
             connector,
             watch: watch.clone(),
+            permit: permit.clone(),
         };
         let channel = endpoint.connect_with_connector_lazy(connector);
         Ok(Self {
@@ -107,8 +108,21 @@ impl Client {
         send: Send<Q, A>,
     ) -> Result<A, RpcError> {
         let started = Instant::now();
+        // A slow token endpoint must not eat the call's own time, or the call is never sent.
+        let bearer = timeout(TOKEN_FIRST, self.bearer(method)).await;
+        let too_late = TokenError::Timeout { limit: TOKEN_FIRST };
+        let bearer = match bearer.unwrap_or(Err(RpcError::Token {
+            method,
+            source: too_late,
+        })) {
+            Ok(bearer) => bearer,
+            Err(error) => {
+                self.record(method, started, Some(&error));
+                return Err(error);
+            }
+        };
         let calls = Box::pin(async {
-            let first = self.attempt(method, request.clone(), send).await;
+            let first = self.attempt(method, request.clone(), send, bearer).await;
             match first {
                 Err(Attempt {
                     bearer: Some(bearer),
@@ -119,7 +133,9 @@ impl Client {
                         },
                 }) => {
                     self.tokens.refused(&bearer).await;
-                    self.attempt(method, request, send).await
+                    let bearer = self.bearer(method).await;
+                    let bearer = bearer.map_err(|error| Attempt { bearer: None, error })?;
+                    self.attempt(method, request, send, bearer).await
                 }
                 other => other,
             }
@@ -131,16 +147,6 @@ impl Client {
                 silent = self.silence(started) => Err(RpcError::Silent { method, limit: silent }),
             }
         };
-        // A slow token endpoint must not eat the call's own time, or the call is never sent.
-        let bearer = timeout(TOKEN_FIRST, self.bearer(method)).await;
-        let too_late = Err(RpcError::Deadline {
-            method,
-            limit: TOKEN_FIRST,
-        });
-        if let Err(error) = bearer.unwrap_or(too_late) {
-            self.record(method, started, Some(&error));
-            return Err(error);
-        }
         let outcome = timeout(limit, watched)
             .await
             .unwrap_or(Err(RpcError::Deadline { method, limit }));
@@ -158,6 +164,10 @@ impl Client {
             if Instant::now() < quiet_until {
                 tokio::time::sleep_until(quiet_until).await;
                 continue;
+            }
+            if !self.permit.may_begin() {
+                // Whoever leads no more asks nothing; the term's end ends the call.
+                return std::future::pending().await;
             }
             tracing::debug!("the connection to C1 is silent; a health check is sent on it");
             let answered = timeout(PROOF_LIMIT, prove(self.channel.clone(), self.tokens.at_hand()))
@@ -178,9 +188,14 @@ impl Client {
         }
     }
 
-    async fn attempt<Q, A>(&self, method: &'static str, message: Q, send: Send<Q, A>) -> Result<A, Attempt> {
+    async fn attempt<Q, A>(
+        &self,
+        method: &'static str,
+        message: Q,
+        send: Send<Q, A>,
+        bearer: Bearer,
+    ) -> Result<A, Attempt> {
         let failed = |error| Attempt { bearer: None, error };
-        let bearer = self.bearer(method).await.map_err(failed)?;
         let request = authorized(message, &bearer);
         self.may_begin(method).map_err(failed)?;
         match send(self.service.clone(), request).await {
@@ -213,6 +228,11 @@ impl Client {
         self.metrics.rpc(method, code_name(code), started.elapsed());
         match error {
             None => self.metrics.session_connected.set(1),
+            // Whoever answers every call so serves no session.
+            Some(RpcError::Status {
+                code: Code::Unauthenticated | Code::PermissionDenied | Code::Unavailable,
+                ..
+            }) if matches!(method, "Hello" | "GetTask" | "GetTasks") => self.metrics.session_connected.set(0),
             Some(
                 RpcError::Status { .. } | RpcError::File(_) | RpcError::Build { .. } | RpcError::NotLeading { .. },
             ) => {}

@@ -20,6 +20,7 @@ use super::endpoint::Address;
 use super::watch::{Watch, Watched};
 use crate::error::ErrorClass;
 use crate::runtime::anchors;
+use crate::runtime::permit::Permit;
 
 const DIAL_LIMIT: Duration = Duration::from_secs(30);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -64,6 +65,9 @@ pub enum ConnectError {
         #[source]
         source: io::Error,
     },
+    /// This process does not lead any more, so nothing is sent.
+    #[error("this process does not lead any more")]
+    NotLeading,
     /// It took too long.
     #[error("{authority} did not answer within {} s", limit.as_secs())]
     Timeout {
@@ -79,6 +83,7 @@ impl ConnectError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::NoTrust | Self::Setup { .. } => ErrorClass::Local,
+            Self::NotLeading => ErrorClass::Cancelled,
             Self::Dial { .. } | Self::Handshake { .. } | Self::Timeout { .. } => {
                 ErrorClass::Transient { retry_after: None }
             }
@@ -168,6 +173,7 @@ impl Connector {
 pub(super) struct ChannelConnector {
     pub(super) connector: Connector,
     pub(super) watch: Watch,
+    pub(super) permit: Permit,
 }
 
 impl tonic::codegen::Service<Uri> for ChannelConnector {
@@ -180,9 +186,13 @@ impl tonic::codegen::Service<Uri> for ChannelConnector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let (connector, watch) = (self.connector.clone(), self.watch.clone());
+        let (connector, watch, permit) = (self.connector.clone(), self.watch.clone(), self.permit.clone());
         Box::pin(async move {
             let stream = connector.connect().await?;
+            // A call that waited for this connection begins now.
+            if !permit.may_begin() {
+                return Err(ConnectError::NotLeading);
+            }
             tracing::debug!(authority = %connector.address.authority(), "connection opened");
             Ok(TokioIo::new(watch.over(stream)))
         })

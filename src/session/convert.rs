@@ -9,6 +9,8 @@ mod write;
 pub use reply::event_json;
 pub(super) use reply::{failure, passed, success};
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::proto::c1::connector::v2 as cv2;
@@ -70,13 +72,10 @@ pub(super) fn task(task: pb::Task) -> Task {
 }
 
 fn sync_request(sync: pb::task::SyncFullTask) -> SyncRequest {
-    let mut targets = Vec::new();
-    for resource in sync.targeted_sync_resources {
-        let target = sync_target(resource);
-        if !targets.contains(&target) {
-            targets.push(target);
-        }
-    }
+    let mut seen = HashSet::new();
+    let targets = sync.targeted_sync_resources.into_iter().map(sync_target);
+    let targets = targets.filter(|target| seen.insert(target.clone())).collect();
+    let known_engine = StorageEngine::from_text(&sync.storage_engine) != StorageEngine::Unspecified;
     SyncRequest {
         skip_expand_grants: sync.skip_expand_grants,
         skip_entitlements_and_grants: sync.skip_entitlements_and_grants,
@@ -84,6 +83,7 @@ fn sync_request(sync: pb::task::SyncFullTask) -> SyncRequest {
         targets,
         resource_type_ids: sync.sync_resource_type_ids,
         storage_engine: StorageEngine::from_text(&sync.storage_engine),
+        special: !sync.annotations.is_empty() || !(known_engine || sync.storage_engine.is_empty()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! One task from the poll to its `FinishTask` (c1-protocol.md §7.5, §9).
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -15,9 +14,6 @@ use crate::proto::c1::connectorapi::baton::v1::BatonServiceFinishTaskRequest;
 use crate::proto::c1::connectorapi::baton::v1::baton_service_finish_task_request::FinalState;
 use crate::task::{Code, Reply, Task, TaskEnd, TaskError, TaskKind};
 use crate::telemetry::metrics::Outcome;
-
-/// How long cancelled work may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Inner {
     /// Works on a task and reports it. Never fails: what cannot be reported is logged and offered again by C1.
@@ -137,7 +133,7 @@ impl Inner {
         let work = AssertUnwindSafe(self.runner.run(task, token.clone())).catch_unwind();
         let lost_patience = async {
             token.cancelled().await;
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(self.patience).await;
         };
         tokio::select! {
             biased;
@@ -147,6 +143,16 @@ impl Inner {
             }),
             () = lost_patience => Err(TaskError::cancelled(dropped)),
         }
+    }
+
+    /// A task that was handed over and cannot be started any more.
+    pub(super) async fn hand_back(&self, task: Task) {
+        if matches!(task.kind, TaskKind::Hello) {
+            return;
+        }
+        let mut end = TaskEnd::new(task.id.clone(), task.kind.as_str(), task.kind.writes());
+        let ending = TaskError::cancelled("the process is ending before the task was started");
+        self.report(Err(ending), &mut end).await;
     }
 
     async fn report(&self, verdict: Result<Reply, TaskError>, end: &mut TaskEnd) -> Outcome {

@@ -74,7 +74,9 @@ impl Source {
         else {
             return Ok(polled(step));
         };
-        match (self.inner.client.get_tasks(page_size, known).await, in_hand) {
+        // A shutdown ends the call; the task in hand stays with the queue until then.
+        let mut in_hand = InHand { queue, task: in_hand };
+        match (self.inner.client.get_tasks(page_size, known).await, in_hand.task.take()) {
             (Ok(answer), in_hand) => {
                 let now = Instant::now();
                 let next_poll = pace::next_poll(answer.next_poll);
@@ -93,6 +95,20 @@ impl Source {
     fn finished(&self, id: &str) {
         if let Some(queue) = &self.queue {
             lock(queue).finished(id);
+        }
+    }
+}
+
+/// A task that is handed out when a call ends, and goes back to the queue if the call is dropped.
+struct InHand<'a> {
+    queue: &'a Mutex<Queue>,
+    task: Option<Box<pb::Task>>,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            lock(self.queue).put_back(*task);
         }
     }
 }
@@ -131,10 +147,11 @@ pub(super) async fn run(inner: &Arc<Inner>, term: &Term, tokens: &Tokens, pulse:
     while let Some(slot) = next_slot(inner, term, pulse, delay).await {
         while tasks.try_join_next().is_some() {}
         pulse.due_within(POLL_LIMIT);
+        // An answer that is there is taken: the task in it is ours already.
         let answer = tokio::select! {
             biased;
-            () = term.stopping().cancelled() => return,
             answer = source.poll() => answer,
+            () = term.stopping().cancelled() => break,
         };
         match answer {
             Ok(polled) => {
@@ -162,6 +179,16 @@ pub(super) async fn run(inner: &Arc<Inner>, term: &Term, tokens: &Tokens, pulse:
                 );
             }
         }
+    }
+    // What C1 handed over and no slot was free for goes back.
+    for task in source
+        .queue
+        .as_deref()
+        .map(|queue| lock(queue).take())
+        .unwrap_or_default()
+    {
+        let inner = Arc::clone(inner);
+        tasks.spawn(async move { inner.hand_back(convert::task(task)).await });
     }
 }
 

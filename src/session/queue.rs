@@ -103,6 +103,17 @@ impl Queue {
         }
     }
 
+    /// Puts back what was taken and is not worked on after all.
+    pub(super) fn put_back(&mut self, task: Task) {
+        self.in_flight.remove(&task.id);
+        self.queued.push_front(task);
+    }
+
+    /// Takes everything that waits.
+    pub(super) fn take(&mut self) -> Vec<Task> {
+        self.queued.drain(..).collect()
+    }
+
     /// A handler returned.
     pub(super) fn finished(&mut self, id: &str) {
         self.in_flight.remove(id);

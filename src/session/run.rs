@@ -29,8 +29,6 @@ use crate::telemetry::{BuildInfo, Metrics};
 const MAX_TEXT_CHARS: usize = 256;
 /// How often a draining session says that it is alive.
 const DRAIN_TICK: Duration = Duration::from_secs(15);
-/// After the short tasks were cancelled: for their last `FinishTask`. Less than what `drain_limit` leaves of the budget.
-const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// How the session is set up.
 #[derive(Debug, Clone)]
@@ -49,8 +47,10 @@ pub struct SessionConfig {
     pub user_agent_suffix: Option<String>,
     /// Whom to believe.
     pub trust: Trust,
-    /// How long short tasks may run on after a signal: the shutdown's budget less 5 s for their reports.
+    /// How long short tasks may run on after a signal: the shutdown's budget less `reports`.
     pub drain_limit: Duration,
+    /// Time for cancelled tasks to end and to be reported; 5 s where the shutdown's budget has them.
+    pub reports: Duration,
 }
 
 /// What the session works with.
@@ -88,6 +88,8 @@ pub(super) struct Inner {
     pub(super) slot_count: usize,
     pub(super) slots: Arc<Semaphore>,
     pub(super) in_flight: InFlight,
+    /// How long cancelled work may take to end by itself.
+    pub(super) patience: Duration,
 }
 
 /// The session with C1. Its channel lives as long as it does, over all terms.
@@ -97,6 +99,8 @@ pub struct Session {
     client_id: ClientId,
     liveness: Liveness,
     drain_limit: Duration,
+    /// After the short tasks were cancelled: for their last `FinishTask`.
+    last_words: Duration,
 }
 
 impl std::fmt::Debug for Session {
@@ -146,6 +150,7 @@ impl Session {
             slot_count,
             slots: Arc::new(Semaphore::new(slot_count)),
             in_flight: InFlight::default(),
+            patience: config.reports.mul_f64(0.6),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -153,6 +158,7 @@ impl Session {
             client_id,
             liveness: parts.liveness,
             drain_limit: config.drain_limit,
+            last_words: config.reports.mul_f64(0.8),
         })
     }
 
@@ -197,7 +203,7 @@ impl Session {
         let address = credentials.client_id.address(config.api_host.as_deref())?;
         let agent = user_agent(&credentials.client_id, build, config.user_agent_suffix.as_deref())?;
         let connector = Connector::new(dialer, address, roots(&config.trust)?, &[b"h2", b"http/1.1"])?;
-        let tokens = TokenSource::new(connector, credentials, config.token_limit, agent);
+        let tokens = Arc::new(TokenSource::new(connector, credentials, config.token_limit, agent));
         tokens.bearer().await.map(drop).map_err(SessionError::Unproved)
     }
 
@@ -214,7 +220,7 @@ impl Session {
         if !finished {
             tokens.short.cancel();
             tracing::warn!(running = tasks.len(), "running tasks were cancelled");
-            if timeout(LAST_WORDS, ended(&mut tasks, pulse)).await.is_err() {
+            if timeout(self.last_words, ended(&mut tasks, pulse)).await.is_err() {
                 tracing::error!(running = tasks.len(), "tasks were abandoned without a report");
             }
         }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::{ConnectError, Connector};
 use super::key::C1Credentials;
 use crate::error::ErrorClass;
+use crate::runtime::spawn::detached;
 
 const PATH: &str = "/auth/v1/token";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -131,8 +132,14 @@ impl TokenSource {
         }
     }
 
-    /// A token that is good now.
-    pub(super) async fn bearer(&self) -> Result<Bearer, TokenError> {
+    /// A token that is good now. A request for one goes on when the caller stops waiting, so that a slow endpoint is not
+    /// asked again and again.
+    pub(super) async fn bearer(self: &Arc<Self>) -> Result<Bearer, TokenError> {
+        let source = Arc::clone(self);
+        detached(async move { source.cached_or_fetched().await }).await
+    }
+
+    async fn cached_or_fetched(&self) -> Result<Bearer, TokenError> {
         let mut state = self.state.lock().await;
         if let Some(cached) = &state.cached
             && cached.expires_at.saturating_duration_since(Instant::now()) > EARLY

@@ -8,6 +8,7 @@ use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
 
 use super::TaskError;
+use crate::sync::Counts;
 
 /// The file format that C1 asks for (c1z.md §1.4). We write `SQLite` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +48,8 @@ pub struct SyncRequest {
     pub resource_type_ids: Vec<String>,
     /// The asked-for format.
     pub storage_engine: StorageEngine,
+    /// Something is set that means nothing to this program: annotations, an unknown format.
+    pub special: bool,
 }
 
 impl SyncRequest {
@@ -77,6 +80,8 @@ pub struct SyncFacts {
     pub grants: u64,
     /// How long the sync took.
     pub took: Duration,
+    /// What was counted, where the sync read everything: the next one is held against it once this one is uploaded.
+    pub whole: Option<Counts>,
 }
 
 impl SyncedFile {
@@ -90,6 +95,7 @@ impl SyncedFile {
                 resources: 0,
                 grants: 0,
                 took: Duration::ZERO,
+                whole: None,
             },
         }
     }

@@ -77,7 +77,7 @@ specs! {
     HEARTBEAT_FAILURES = Counter "baton_ping_one_heartbeat_failures_total" []
         "Heartbeats that C1 did not answer.";
     SYNC_LAST_SUCCESS = Gauge "baton_ping_one_sync_last_success_timestamp_seconds" []
-        "When the last sync succeeded; 0 before the first.";
+        "When the last sync was uploaded, or written by a daemon without C1; 0 before the first.";
     SYNC_SECONDS = Histogram "baton_ping_one_sync_duration_seconds" ["outcome"]
         "How long syncs took, without the upload.";
     SYNC_OBJECTS = Gauge "baton_ping_one_sync_objects" ["resource_type"]
@@ -334,9 +334,11 @@ impl Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
-    /// A sync succeeded at this time (Unix seconds).
-    pub fn sync_succeeded_at(&self, unix_seconds: f64) {
-        self.sync_last_success.set(unix_seconds);
+    /// A sync has reached whom it is for.
+    pub fn sync_succeeded_now(&self) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        self.sync_last_success
+            .set(now.unwrap_or_default().as_secs_f64().floor());
     }
 
     /// How many resources of a type the last successful sync holds.

@@ -25,11 +25,7 @@ async fn start(validation: Result<(), &'static str>) -> Fixture {
         readiness: readiness.clone(),
         metrics: Arc::new(Metrics::new(BuildInfo::CURRENT, &[]).unwrap()),
         validate: Arc::new(move || {
-            Box::pin(async move {
-                validation.map_err(|text| Unhealthy {
-                    validation_error: text.to_owned(),
-                })
-            })
+            Box::pin(async move { validation.map_err(|text| Unhealthy::Invalid(text.to_owned())) })
         }),
         log: LogControl::inert(),
         build: BuildInfo::CURRENT,
@@ -118,7 +114,7 @@ async fn an_unhealthy_connector_and_an_unready_process_answer_503_with_details()
     for path in ["/ready", "/readyz"] {
         let (status, body) = fixture.get(path).await;
         assert_eq!((status, body["status"].as_str()), (503, Some("not_ready")));
-        assert_eq!(body["details"]["error"], "not every condition of readiness is met");
+        assert_eq!(body["details"]["error"], "failed to get connector client");
         assert_eq!(body["details"]["session"], "not checked yet");
     }
 }

@@ -79,7 +79,10 @@ async fn of_other_population(
     user: Uuid,
     of_user: Option<Uuid>,
 ) -> Result<Option<Failure>, Failure> {
-    let Some(population) = group.population.filter(|bound| of_user.is_some_and(|own| own != *bound)) else {
+    let Some(population) = group
+        .population
+        .filter(|bound| of_user.is_some_and(|own| own != *bound))
+    else {
         return Ok(None);
     };
     let read = work.read(work.client().population(population)).await;

@@ -63,6 +63,18 @@ fn a_sync_task_carries_every_field() {
         panic!()
     };
     assert!(plain.is_plain());
+    for special in [
+        kinds::SyncFullTask {
+            annotations: vec![prost_types::Any::default()],
+            ..Default::default()
+        },
+        kinds::SyncFullTask {
+            storage_engine: "duckdb".to_owned(),
+            ..Default::default()
+        },
+    ] {
+        assert!(matches!(read(TaskType::SyncFull(special)), TaskKind::SyncFull(Ok(request)) if !request.is_plain()));
+    }
 }
 
 #[test]

@@ -178,6 +178,10 @@ async fn a_failed_read_is_never_a_revoked_grant() {
     };
     let of = |method| Fault::on(method, REMOVE, page.clone()).times(0);
     rig.server.set_faults(vec![of("GET"), of("DELETE")]);
-    refused(rig.leave("team", "bob").await, Code::Internal, &["not an answer of PingOne's"]);
+    refused(
+        rig.leave("team", "bob").await,
+        Code::Internal,
+        &["not an answer of PingOne's"],
+    );
     assert!(rig.is_direct("team", "bob"));
 }

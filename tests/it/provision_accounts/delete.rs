@@ -167,7 +167,11 @@ async fn a_404_that_is_not_pingones_is_no_deletion() {
         };
         let of = |method| Fault::on(method, USER, action.clone()).times(0);
         rig.server.set_faults(vec![of("GET"), of("DELETE")]);
-        refused(rig.delete("user", &id).await, Code::Internal, "not an answer of PingOne's");
+        refused(
+            rig.delete("user", &id).await,
+            Code::Internal,
+            "not an answer of PingOne's",
+        );
         assert!(rig.server.snapshot().users.contains_key(&rig.id("mara")));
     }
 }

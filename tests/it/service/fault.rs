@@ -86,6 +86,54 @@ async fn a_slow_token_endpoint_does_not_keep_a_finish_from_being_sent() {
     clean(&rig);
 }
 
+/// Slower than a call waits for it: the request goes on, and the next call has its token.
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_needs_longer_than_a_call_waits_is_not_asked_anew() {
+    let mut rig = Rig::new(Setup::default()).await;
+    rig.server.plan_tokens(vec![TokenStep::Delay(Duration::from_secs(50))]);
+    rig.start();
+    let id = rig.server.queue(grant());
+    rig.server.finished(&id).await;
+    assert_eq!((codes(&rig, &id), rig.server.count("Token")), (vec![0], 1));
+}
+
+/// Without a lifetime no token can be kept; that costs one request for each call and not more.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_kept_is_asked_for_once_for_each_call() {
+    let rig = Rig::started(Setup {
+        token_lifetime: 5,
+        ..Setup::default()
+    })
+    .await;
+    let id = rig.server.queue(grant());
+    rig.server.finished(&id).await;
+    let calls: usize = ["Hello", "GetTask", "FinishTask"]
+        .map(|method| rig.server.count(method))
+        .iter()
+        .sum();
+    let tokens = rig.server.count("Token");
+    assert!(tokens <= calls + 1, "{tokens} tokens for {calls} calls");
+}
+
+/// What C1 handed over and no slot was free for goes back at a shutdown.
+#[tokio::test(start_paused = true)]
+async fn sigterm_hands_back_what_waits_for_a_slot() {
+    let mut rig = Rig::started(Setup {
+        batched: true,
+        slots: 1,
+        ..Setup::default()
+    })
+    .await;
+    rig.server.wait_for("GetTasks", 1).await;
+    rig.writes.plan(WritePlan::Slow(Duration::from_secs(10)));
+    let ids = [rig.server.queue(grant()), rig.server.queue(grant())];
+    rig.server.wait_for("GetTasks", 2).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.stop().await, Ending::Clean);
+    let ends: Vec<_> = ids.iter().map(|id| codes(&rig, id)).collect();
+    assert_eq!(ends, [vec![0], vec![1]]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_refused_in_an_upload_is_renewed_for_the_next_attempt() {
     let rig = Rig::started(Setup::default()).await;

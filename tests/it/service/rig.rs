@@ -188,6 +188,7 @@ impl Rig {
             user_agent_suffix: setup.user_agent_suffix,
             trust: Trust::Only(vec![server.ca_der().clone()]),
             drain_limit: GRACE.checked_sub(Duration::from_secs(5)).unwrap(),
+            reports: Duration::from_secs(5),
         };
         let session_parts = SessionParts {
             runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),

@@ -686,6 +686,7 @@ mod plot {
             }],
             resource_type_ids: vec!["user".to_owned()],
             storage_engine: StorageEngine::Pebble,
+            special: false,
         };
         ensure!(*rig.syncs.requests.lock().unwrap() == [wanted]);
         clean(&rig)

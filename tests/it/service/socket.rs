@@ -49,6 +49,7 @@ async fn ready(proxy: ProxyConfig, api_host: impl FnOnce(u16) -> Option<String>)
         user_agent_suffix: None,
         trust: Trust::Only(vec![server.ca_der().clone()]),
         drain_limit: Duration::from_secs(20),
+        reports: Duration::from_secs(5),
     };
     let syncs = FakeSyncs::new(dir.path().join("syncs"));
     let parts = Parts {
