@@ -96,6 +96,7 @@ plant "an open schema" values.schema.json '0,/"additionalProperties": false/s//"
 plant "another default" values.yaml 's/^replicaCount: 2/replicaCount: 3/'
 plant "a Secret that restarts the pods" templates/deployment.yaml 's|(checksum/)config(:.*)|\1config\2\n        checksum/secret: x|'
 plant "an alert without an anchor" templates/prometheusrule.yaml 's/runbook_url: .*/runbook_url: ""/'
+plant "a false in config that is ignored" templates/_helpers.tpl 's/(set \$made \$key) \$given/\1 (\$given | default (get $made $key))/'
 plant "a NetworkPolicy without DNS" templates/networkpolicy.yaml 's/port: 53/port: 54/'
 
 # --- schemas of Kubernetes ------------------------------------------------------

@@ -64,11 +64,17 @@ baton-ping-one-secrets
 {{- end -}}
 {{- end -}}
 
-{{/* A directory named in config, and no Secret, means that somebody else brings the credentials. */}}
+{{/*
+A directory named in config, and no Secret, means that somebody else brings the credentials. An empty
+credentials-secret in config means that none is watched.
+*/}}
 {{- define "baton-ping-one.credentialsSource" -}}
 {{- $c := .Values.credentials -}}
-{{- $named := or $c.existingSecret $c.create (index .Values.config "credentials-secret") -}}
-{{- if and (eq $c.source "watch") (index .Values.config "credentials-dir") (not $named) -}}
+{{- $secret := index .Values.config "credentials-secret" -}}
+{{- $named := or $c.existingSecret $c.create $secret -}}
+{{- if and (eq $c.source "watch") (hasKey .Values.config "credentials-secret") (not $secret) -}}
+none
+{{- else if and (eq $c.source "watch") (index .Values.config "credentials-dir") (not $named) -}}
 none
 {{- else -}}
 {{- $c.source -}}
@@ -132,10 +138,13 @@ none
 {{- $_ := set $made "sync-interval" .Values.standalone.syncInterval -}}
 {{- $_ := set $made "file" "/var/lib/baton-ping-one/sync.c1z" -}}
 {{- end -}}
-{{- $config := merge (deepCopy .Values.config) $made -}}
+{{- /* not merge: that takes false, 0 and "" for keys that were not given */ -}}
+{{- range $key, $given := .Values.config -}}
+{{- $_ := set $made $key $given -}}
+{{- end -}}
 {{- /* auto is decided here: a pod does not know how many replicas there are */ -}}
-{{- $_ := set $config "leader-election" (include "baton-ping-one.leaderElection" .) -}}
-{{- toYaml $config -}}
+{{- $_ := set $made "leader-election" (include "baton-ping-one.leaderElection" .) -}}
+{{- toYaml $made -}}
 {{- end -}}
 
 {{- define "baton-ping-one.adminPort" -}}
