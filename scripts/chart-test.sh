@@ -142,6 +142,23 @@ rules "$work/prom" "$monitoring"
 check "promtool checks the alerts" promtool check rules "$work/prom/alerts.yaml"
 check "promtool checks the dashboard's queries" promtool check rules "$work/prom/dashboard.yaml"
 check "promtool tests the alerts" promtool test rules "$work/prom/alerts_test.yaml"
+# A pod's name is cut where Kubernetes cuts it: 58 characters, and five random ones after them.
+long_names() { # long_names CHART: alerts see the pods of every length of a name, with a short and a long hash
+	local dir name hash pod length
+	for length in {40..63}; do
+		name=$(printf 'a%.0s' $(seq "$length"))
+		dir=$(mktemp -d "$work/long.XXXX")
+		render "$1" --values "$chart/ci/monitoring-values.yaml" --set "fullnameOverride=$name" >"$dir/rendered.yaml"
+		names rules "$dir" "$dir/rendered.yaml"
+		for hash in 6d5f4c9 6d5f4c9b8d; do
+			pod=$name-$hash-
+			sed "s/POD/${pod:0:58}x2k9z/" "$chart/tests/promtool/long_names_test.yaml" >"$dir/test.yaml"
+			promtool test rules "$dir/test.yaml" || { echo "a name of $length characters, hash $hash"; return 1; }
+		done
+	done
+}
+check "promtool tests the alerts with names of every length" long_names "$chart"
+finds "alerts that miss the pods of long names" FAILED long_names "$(mutant templates/_helpers.tpl 's/if le \$length 46/if le $length 63/')"
 alert_fault() { # alert_fault NAME SED: render with the change and run the unit tests
 	local dir
 	dir=$(mktemp -d "$work/prom.XXXX")

@@ -163,6 +163,23 @@ none
 {{- end -}}
 {{- end -}}
 
+{{/*
+Matches the names of the Deployment's pods. A pod's name is the name of the Deployment, the hash of the pod template
+(at most ten characters) and five random characters. Kubernetes cuts what comes before these five at 58 characters, so a
+long name loses the end of the hash and the last dash, or its own end.
+*/}}
+{{- define "baton-ping-one.podPattern" -}}
+{{- $full := include "baton-ping-one.fullname" . -}}
+{{- $length := len $full -}}
+{{- if le $length 46 -}}
+{{- printf "%s-[a-z0-9]+-[a-z0-9]+" $full -}}
+{{- else if le $length 57 -}}
+{{- printf "%s-([a-z0-9]+-[a-z0-9]+|[a-z0-9]{%d})" $full (sub 62 $length) -}}
+{{- else -}}
+{{- printf "%s[a-z0-9]{5}" (trunc 58 $full) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Whether to render an object of the Prometheus operator: "true" or "". Arguments: root, values, kind, path of the values. */}}
 {{- define "baton-ping-one.monitoring" -}}
 {{- $root := index . 0 -}}
