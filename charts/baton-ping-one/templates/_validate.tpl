@@ -9,6 +9,12 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- $leading := eq (include "baton-ping-one.leaderElection" .) "true" -}}
 {{- $replicas := int $v.replicaCount -}}
 
+{{- /* a release may have a dot or a digit in front, a Service may not */ -}}
+{{- $full := include "baton-ping-one.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
+{{- fail (printf "the object name %s, made of the release's name, has to begin with a letter and to hold letters, digits and dashes alone; set fullnameOverride" $full) -}}
+{{- end -}}
+
 {{- /* secrets in plain sight */ -}}
 {{- range $key := list "client-secret" "pingone-client-secret" -}}
 {{- if hasKey $v.config $key -}}
