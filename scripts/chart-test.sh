@@ -97,6 +97,7 @@ plant "another default" values.yaml 's/^replicaCount: 2/replicaCount: 3/'
 plant "a Secret that restarts the pods" templates/deployment.yaml 's|(checksum/)config(:.*)|\1config\2\n        checksum/secret: x|'
 plant "an alert without an anchor" templates/prometheusrule.yaml 's/runbook_url: .*/runbook_url: ""/'
 plant "a false in config that is ignored" templates/_helpers.tpl 's/(set \$made \$key) \$given/\1 (\$given | default (get $made $key))/'
+plant "an upgrade that does not look at the old pods" templates/_helpers.tpl 's/ne \$said \(include "baton-ping-one.obeys" \.\)/false/'
 plant "a NetworkPolicy without DNS" templates/networkpolicy.yaml 's/port: 53/port: 54/'
 
 # --- schemas of Kubernetes ------------------------------------------------------

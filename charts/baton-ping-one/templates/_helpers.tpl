@@ -98,6 +98,33 @@ none
 {{- get .Values.config "leader-election-lease-name" | default .Values.leaderElection.leaseName | default $made -}}
 {{- end -}}
 
+{{/* Which Lease the pods obey: its name or "none". An annotation of the pods says it. */}}
+{{- define "baton-ping-one.obeys" -}}
+{{- if eq (include "baton-ping-one.leaderElection" .) "true" -}}
+{{- include "baton-ping-one.leaseName" . -}}
+{{- else -}}
+none
+{{- end -}}
+{{- end -}}
+
+{{/*
+"true" when the Deployment in the cluster has pods that obey another Lease than the new ones will, or do not say which: then
+old and new pods must not run side by side. Also while a change of that kind is still under way. Without a cluster
+(helm template) nothing is known and this is "".
+*/}}
+{{- define "baton-ping-one.leaseChanges" -}}
+{{- $old := lookup "apps/v1" "Deployment" (include "baton-ping-one.namespace" .) (include "baton-ping-one.fullname" .) -}}
+{{- if $old -}}
+{{- $said := dig "spec" "template" "metadata" "annotations" "baton-ping-one/lease" "" $old -}}
+{{- $recreates := eq (dig "spec" "strategy" "type" "" $old) "Recreate" -}}
+{{- $unseen := lt (dig "status" "observedGeneration" 0 $old | int64) (dig "metadata" "generation" 0 $old | int64) -}}
+{{- $fewer := lt (dig "status" "updatedReplicas" 0 $old | int64) (dig "spec" "replicas" 1 $old | int64) -}}
+{{- if or (ne $said (include "baton-ping-one.obeys" .)) (and $recreates (or $unseen $fewer)) -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Whole seconds of a duration such as 1h2m3s; the second argument names the value in the refusal. */}}
 {{- define "baton-ping-one.seconds" -}}
 {{- $text := toString (index . 0) -}}
