@@ -47,7 +47,7 @@ macro_rules! cases {
 }
 
 cases! {
-    "install-helm4", "install, Ready, first sync, Events, metrics, helm test, upgrade, rollback, uninstall", install::with_helm;
+    "install-helm4", "install with a NetworkPolicy, Ready, first sync, Events, metrics, helm test, upgrade, rollback, uninstall", install::with_helm;
     "install-helm3", "the same with helm 3", install::with_helm3;
     "quickstart", "the quickstart's two files make a pod that syncs", install::quickstart;
     "waits-for-credentials", "a Secret that is missing or incomplete at the start is waited for", install::waits_for_credentials;
@@ -64,6 +64,7 @@ cases! {
     "leader-killed", "the leader's pod is deleted with grace 0", leadership::killed;
     "leader-frozen", "the leader's process sleeps past its lease and wakes", leadership::frozen;
     "lease-deleted", "the Lease is deleted", leadership::lease_deleted;
+    "one-to-two", "from one replica without a Lease to two with one, and back: never two sessions", leadership::one_to_two;
     "apiserver-stopped", "the API server is gone for a minute", leadership::api_server_stopped;
     "rolling-update-mid-grant", "a rolling update while a grant runs", disruption::update_mid_grant;
     "rolling-update-mid-sync", "a rolling update while a sync runs", disruption::update_mid_sync;
