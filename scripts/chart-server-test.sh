@@ -135,6 +135,11 @@ nothing_left() {
 	[[ -z $left ]] || { echo "$left"; return 1; }
 }
 holds() { [[ $(holder) == "$1" ]] || { echo "holder: $(holder)"; return 1; }; }
+strategy() { # strategy TYPE: how the Deployment replaces its pods
+	local have
+	have=$(kubectl --namespace "$ns" get deployment baton-ping-one -o jsonpath='{.spec.strategy.type}')
+	[[ $have == "$1" ]] || { echo "strategy: $have"; return 1; }
+}
 release() { # release HELM LABEL
 	local helm=$1 label=$2
 	check "$label installs" "$helm" install baton-ping-one "$chart" --namespace "$ns"
@@ -142,11 +147,16 @@ release() { # release HELM LABEL
 	check "$label: a pod can take the Lease that the chart made" take_lease pod-a
 	check "$label upgrades" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set config.pingone-region=eu,replicaCount=3
 	check "$label: an upgrade leaves the holder alone" holds pod-a
+	check "$label: an upgrade that leaves the Lease alone replaces pods one by one" strategy RollingUpdate
 	kubectl --namespace "$ns" delete lease baton-ping-one-leader >/dev/null
 	check "$label: a pod can make the Lease again" kubectl --as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns" create \
 		--filename <(printf '%s\n' 'apiVersion: coordination.k8s.io/v1' 'kind: Lease' 'metadata: {name: baton-ping-one-leader}' 'spec: {holderIdentity: pod-b}')
 	check "$label rolls back" "$helm" rollback baton-ping-one 1 --namespace "$ns"
 	check "$label: a rollback leaves the holder alone" holds pod-b
+	check "$label upgrades to a single pod without a Lease" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set replicaCount=1
+	check "$label: the old pods end first" strategy Recreate
+	check "$label upgrades to two pods with a Lease" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set replicaCount=2
+	check "$label: the old pod ends first" strategy Recreate
 	check "$label uninstalls" "$helm" uninstall baton-ping-one --namespace "$ns" --wait
 	check "$label: an uninstall leaves nothing" nothing_left
 }

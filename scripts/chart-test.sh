@@ -96,6 +96,8 @@ plant "an open schema" values.schema.json '0,/"additionalProperties": false/s//"
 plant "another default" values.yaml 's/^replicaCount: 2/replicaCount: 3/'
 plant "a Secret that restarts the pods" templates/deployment.yaml 's|(checksum/)config(:.*)|\1config\2\n        checksum/secret: x|'
 plant "an alert without an anchor" templates/prometheusrule.yaml 's/runbook_url: .*/runbook_url: ""/'
+plant "a false in config that is ignored" templates/_helpers.tpl 's/(set \$made \$key) \$given/\1 (\$given | default (get $made $key))/'
+plant "an upgrade that does not look at the old pods" templates/_helpers.tpl 's/ne \$said \(include "baton-ping-one.obeys" \.\)/false/'
 plant "a NetworkPolicy without DNS" templates/networkpolicy.yaml 's/port: 53/port: 54/'
 
 # --- schemas of Kubernetes ------------------------------------------------------
@@ -141,6 +143,23 @@ rules "$work/prom" "$monitoring"
 check "promtool checks the alerts" promtool check rules "$work/prom/alerts.yaml"
 check "promtool checks the dashboard's queries" promtool check rules "$work/prom/dashboard.yaml"
 check "promtool tests the alerts" promtool test rules "$work/prom/alerts_test.yaml"
+# A pod's name is cut where Kubernetes cuts it: 58 characters, and five random ones after them.
+long_names() { # long_names CHART: alerts see the pods of every length of a name, with a short and a long hash
+	local dir name hash pod length
+	for length in {40..63}; do
+		name=$(printf 'a%.0s' $(seq "$length"))
+		dir=$(mktemp -d "$work/long.XXXX")
+		render "$1" --values "$chart/ci/monitoring-values.yaml" --set "fullnameOverride=$name" >"$dir/rendered.yaml"
+		names rules "$dir" "$dir/rendered.yaml"
+		for hash in 6d5f4c9 6d5f4c9b8d; do
+			pod=$name-$hash-
+			sed "s/POD/${pod:0:58}x2k9z/" "$chart/tests/promtool/long_names_test.yaml" >"$dir/test.yaml"
+			promtool test rules "$dir/test.yaml" || { echo "a name of $length characters, hash $hash"; return 1; }
+		done
+	done
+}
+check "promtool tests the alerts with names of every length" long_names "$chart"
+finds "alerts that miss the pods of long names" FAILED long_names "$(mutant templates/_helpers.tpl 's/if le \$length 46/if le $length 63/')"
 alert_fault() { # alert_fault NAME SED: render with the change and run the unit tests
 	local dir
 	dir=$(mktemp -d "$work/prom.XXXX")

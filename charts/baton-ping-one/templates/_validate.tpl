@@ -9,6 +9,12 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- $leading := eq (include "baton-ping-one.leaderElection" .) "true" -}}
 {{- $replicas := int $v.replicaCount -}}
 
+{{- /* a release may have a dot or a digit in front, a Service may not */ -}}
+{{- $full := include "baton-ping-one.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
+{{- fail (printf "the object name %s, made of the release's name, has to begin with a letter and to hold letters, digits and dashes alone; set fullnameOverride" $full) -}}
+{{- end -}}
+
 {{- /* secrets in plain sight */ -}}
 {{- range $key := list "client-secret" "pingone-client-secret" -}}
 {{- if hasKey $v.config $key -}}
@@ -58,6 +64,9 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- if and (eq $source "mount") (hasKey $v.config "credentials-dir") -}}
 {{- fail "config.credentials-dir and credentials.source mount: the chart mounts the Secret and sets the directory; leave the flag out, or set credentials.source to none" -}}
 {{- end -}}
+{{- if and (hasKey $v.config "credentials-secret") (not $named) (or $v.credentials.existingSecret $v.credentials.create) -}}
+{{- fail (printf "config.credentials-secret is empty and credentials.%s names a Secret; leave the flag out" (ternary "create" "existingSecret" $v.credentials.create)) -}}
+{{- end -}}
 {{- if and (eq $source "none") $v.credentials.existingSecret -}}
 {{- fail "credentials.source none and credentials.existingSecret: nothing would read the Secret" -}}
 {{- end -}}
@@ -79,6 +88,9 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- $term := include "baton-ping-one.seconds" (list (get $config "leader-election-lease-duration") "leaderElection.leaseDuration") | int64 -}}
 {{- $renew := include "baton-ping-one.seconds" (list (get $config "leader-election-renew-deadline") "leaderElection.renewDeadline") | int64 -}}
 {{- $retry := include "baton-ping-one.seconds" (list (get $config "leader-election-retry-period") "leaderElection.retryPeriod") | int64 -}}
+{{- if not (get $config "leader-election-lease-name") -}}
+{{- fail "config.leader-election-lease-name is empty: leave it out, or name the Lease" -}}
+{{- end -}}
 {{- if ge $renew $term -}}
 {{- fail (printf "leaderElection.renewDeadline (%d s) must be below leaderElection.leaseDuration (%d s)" $renew $term) -}}
 {{- end -}}
@@ -115,6 +127,10 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- $bind := get $config "health-check-bind-address" | toString -}}
 {{- if or (hasPrefix "127." $bind) (has $bind (list "localhost" "::1" "[::1]")) -}}
 {{- fail (printf "config.health-check-bind-address %s: probes and Prometheus come from outside the pod; use 0.0.0.0 or ::" $bind) -}}
+{{- end -}}
+{{- $port := get $config "health-check-port" | toString -}}
+{{- if not (and (regexMatch "^[0-9]+$" $port) (ge (int $port) 1) (le (int $port) 65535)) -}}
+{{- fail (printf "config.health-check-port %s: probes and the Service need a known port; use 1 to 65535" $port) -}}
 {{- end -}}
 {{- if and $v.metrics.serviceMonitor.enabled $v.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled: each pod would be scraped twice; set one of them" -}}

@@ -47,7 +47,7 @@ macro_rules! cases {
 }
 
 cases! {
-    "install-helm4", "install, Ready, first sync, Events, metrics, helm test, upgrade, rollback, uninstall", install::with_helm;
+    "install-helm4", "install with a NetworkPolicy, Ready, first sync, Events, metrics, helm test, upgrade, rollback, uninstall", install::with_helm;
     "install-helm3", "the same with helm 3", install::with_helm3;
     "quickstart", "the quickstart's two files make a pod that syncs", install::quickstart;
     "waits-for-credentials", "a Secret that is missing or incomplete at the start is waited for", install::waits_for_credentials;
@@ -64,6 +64,7 @@ cases! {
     "leader-killed", "the leader's pod is deleted with grace 0", leadership::killed;
     "leader-frozen", "the leader's process sleeps past its lease and wakes", leadership::frozen;
     "lease-deleted", "the Lease is deleted", leadership::lease_deleted;
+    "one-to-two", "from one replica without a Lease to two with one, and back: never two sessions", leadership::one_to_two;
     "apiserver-stopped", "the API server is gone for a minute", leadership::api_server_stopped;
     "rolling-update-mid-grant", "a rolling update while a grant runs", disruption::update_mid_grant;
     "rolling-update-mid-sync", "a rolling update while a sync runs", disruption::update_mid_sync;
@@ -106,6 +107,23 @@ async fn grant(world: &World) -> anyhow::Result<(Value, String, String)> {
 
 /// Waits for the report of a task; fails if there is more than one, or one that is not a success.
 async fn finished(world: &World, task: &str, limit: Duration) -> anyhow::Result<()> {
+    match reported(world, task, limit).await? {
+        Ending::Success => Ok(()),
+        Ending::HandedBack => anyhow::bail!("task {task} was handed back"),
+    }
+}
+
+/// How a task ended by its report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It was done.
+    Success,
+    /// It was cancelled, and C1 may hand it out again.
+    HandedBack,
+}
+
+/// Waits for the report of a task; fails if there is none, more than one, or one of an error.
+async fn reported(world: &World, task: &str, limit: Duration) -> anyhow::Result<Ending> {
     let reports = async || {
         let seen = world.sandboxes.seen(world).await?;
         let of_task = seen
@@ -119,9 +137,18 @@ async fn finished(world: &World, task: &str, limit: Duration) -> anyhow::Result<
     .await?;
     let reports = reports().await?;
     anyhow::ensure!(reports.len() == 1, "the task was reported {} times", reports.len());
-    let report = reports.first().map(|seen| &seen.request).context("a report")?;
-    anyhow::ensure!(report.get("success").is_some(), "the task failed: {report}");
-    Ok(())
+    ending(reports.first().map(|seen| &seen.request).context("a report")?)
+}
+
+/// What a `FinishTask` says.
+fn ending(report: &Value) -> anyhow::Result<Ending> {
+    if report.get("success").is_some() {
+        return Ok(Ending::Success);
+    }
+    // 1 is CANCELLED; with `nonRetryable` C1 would not hand the task out again.
+    let retryable = report["error"].is_object() && report["error"]["nonRetryable"] != true;
+    anyhow::ensure!(retryable && report["status"]["code"] == 1, "the task failed: {report}");
+    Ok(Ending::HandedBack)
 }
 
 /// Waits until PingOne counts a request of this method whose path has this end.
@@ -150,4 +177,25 @@ async fn clean(world: &World, daemon: &Daemon<'_>, restarts: i32) -> anyhow::Res
     let counted = daemon.restarts().await?;
     anyhow::ensure!(counted == restarts, "{counted} restarts, expected {restarts}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_task_is_handed_back_and_a_failed_one_is_not() -> anyhow::Result<()> {
+        assert_eq!(ending(&json!({"taskId": "a", "success": {}}))?, Ending::Success);
+        let cancelled = json!({"taskId": "a", "status": {"code": 1, "message": "ended"}, "error": {}});
+        assert_eq!(ending(&cancelled)?, Ending::HandedBack);
+        for failed in [
+            json!({"taskId": "a", "status": {"code": 1}, "error": {"nonRetryable": true}}),
+            json!({"taskId": "a", "status": {"code": 2}, "error": {}}),
+            json!({"taskId": "a", "status": {"code": 1}}),
+            json!({"taskId": "a"}),
+        ] {
+            assert!(ending(&failed).is_err(), "{failed}");
+        }
+        Ok(())
+    }
 }

@@ -30,9 +30,9 @@ pub struct Options {
     /// kubectl
     #[arg(long, default_value = "kubectl")]
     pub kubectl: String,
-    /// promtool; without it the metrics are not linted
-    #[arg(long)]
-    pub promtool: Option<String>,
+    /// promtool, which lints the metrics
+    #[arg(long, default_value = "promtool")]
+    pub promtool: String,
     /// The chart
     #[arg(long, default_value = "charts/baton-ping-one")]
     pub chart: PathBuf,
@@ -71,12 +71,14 @@ impl Options {
         if !self.manifests.join("quickstart/deployment.yaml").exists() {
             missing.push(format!("the quickstart (--manifests; {})", self.manifests.display()));
         }
-        for (program, arguments) in [
-            (&self.helm, ["version", "--short"]),
-            (&self.kubectl, ["version", "--client"]),
-        ] {
-            if run::output(program, &arguments).await.is_err() {
-                missing.push(program.clone());
+        let programs: [(&str, &String, &[&str]); 3] = [
+            ("--helm", &self.helm, &["version", "--short"]),
+            ("--kubectl", &self.kubectl, &["version", "--client"]),
+            ("--promtool", &self.promtool, &["--version"]),
+        ];
+        for (option, program, arguments) in programs {
+            if let Err(error) = run::output(program, arguments).await {
+                missing.push(format!("{program} ({option}): {error:#}"));
             }
         }
         missing

@@ -17,6 +17,30 @@ pub async fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String>
 
 /// As [`output`], with text on its standard input.
 pub async fn with_input(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+    let done = to_its_end(program, arguments, input).await?;
+    ensure!(
+        done.succeeded,
+        "{program} {}: failed: {}{}",
+        arguments.join(" "),
+        done.err,
+        done.out
+    );
+    Ok(done.out)
+}
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Done {
+    /// Its exit status is 0.
+    pub succeeded: bool,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+/// Runs a program to its end, whatever its exit status is.
+pub async fn to_its_end(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<Done> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -31,13 +55,9 @@ pub async fn with_input(program: &str, arguments: &[&str], input: &str) -> anyho
     let done = tokio::time::timeout(LONGEST, child.wait_with_output())
         .await
         .with_context(|| format!("{program} {} takes too long", arguments.join(" ")))??;
-    let said = String::from_utf8_lossy(&done.stderr);
-    let out = String::from_utf8_lossy(&done.stdout).into_owned();
-    ensure!(
-        done.status.success(),
-        "{program} {}: {}: {said}{out}",
-        arguments.join(" "),
-        done.status
-    );
-    Ok(out)
+    Ok(Done {
+        succeeded: done.status.success(),
+        out: String::from_utf8_lossy(&done.stdout).into_owned(),
+        err: String::from_utf8_lossy(&done.stderr).into_owned(),
+    })
 }

@@ -16,6 +16,8 @@ use crate::{run, wait};
 
 /// Where the stand-ins live.
 pub const NAMESPACE: &str = "baton-e2e-sandbox";
+/// Ports that their pods listen at.
+pub const PORTS: [u16; 2] = [8443, 8080];
 /// Time for a stand-in to come up.
 const START: Duration = Duration::from_mins(1);
 
@@ -377,11 +379,12 @@ fn pod(options: &Options, name: &str, arguments: &[&str]) -> Value {
 
 /// `port` leads to 8443, and 8080 to itself.
 fn service(name: &str, port: u16, plain: u16) -> Value {
+    let [main, admin] = PORTS;
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
         "spec": {"selector": {"app": name}, "ports": [
-            {"name": "main", "port": port, "targetPort": 8443},
-            {"name": "plain", "port": plain, "targetPort": 8080},
+            {"name": "main", "port": port, "targetPort": main},
+            {"name": "plain", "port": plain, "targetPort": admin},
         ]},
     })
 }

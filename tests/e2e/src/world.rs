@@ -90,6 +90,15 @@ impl World {
         run::with_input(&self.options.kubectl, &all, input).await
     }
 
+    /// kubectl where the exit status is an answer and not an error.
+    pub async fn kubectl_asked(&self, arguments: &[&str]) -> anyhow::Result<run::Done> {
+        let config = self.config_argument();
+        let all: Vec<&str> = std::iter::once(config.as_str())
+            .chain(arguments.iter().copied())
+            .collect();
+        run::to_its_end(&self.options.kubectl, &all, "").await
+    }
+
     /// A helm with our cluster.
     pub async fn helm(&self, program: &str, arguments: &[&str], values: &str) -> anyhow::Result<String> {
         let config = self.config_argument();

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::EvictParams;
 use serde_json::json;
 
-use super::{Outcome, SYNC, begun, clean, finished, grant, slow};
+use super::{Ending, Outcome, SYNC, begun, clean, finished, grant, reported, slow};
 use crate::daemon::{Daemon, RELEASE, one_session};
 use crate::wait;
 use crate::world::World;
@@ -95,18 +95,25 @@ async fn disrupted(world: &World, case: &str, trouble: Trouble, work: Work) -> a
         GRACE,
     )?;
     world.sandboxes.calm(world).await?;
-    // A grant is finished, or reported as failed, once; a sync is handed back or finished, and the next one arrives.
     match work {
         Work::Grant => finished(world, &task, SYNC).await?,
-        Work::Sync => {
-            if world.sandboxes.uploads(world).await? == uploads {
-                daemon.sync(SYNC).await?;
-            }
-        }
+        Work::Sync => sync_ended(world, &daemon, &task, uploads).await?,
     }
     one_session(&world.sandboxes.seen(world).await?, since)?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
+}
+
+/// The sync was finished or handed back, and that was said once, by whoever had it; the next one arrives, and nobody says anything
+/// of the old one again.
+async fn sync_ended(world: &World, daemon: &Daemon<'_>, task: &str, uploads: usize) -> anyhow::Result<()> {
+    let ended = reported(world, task, SYNC).await?;
+    ensure!(
+        ended == Ending::HandedBack || world.sandboxes.uploads(world).await? > uploads,
+        "the sync is reported as done and was not uploaded"
+    );
+    daemon.sync(SYNC).await?;
+    reported(world, task, SYNC).await.map(|_| ())
 }
 
 /// How long a pod takes from its notice of termination to its end.

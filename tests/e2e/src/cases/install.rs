@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyEgressRule};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{ListParams, LogParams};
 use serde_json::{Value, json};
 
 use super::{Outcome, SYNC, clean};
 use crate::daemon::{Daemon, RELEASE, SECRET};
+use crate::sandboxes::{NAMESPACE, PORTS};
 use crate::world::World;
 use crate::{run, wait};
 
@@ -31,25 +34,13 @@ pub async fn with_helm3(world: &World) -> anyhow::Result<Outcome> {
 async fn life(world: &World, helm: &str, label: &str) -> anyhow::Result<Outcome> {
     let daemon = Daemon::prepare(world, label).await?;
     let begun = Instant::now();
-    daemon.helm(helm, "install", &json!({})).await?;
+    daemon.helm(helm, "install", &walled()).await?;
     world.time(&format!("install to Ready ({label})"), begun.elapsed(), READY)?;
+    has_policy(world, &daemon.namespace).await?;
     ensure!(daemon.pods().await?.len() == 2, "two replicas by default");
     daemon.wait_leader().await?;
     daemon.sync(SYNC).await?;
-    for reason in ["LeaderElected", "SyncCompleted"] {
-        daemon.wait_event(reason, 0, Duration::from_secs(10)).await?;
-        let kinds: Vec<_> = daemon.events(reason).await?;
-        let on = |kind: &str| {
-            let kind = Some(kind);
-            kinds
-                .iter()
-                .any(|event| event.regarding.as_ref().and_then(|about| about.kind.as_deref()) == kind)
-        };
-        ensure!(
-            on("Pod") && on("Deployment"),
-            "{reason} is not on both the pod and its Deployment"
-        );
-    }
+    has_events(&daemon).await?;
     scrape(world, &daemon).await?;
     let namespace = daemon.namespace.as_str();
     world
@@ -59,7 +50,9 @@ async fn life(world: &World, helm: &str, label: &str) -> anyhow::Result<Outcome>
             "",
         )
         .await?;
-    daemon.helm(helm, "upgrade", &json!({"replicaCount": 3})).await?;
+    let mut three = walled();
+    three["replicaCount"] = json!(3);
+    daemon.helm(helm, "upgrade", &three).await?;
     ensure!(daemon.pods().await?.len() == 3, "an upgrade to three replicas");
     let rollback = [
         "rollback",
@@ -89,6 +82,53 @@ async fn life(world: &World, helm: &str, label: &str) -> anyhow::Result<Outcome>
     Ok(Outcome::Passed)
 }
 
+/// Events are on the pod and on its Deployment.
+async fn has_events(daemon: &Daemon<'_>) -> anyhow::Result<()> {
+    for reason in ["LeaderElected", "SyncCompleted"] {
+        daemon.wait_event(reason, 0, Duration::from_secs(10)).await?;
+        let kinds: Vec<_> = daemon.events(reason).await?;
+        let on = |kind: &str| {
+            let kind = Some(kind);
+            kinds
+                .iter()
+                .any(|event| event.regarding.as_ref().and_then(|about| about.kind.as_deref()) == kind)
+        };
+        ensure!(
+            on("Pod") && on("Deployment"),
+            "{reason} is not on both the pod and its Deployment"
+        );
+    }
+    Ok(())
+}
+
+/// Values with a `NetworkPolicy` that lets the pods out to the stand-ins. A policy is about the ports of pods, to which a
+/// Service leads. Our own cluster takes the object and does not enforce it; a foreign one may.
+fn walled() -> Value {
+    let stand_ins = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}});
+    let ports = PORTS.map(|port| json!({"port": port, "protocol": "TCP"}));
+    json!({"networkPolicy": {"enabled": true, "extraEgress": [{"to": [stand_ins], "ports": ports}]}})
+}
+
+/// The policy selects the daemon's pods and has the rule for the stand-ins beside the chart's own three.
+async fn has_policy(world: &World, namespace: &str) -> anyhow::Result<()> {
+    let policy = world.api::<NetworkPolicy>(namespace).get(RELEASE).await?;
+    let spec = policy.spec.context("the policy's spec")?;
+    let egress = spec.egress.unwrap_or_default();
+    let is_extra = |rule: &NetworkPolicyEgressRule| {
+        let ports = rule.ports.iter().flatten().filter_map(|port| port.port.clone());
+        rule.to.is_some() && ports.eq(PORTS.map(|port| IntOrString::Int(i32::from(port))))
+    };
+    ensure!(egress.len() == 4, "egress rules: {egress:?}");
+    ensure!(egress.iter().any(is_extra), "no rule for the stand-ins: {egress:?}");
+    let labels = spec.pod_selector.and_then(|selector| selector.match_labels);
+    let labels = labels.unwrap_or_default();
+    let selector: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let selected = ListParams::default().labels(&selector.join(","));
+    let pods = world.api::<Pod>(namespace).list(&selected).await?.items.len();
+    ensure!(pods == 2, "the policy selects {pods} pods by {labels:?}");
+    Ok(())
+}
+
 /// The metrics come through the Service, and promtool has nothing to say.
 async fn scrape(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
     let metrics = world
@@ -102,10 +142,9 @@ async fn scrape(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<()> {
         daemon.metric(&["baton_ping_one_leader"]).await?.to_string() == "1",
         "one leader by the metrics"
     );
-    if let Some(promtool) = &world.options.promtool {
-        run::with_input(promtool, &["check", "metrics"], &metrics).await?;
-    }
-    Ok(())
+    run::with_input(&world.options.promtool, &["check", "metrics"], &metrics)
+        .await
+        .map(|_| ())
 }
 
 async fn nothing_left(world: &World, namespace: &str) -> anyhow::Result<()> {

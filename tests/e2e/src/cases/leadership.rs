@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::DeleteParams;
@@ -99,6 +100,34 @@ pub async fn lease_deleted(world: &World) -> anyhow::Result<Outcome> {
     world.time("Lease deleted, next Hello", begun.elapsed(), TAKEOVER)?;
     daemon.sync(SYNC).await?;
     one_session(&world.sandboxes.seen(world).await?, since)?;
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
+
+/// From one replica, which has no Lease, to two and back: the pods before end before others begin, and C1 has one session at a
+/// time. An upgrade that leaves the Lease alone replaces pods one by one again.
+pub async fn one_to_two(world: &World) -> anyhow::Result<Outcome> {
+    let before = world.sandboxes.seen(world).await?.len();
+    let one = json!({"replicaCount": 1});
+    let two = json!({"replicaCount": 2});
+    let daemon = Daemon::install(world, "one-to-two", &one).await?;
+    let (_, mut holder) = daemon.wait_hello(before, "").await?;
+    daemon.sync(SYNC).await?;
+    for (values, strategy) in [(&two, "Recreate"), (&two, "RollingUpdate"), (&one, "Recreate")] {
+        let since = world.sandboxes.seen(world).await?.len();
+        daemon.helm(&world.options.helm, "upgrade", values).await?;
+        let deployment = world.api::<Deployment>(&daemon.namespace).get(RELEASE).await?;
+        let have = deployment.spec.and_then(|spec| spec.strategy?.type_);
+        ensure!(
+            have.as_deref() == Some(strategy),
+            "{values}: {have:?}, expected {strategy}"
+        );
+        if strategy == "Recreate" {
+            holder = daemon.wait_hello(since, &holder).await?.1;
+        }
+        daemon.sync(SYNC).await?;
+        one_session(&world.sandboxes.seen(world).await?, before)?;
+    }
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
 }

@@ -1,6 +1,6 @@
 //! What the service account may do: by asking, and by doing it under its name.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use super::{Outcome, SYNC, clean};
@@ -64,7 +64,34 @@ async fn asked(world: &World, namespace: &str, account: &str) -> anyhow::Result<
             can(world, namespace, account, verb, object, may.contains(&verb)).await?;
         }
     }
-    nothing_else(world, namespace, account, &[&secret, &lease]).await
+    nothing_else(world, namespace, account, &[&secret, &lease]).await?;
+    subresources(world, namespace, account).await
+}
+
+/// What hangs below objects. `pods/exec` as an object would be a pod by the name of exec.
+async fn subresources(world: &World, namespace: &str, account: &str) -> anyhow::Result<()> {
+    let below = [
+        ("pods", "exec"),
+        ("pods", "attach"),
+        ("pods", "portforward"),
+        ("pods", "log"),
+        ("pods", "eviction"),
+        ("pods", "ephemeralcontainers"),
+        ("serviceaccounts", "token"),
+        ("deployments.apps", "scale"),
+        ("deployments.apps", "status"),
+    ];
+    for (object, part) in below {
+        let part = format!("--subresource={part}");
+        for verb in VERBS {
+            let question = [verb, object, part.as_str()];
+            answers(world, &["--namespace", namespace, account], &question, false).await?;
+        }
+        // The administrator may: so the question is one that has an answer other than no.
+        let question = ["create", object, part.as_str()];
+        answers(world, &["--namespace", namespace], &question, true).await?;
+    }
+    Ok(())
 }
 
 /// Other objects, and the same objects elsewhere.
@@ -75,11 +102,8 @@ async fn nothing_else(world: &World, namespace: &str, account: &str, own: &[&str
         "leases.coordination.k8s.io/other",
         "configmaps",
         "pods",
-        "pods/exec",
-        "pods/log",
         "deployments.apps",
         "serviceaccounts",
-        "serviceaccounts/token",
         "roles.rbac.authorization.k8s.io",
         "rolebindings.rbac.authorization.k8s.io",
         "nodes",
@@ -102,18 +126,32 @@ async fn nothing_else(world: &World, namespace: &str, account: &str, own: &[&str
 }
 
 async fn can(world: &World, namespace: &str, account: &str, verb: &str, object: &str, may: bool) -> anyhow::Result<()> {
-    let arguments = ["--namespace", namespace, account, "auth", "can-i", verb, object];
-    // The exit status is the answer too; the word is what counts.
-    let said = match world.kubectl(&arguments).await {
-        Ok(said) => said,
-        Err(error) => format!("{error:#}"),
-    };
-    let yes = said.lines().any(|line| line.trim() == "yes");
+    answers(world, &["--namespace", namespace, account], &[verb, object], may).await
+}
+
+/// `kubectl auth can-i` must answer so.
+async fn answers(world: &World, who: &[&str], question: &[&str], may: bool) -> anyhow::Result<()> {
+    let arguments = [who, &["auth", "can-i"], question].concat();
+    let done = world.kubectl_asked(&arguments).await?;
+    let asked = arguments.join(" ");
+    // A kind that the server does not know is a no, too.
     ensure!(
-        yes == may,
-        "can-i {verb} {object} in {namespace}: {yes}, expected {may}"
+        !done.err.contains("doesn't have a resource type"),
+        "{asked}: {}",
+        done.err
     );
+    let yes = answer(&done.out).with_context(|| format!("{asked}: neither yes nor no: {}{}", done.out, done.err))?;
+    ensure!(yes == may, "{asked}: {}, expected {may}", done.out.trim());
     Ok(())
+}
+
+/// What `kubectl auth can-i` says by its words, which a reason may follow; the exit status of a no is that of an error.
+fn answer(out: &str) -> Option<bool> {
+    match out.trim().split(" - ").next() {
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        _ => None,
+    }
 }
 
 async fn done(world: &World, namespace: &str, account: &str) -> anyhow::Result<()> {
@@ -140,4 +178,19 @@ async fn done(world: &World, namespace: &str, account: &str) -> anyhow::Result<(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn only_the_words_are_an_answer() {
+        assert_eq!(answer("yes\n"), Some(true));
+        assert_eq!(answer("no\n"), Some(false));
+        assert_eq!(answer("no - no role allows it\n"), Some(false));
+        assert_eq!(answer(""), None);
+        assert_eq!(answer("error: the server is not there\n"), None);
+        assert_eq!(answer("nothing"), None);
+    }
 }
