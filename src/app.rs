@@ -1,5 +1,6 @@
 //! Wiring only: builds the parts, hands each its dependencies, prints results. Knows every module; no module knows it.
 
+mod abilities;
 mod client_key;
 mod connect;
 mod context;

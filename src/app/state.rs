@@ -52,7 +52,12 @@ pub(super) fn previous(
         Ok(reader) if reader.run().sync_type == "full" => Ok(Some(counts_of(&reader)?)),
         Ok(_) => Ok(None),
         // What is there is no sync of ours: it is replaced, and there is nothing to compare with.
-        Err(error @ (C1zError::Magic { .. } | C1zError::Version3 { .. } | C1zError::Damaged { .. })) => {
+        Err(
+            error @ (C1zError::Magic { .. }
+            | C1zError::Version3 { .. }
+            | C1zError::Damaged { .. }
+            | C1zError::Oversize { .. }),
+        ) => {
             tracing::warn!(error = %error, "the file that is there cannot be compared with and is replaced");
             Ok(None)
         }

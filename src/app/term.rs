@@ -81,7 +81,14 @@ impl Work {
             }
             ended
         };
-        let (ended, ()) = tokio::join!(session, clock);
+        let abilities = async {
+            if self.config.provision.enabled {
+                term.stopping()
+                    .run_until_cancelled(super::abilities::tell(&self.client))
+                    .await;
+            }
+        };
+        let (ended, (), ()) = tokio::join!(session, clock, abilities);
         ended
     }
     /// Makes snapshots, if asked to.

@@ -18,10 +18,14 @@ const LOG: Duration = Duration::from_secs(10);
 /// Shows the progress until `done` is cancelled; a terminal's line is wiped at the end.
 pub(crate) async fn show(progress: Arc<Progress>, client: Client, terminal: bool, done: CancellationToken) {
     let begun = Instant::now();
+    let mut phase = (progress.phase(), begun);
     let mut ticks = tokio::time::interval(if terminal { REDRAW } else { LOG });
     ticks.tick().await;
     while done.run_until_cancelled(ticks.tick()).await.is_some() {
-        let line = line(&progress, &client, begun.elapsed());
+        if progress.phase() != phase.0 {
+            phase = (progress.phase(), Instant::now());
+        }
+        let line = line(&progress, &client, begun.elapsed(), phase.1.elapsed());
         if terminal {
             draw(&format!("\r\x1b[2K{line}"));
         } else {
@@ -39,7 +43,7 @@ fn draw(text: &str) {
     stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok();
 }
 
-fn line(progress: &Progress, client: &Client, elapsed: Duration) -> String {
+fn line(progress: &Progress, client: &Client, elapsed: Duration, in_phase: Duration) -> String {
     let stats = client.stats();
     let requests = stats.requests();
     let users = progress.users.load(Ordering::Relaxed);
@@ -58,8 +62,8 @@ fn line(progress: &Progress, client: &Client, elapsed: Duration) -> String {
         Phase::Roles | Phase::Seal => format!("{users} users, {groups} groups, {grants} grants"),
     };
     let left = match phase {
-        Phase::Users if expected > 0 => remaining(users, expected, elapsed),
-        Phase::Members if groups > 0 => remaining(read, groups, elapsed),
+        Phase::Users if expected > 0 => remaining(users, expected, in_phase),
+        Phase::Members if groups > 0 => remaining(read, groups, in_phase),
         _ => String::new(),
     };
     format!(

@@ -116,6 +116,10 @@ pub(crate) fn pack(db: &Path, target: &Path, cancel: &CancellationToken) -> Resu
     let packed =
         compress(&mut source, size, temp.as_file_mut(), cancel).map_err(|error| fault(error, target, cancel))?;
     temp.as_file().sync_all().map_err(C1zError::write(target))?;
+    // From here on it is there, whatever is cancelled.
+    if cancel.is_cancelled() {
+        return Err(C1zError::Cancelled);
+    }
     publish(temp, target)?;
     // The rename itself must be on disk, too.
     File::open(dir)

@@ -1,6 +1,7 @@
 //! Reads a file back: magic, limits, one frame, the rows of its latest finished sync. Used by `inspect`, by the shrink
 //! gate and by tests; never writes to the file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
@@ -201,13 +202,50 @@ impl Reader {
 }
 
 fn latest(db: &Connection) -> rusqlite::Result<Option<SyncRun>> {
-    db.query_row(
-        "SELECT sync_id, started_at, ended_at, sync_type, sync_token, supports_diff, stats FROM v1_sync_runs WHERE \
-         ended_at IS NOT NULL ORDER BY ended_at DESC, sync_id DESC LIMIT 1",
-        [],
-        sync_run,
-    )
-    .optional()
+    // Files of older writers lack the later columns (c1z.md §3.4).
+    let mut columns = db.prepare("SELECT name FROM pragma_table_info('v1_sync_runs')")?;
+    let columns: BTreeSet<String> = columns.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let column = |name: &'static str, instead: &'static str| if columns.contains(name) { name } else { instead };
+    let query = format!(
+        "SELECT sync_id, started_at, ended_at, {}, sync_token, {}, {} FROM v1_sync_runs WHERE ended_at IS NOT NULL ORDER \
+         BY ended_at DESC, sync_id DESC LIMIT 1",
+        column("sync_type", "'full'"),
+        column("supports_diff", "0"),
+        column("stats", "NULL"),
+    );
+    let Some(mut run) = db.query_row(&query, [], sync_run).optional()? else {
+        return Ok(None);
+    };
+    // Cached counts without a type were never filled in (c1z.md §4.6).
+    if run.stats.resource_types == 0 {
+        run.stats = counted(db, &run.sync_id)?;
+    }
+    Ok(Some(run))
+}
+
+/// The counts, from the rows.
+fn counted(db: &Connection, sync_id: &str) -> rusqlite::Result<Stats> {
+    let all = |table: &str| {
+        let query = format!("SELECT count(*) FROM {table} WHERE sync_id = ?");
+        db.query_row(&query, [sync_id], |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)
+    };
+    let by_type = |table: &str| -> rusqlite::Result<BTreeMap<String, u64>> {
+        let query = format!("SELECT resource_type_id, count(*) FROM {table} WHERE sync_id = ? GROUP BY 1");
+        let mut statement = db.prepare(&query)?;
+        let rows = statement.query_map([sync_id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        rows.collect()
+    };
+    Ok(Stats {
+        resource_types: all("v1_resource_types")?,
+        resources: all("v1_resources")?,
+        entitlements: all("v1_entitlements")?,
+        grants: all("v1_grants")?,
+        assets: all("v1_assets")?,
+        resources_by_resource_type: by_type("v1_resources")?,
+        entitlements_by_resource_type: by_type("v1_entitlements")?,
+        grants_by_resource_type: by_type("v1_grants")?,
+    })
 }
 
 fn sync_run(row: &Row<'_>) -> rusqlite::Result<SyncRun> {

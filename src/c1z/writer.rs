@@ -236,7 +236,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes a resource out again, with the entitlements it offers. Rare: scans the table.
+    /// Takes a resource out again, with the entitlements it offers and the grants it holds. Rare: scans the tables.
     pub fn delete_resource(&mut self, resource_type_id: &str, resource_id: &str) -> Result<(), C1zError> {
         let external_id = format!("{resource_type_id}:{resource_id}");
         let gone = self
@@ -259,6 +259,25 @@ impl Writer {
         ] {
             if let Some(count) = counts.get_mut(resource_type_id) {
                 *count = count.saturating_sub(lost);
+            }
+        }
+        self.delete_grants_of(resource_type_id, resource_id)
+    }
+
+    fn delete_grants_of(&mut self, principal_type_id: &str, principal_id: &str) -> Result<(), C1zError> {
+        let lost: Vec<(i64, String)> = self
+            .db
+            .prepare_cached(
+                "DELETE FROM v1_grants WHERE principal_resource_type_id = ? AND principal_resource_id = ? RETURNING id, \
+                 resource_type_id",
+            )?
+            .query_map([principal_type_id, principal_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (id, resource_type_id) in lost {
+            self.expandable.retain(|expandable| *expandable != id);
+            self.stats.grants = self.stats.grants.saturating_sub(1);
+            if let Some(count) = self.stats.grants_by_resource_type.get_mut(&resource_type_id) {
+                *count = count.saturating_sub(1);
             }
         }
         Ok(())

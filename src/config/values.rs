@@ -202,7 +202,7 @@ impl Values {
             }
         }
         for (name, values) in UNSUPPORTED_VALUES {
-            let text = self.text(name);
+            let text = self.choice(name)?;
             if values.contains(&text) {
                 return Err(ConfigError::Unsupported(format!("{name}={text}")));
             }

@@ -97,6 +97,9 @@ impl Principal {
 struct Inner {
     http: reqwest::Client,
     hosts: Hosts,
+    region: Region,
+    /// The API's address was set by hand, so the region says nothing of it.
+    api_is_set: bool,
     environment: String,
     tokens: TokenSource,
     gate: Gate,
@@ -154,6 +157,8 @@ impl Client {
             inner: Arc::new(Inner {
                 http,
                 hosts,
+                region: config.region,
+                api_is_set: config.api_url.is_some(),
                 environment: config.environment_id.to_string(),
                 tokens,
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
@@ -229,6 +234,18 @@ impl Client {
         if let Some(task) = &self.task {
             let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             task.slept_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// Says where the environment's own region is another than the configured one (pingone-api.md §6.1).
+    pub(crate) fn compare_region(&self, code: Option<&str>) {
+        let told = code.and_then(|code| code.parse::<Region>().ok());
+        if let Some(told) = told.filter(|told| *told != self.inner.region && !self.inner.api_is_set) {
+            tracing::warn!(
+                environment_region = told.code(),
+                configured = self.inner.region.tld(),
+                "the environment is of another region; check pingone-region"
+            );
         }
     }
 

@@ -216,7 +216,8 @@ impl PingOneError {
             } => api_class(*status, code, detail.as_deref(), retry_after),
             Reason::Token { status, .. } => match status {
                 429 => ErrorClass::Throttled { retry_after },
-                500.. => ErrorClass::Transient { retry_after },
+                501 => ErrorClass::Unsupported,
+                408 | 500.. => ErrorClass::Transient { retry_after },
                 _ => ErrorClass::Auth,
             },
             Reason::Foreign { status, .. } => status_class(*status, retry_after),
@@ -414,6 +415,10 @@ impl PingOneError {
     fn fixed_remedy(&self) -> Option<&'static str> {
         let write = self.operation.is_write();
         let text = match (&self.reason, self.class()) {
+            (Reason::EnvironmentMissing, _) if self.operation == Operation::Token => {
+                "Check pingone-environment-id and that the worker application has a role in that environment. Check \
+                 pingone-region too, and pingone-auth-environment-id where the application lives in another environment."
+            }
             (Reason::EnvironmentMissing, _) => {
                 "Check pingone-environment-id and that the worker application has a role in that environment."
             }

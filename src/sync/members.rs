@@ -8,17 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use futures_util::stream::{self, Stream, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::SyncError;
 use super::read::{Reads, TypeRefused};
 use super::sink::Member;
 use super::translate::{GroupKind, GroupPlan};
+use super::warnings::Warning;
 use crate::runtime::spawn::spawn;
 
 /// Members that may wait in memory while an earlier group is still read: 16 bytes each.
 const WINDOW_MEMBERS: u32 = 400_000;
+/// Members that a group is counted with whose members come from a filter or a source.
+const UNTOLD_MEMBERS: u64 = 8_000;
 /// Groups that may be read ahead.
 const WINDOW_GROUPS: usize = 256;
 
@@ -31,6 +34,8 @@ pub(crate) struct GroupMembers {
     pub(crate) users: Vec<Member>,
     /// The group vanished while it was read.
     pub(crate) gone: bool,
+    /// Room in the window, until whoever asked has dropped them.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The lists that PingOne gave for a group.
@@ -104,19 +109,21 @@ impl MemberReads {
                         .await
                         .map_err(|_| SyncError::Cancelled)?;
                     let members = spawn(async move { this.read(position).await }).await?;
-                    drop(permit);
-                    Ok(members)
+                    Ok(GroupMembers {
+                        _room: Some(permit),
+                        ..members
+                    })
                 }
             })
             .buffered(window)
     }
 
     fn weight(&self, position: usize) -> u32 {
-        let expected = self
-            .groups
-            .get(position)
-            .and_then(|group| group.direct_users)
-            .unwrap_or(1_000);
+        let group = self.groups.get(position);
+        let told = group.and_then(|group| group.direct_users).unwrap_or(1_000);
+        // Nobody says how many a filter or a source brings.
+        let by_source = group.is_some_and(|group| group.kind != GroupKind::Static);
+        let expected = if by_source { told.max(UNTOLD_MEMBERS) } else { told };
         u32::try_from(expected.max(64))
             .unwrap_or(WINDOW_MEMBERS)
             .min(WINDOW_MEMBERS)
@@ -128,6 +135,7 @@ impl MemberReads {
                 position,
                 users: Vec::new(),
                 gone: false,
+                _room: None,
             });
         };
         let raw = self.raw_of(group.id).await?;
@@ -136,6 +144,7 @@ impl MemberReads {
                 position,
                 users: Vec::new(),
                 gone: true,
+                _room: None,
             });
         }
         let users = self.classify(group, &raw).await?;
@@ -143,6 +152,7 @@ impl MemberReads {
             position,
             users,
             gone: false,
+            _room: None,
         })
     }
 
@@ -182,7 +192,10 @@ impl MemberReads {
             raw.direct = Some(Vec::new());
         } else if !self.type_refused.load(Ordering::Relaxed) {
             match self.reads.direct_members(id).await? {
-                Ok(Some(members)) => raw.direct = Some(members),
+                Ok(Some(members)) => {
+                    self.compare(group, members.len());
+                    raw.direct = Some(members);
+                }
                 Ok(None) => raw.gone = true,
                 Err(TypeRefused) => self.remember_refusal(),
             }
@@ -194,6 +207,17 @@ impl MemberReads {
             }
         }
         Ok(raw)
+    }
+
+    /// PingOne's own count of the direct members is not followed, but a list that is far from it is told
+    /// (pingone-api.md §11 Q4).
+    fn compare(&self, group: &GroupPlan, found: usize) {
+        let found = u64::try_from(found).unwrap_or(u64::MAX);
+        let far = |told: u64| told.abs_diff(found) > (told / 10).max(5);
+        if let Some(told) = group.direct_users.filter(|told| far(*told)) {
+            self.reads.warnings.add(Warning::CountsDiffer, &group.id);
+            tracing::debug!(group = %group.id, told, found, "a group's direct members are far from PingOne's count of them");
+        }
     }
 
     fn remember_refusal(&self) {

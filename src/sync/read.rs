@@ -68,6 +68,7 @@ impl Reads {
                 environment: environment.id.to_string(),
             });
         }
+        self.client.compare_region(environment.region.as_deref());
         self.client.learn_limits().await?;
         Ok(Home {
             environment: EnvironmentId(environment.id),
@@ -76,6 +77,11 @@ impl Reads {
                 .organization
                 .map(|organization| OrganizationId(organization.id)),
         })
+    }
+
+    /// Whether a sync could be made, where none is (c1-protocol.md §9.4).
+    pub(crate) async fn validate(&self) -> Result<(), SyncError> {
+        Ok(self.client.validate().await?)
     }
 
     pub(crate) async fn populations(&self) -> Result<Vec<Population>, SyncError> {
@@ -94,22 +100,21 @@ impl Reads {
             self.collect(self.client.builtin_roles(), |role: &Role| role.id),
             self.collect(self.client.custom_roles(), |role: &Role| role.id),
         );
+        let own = custom?;
         let mut roles = match built_in {
             Ok(roles) => roles,
             Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => {
                 tracing::warn!(error = %error, "the list of built-in roles was refused; names come from a table");
-                self.client.fallback_roles()
+                let table = self.client.fallback_roles();
+                // What the API says of a role outranks the table.
+                let mut told = own.clone();
+                told.retain(|role| table.iter().any(|known| known.id == role.id));
+                merge(&mut told, table, false);
+                told
             }
             Err(error) => return Err(error),
         };
-        for mut role in custom? {
-            if let Some(known) = roles.iter_mut().find(|known| known.id == role.id) {
-                known.complete(role);
-            } else {
-                role.from_environment = true;
-                roles.push(role);
-            }
-        }
+        merge(&mut roles, own, true);
         roles.sort_unstable_by_key(|role| role.id);
         Ok(roles)
     }
@@ -267,6 +272,18 @@ impl Reads {
             Ok(name) => Ok(name),
             Err(error) if matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Completes known roles by what `others` says of them, and adds those that are new.
+fn merge(roles: &mut Vec<Role>, others: Vec<Role>, from_environment: bool) {
+    for mut role in others {
+        if let Some(known) = roles.iter_mut().find(|known| known.id == role.id) {
+            known.complete(role);
+        } else {
+            role.from_environment = from_environment;
+            roles.push(role);
         }
     }
 }

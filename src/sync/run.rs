@@ -65,6 +65,9 @@ async fn run_to_end(
     let reads = Arc::new(Reads::new(client, Arc::clone(&progress)));
     progress.enter(Phase::Plan);
     let home = reads.home().await?;
+    if options.empty {
+        reads.validate().await?;
+    }
     let sink = Sink::start(
         &options.temp_dir,
         start,
@@ -181,6 +184,8 @@ pub(super) struct Outcome {
     pub(super) counts: Counts,
     /// Grants left out because their principal is not in the sync.
     pub(super) dropped: u64,
+    /// Groups that vanished while their members were read.
+    gone: HashSet<Uuid>,
 }
 
 /// One sync while it runs.
@@ -216,7 +221,7 @@ impl Run {
                 groups: u64::try_from(plan.group_plans.len()).unwrap_or(u64::MAX),
                 role_grants: 0,
             },
-            dropped: 0,
+            ..Outcome::default()
         };
         if self.options.skip_entitlements_and_grants {
             return Ok(outcome);
@@ -250,10 +255,6 @@ impl Run {
         self.options.has(ResourceType::Role) && !self.options.skip_grants && !self.options.skip_entitlements_and_grants
     }
 
-    fn wants_members(&self) -> bool {
-        self.options.has(ResourceType::Group) && !self.options.skip_grants && !self.options.skip_entitlements_and_grants
-    }
-
     /// Reads the lists: populations, groups with their nesting and role assignments, roles.
     async fn plan(&mut self) -> Result<Plan, Ended> {
         let with_groups = self.options.has(ResourceType::Group) || self.scans_roles();
@@ -277,7 +278,7 @@ impl Run {
         let holders: Vec<Uuid> = holders.map(|group| group.id).collect();
         let (nesting, group_holdings) = futures_util::try_join!(
             or_empty(
-                self.wants_members(),
+                self.options.has(ResourceType::Group),
                 Nesting::read(&self.reads, &group_plans, concurrency)
             ),
             GroupHoldings::read(&self.reads, holders, concurrency),
@@ -367,6 +368,15 @@ impl Run {
             .unzip()
     }
 
+    /// One grant of a nested group. Without users in the sync there is nothing to expand to (c1z.md §10.1 V10).
+    pub(super) fn nested_grant(&self, parent: Uuid, child: Uuid) -> Grant {
+        let grant = nested_grant(parent, child);
+        Grant {
+            expandable: grant.expandable.filter(|_| self.options.has(ResourceType::User)),
+            ..grant
+        }
+    }
+
     pub(super) async fn put_resources(&self, resources: &[Resource]) -> Result<(), Ended> {
         for batch in resources.chunks(500) {
             let encoded = batch.iter().map(encode).collect();
@@ -403,7 +413,13 @@ impl Run {
             holdings,
         );
         let listing = self.list_users(plan, &candidates, sender);
+        let told = users_told(&plan.populations).filter(|_| !self.options.filters_users());
         let (mut users, holdings) = futures_util::try_join!(listing, async { scan.await.map_err(Ended::from) })?;
+        let found = u64::try_from(users.len()).unwrap_or(u64::MAX);
+        if told.is_some_and(|told| told.abs_diff(found) > (told / 10).max(5)) {
+            self.reads.warnings.add(Warning::CountsDiffer, &"users");
+            tracing::debug!(told, found, "the users are far from PingOne's count of them");
+        }
         let gone = self.reads.warnings.take_vanished();
         if !gone.is_empty() {
             let ids: HashSet<UserId> = gone.iter().filter_map(|id| id.id.parse().ok()).collect();
@@ -462,10 +478,12 @@ impl Run {
             return Ok(());
         }
         self.reads.progress.enter(Phase::Members);
-        let synced: HashSet<Uuid> = plan.group_plans.iter().map(|group| group.id).collect();
+        let mut synced: HashSet<Uuid> = plan.group_plans.iter().map(|group| group.id).collect();
+        if !self.options.has(ResourceType::User) {
+            return self.nested_only(plan, &synced, outcome).await;
+        }
         let reads = MemberReads::new(Arc::clone(&self.reads), Arc::clone(&plan.group_plans), &plan.nesting);
         let mut groups = Box::pin(Arc::new(reads).stream(self.options.concurrency));
-        let with_users = self.options.has(ResourceType::User);
         while let Some(found) = groups.next().await {
             let found = found?;
             add(&self.reads.progress.groups_read, 1);
@@ -474,6 +492,9 @@ impl Run {
                 continue;
             };
             if found.gone {
+                synced.remove(&group.id);
+                outcome.gone.insert(group.id);
+                outcome.counts.groups = outcome.counts.groups.saturating_sub(1);
                 self.reads
                     .warnings
                     .vanished(ResourceId::new(ResourceType::Group, group.id));
@@ -482,11 +503,11 @@ impl Run {
                     .await?;
                 continue;
             }
-            let nested = nested_grants(group, &plan.nesting, &synced, &self.reads, outcome);
+            let nested = nested_grants(group, &plan.nesting, &synced, self, outcome);
             if !nested.is_empty() {
                 self.sink.put(Rows::Grants(nested)).await?;
             }
-            let mut members = if with_users { found.users } else { Vec::new() };
+            let mut members = found.users;
             members.retain(|member| {
                 let synced = users.contains(UserId(member.user));
                 if !synced {
@@ -506,6 +527,15 @@ impl Run {
                     })
                     .await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Without users in the sync nobody's members are read.
+    async fn nested_only(&self, plan: &Plan, synced: &HashSet<Uuid>, outcome: &mut Outcome) -> Result<(), Ended> {
+        for group in plan.group_plans.iter() {
+            let nested = nested_grants(group, &plan.nesting, synced, self, outcome);
+            self.sink.put(Rows::Grants(nested)).await?;
         }
         Ok(())
     }
@@ -561,7 +591,7 @@ impl Run {
             return Ok(None);
         }
         self.reads.progress.enter(Phase::Roles);
-        let dropped = self.drop_unsynced_holders(plan, users, &mut holdings);
+        let dropped = self.drop_unsynced_holders(plan, users, &outcome.gone, &mut holdings);
         outcome.dropped += u64::try_from(dropped).unwrap_or(u64::MAX);
         let known: HashSet<_> = plan.roles.iter().map(|role| role.id).collect();
         let missing: Vec<_> = holdings
@@ -580,6 +610,7 @@ impl Run {
             self.sink.put(Rows::LateRoles(late)).await?;
         }
         let around = self.surroundings(&plan.populations, &plan.roles, &holdings).await?;
+        self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
         let entitlements = scope::entitlements(&plan.roles, &around, &holdings);
         if entitlements.len() > MANY_PAIRS {
             tracing::warn!(
@@ -592,9 +623,16 @@ impl Run {
         Ok(Some(RoleGrants::new(holdings, around)))
     }
 
-    fn drop_unsynced_holders(&self, plan: &Plan, users: &UserIndex, holdings: &mut Holdings) -> usize {
+    fn drop_unsynced_holders(
+        &self,
+        plan: &Plan,
+        users: &UserIndex,
+        gone: &HashSet<Uuid>,
+        holdings: &mut Holdings,
+    ) -> usize {
         let groups: HashSet<Uuid> = if self.options.has(ResourceType::Group) {
-            plan.group_plans.iter().map(|group| group.id).collect()
+            let groups = plan.group_plans.iter().map(|group| group.id);
+            groups.filter(|group| !gone.contains(group)).collect()
         } else {
             HashSet::new()
         };
@@ -629,6 +667,7 @@ impl Run {
                 .map(|population| population.id)
                 .collect::<BTreeSet<_>>(),
             policy: self.options.role_population_entitlements,
+            with_users: self.options.has(ResourceType::User),
         };
         let offered = roles.iter().any(|role| {
             role.applicable_to
@@ -677,22 +716,22 @@ fn nested_grants(
     group: &GroupPlan,
     nesting: &Nesting,
     synced: &HashSet<Uuid>,
-    reads: &Reads,
+    run: &Run,
     outcome: &mut Outcome,
 ) -> Vec<Grant> {
     let mut grants = Vec::new();
     for child in nesting.children.get(&group.id).into_iter().flatten() {
         if !synced.contains(child) {
             outcome.dropped += 1;
-            reads.warnings.add(Warning::PrincipalNotSynced, child);
+            run.reads.warnings.add(Warning::PrincipalNotSynced, child);
             continue;
         }
-        grants.push(nested_grant(group.id, *child));
+        grants.push(run.nested_grant(group.id, *child));
     }
     grants
 }
 
-pub(super) fn nested_grant(parent: Uuid, child: Uuid) -> Grant {
+fn nested_grant(parent: Uuid, child: Uuid) -> Grant {
     Grant {
         entitlement: EntitlementId::member(ResourceType::Group, parent),
         principal: ResourceId::new(ResourceType::Group, child),

@@ -149,6 +149,8 @@ pub(crate) struct Surroundings {
     pub(crate) populations: BTreeSet<Uuid>,
     /// Which populations get an entitlement.
     pub(crate) policy: RolePopulationEntitlements,
+    /// The sync has users, so that a group's role can be expanded to its members.
+    pub(crate) with_users: bool,
 }
 
 impl Surroundings {
@@ -297,7 +299,8 @@ impl RoleGrants {
 }
 
 fn role_grant(scope: &Scope, verbatim: &str, holding: &Holding, around: &Surroundings) -> Grant {
-    let expandable = (holding.principal_type == ResourceType::Group).then(|| Expandable {
+    let expands = holding.principal_type == ResourceType::Group && around.with_users;
+    let expandable = expands.then(|| Expandable {
         entitlement_ids: vec![EntitlementId::member(ResourceType::Group, holding.principal)],
     });
     let immutable = holding.read_only.then_some(GrantImmutable {

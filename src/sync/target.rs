@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::holders::{Candidates, GroupHoldings, scan_users};
 use super::members::{MemberReads, Nesting};
-use super::run::{Ended, Outcome, Run, nested_grant, reason};
+use super::run::{Ended, Outcome, Run, reason};
 use super::scope::{self, Holdings, RoleGrants, RoleInfo};
 use super::sink::{Member, Rows};
 use super::translate::{self, GroupKind, GroupPlan, UserRules};
@@ -40,7 +40,6 @@ impl Run {
             .into_iter()
             .filter(|resource_type| self.options.has(*resource_type));
         self.sink.put(Rows::ResourceTypes(types.collect())).await?;
-        self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
         let targets: BTreeSet<ResourceId> = self
             .options
             .targets
@@ -113,6 +112,11 @@ impl Run {
         Ok(Some(users))
     }
 
+    /// What is written from here on was fetched before now (c1z.md §4.2).
+    async fn fetched_now(&self) -> Result<(), Ended> {
+        Ok(self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?)
+    }
+
     fn with_entitlements(&self) -> bool {
         !self.options.skip_entitlements_and_grants
     }
@@ -135,6 +139,7 @@ impl Run {
             &self.options.service_account_types,
         );
         let population = user.population_id().and_then(|id| shared.names.name(id));
+        self.fetched_now().await?;
         self.put_resources(&[translate::user(&user, population, &rules)])
             .await?;
         Ok(true)
@@ -149,6 +154,7 @@ impl Run {
         else {
             return Ok(false);
         };
+        self.fetched_now().await?;
         self.put_resources(std::slice::from_ref(resource)).await?;
         if self.with_entitlements() {
             self.sink
@@ -165,6 +171,7 @@ impl Run {
                 source_id: "population",
                 user_filter: None,
             }));
+            self.fetched_now().await?;
             let entitlement = EntitlementId::member(ResourceType::Population, id);
             self.sink
                 .put(Rows::Members {
@@ -190,6 +197,7 @@ impl Run {
         let custom = !self.options.custom_attributes.is_empty();
         let parents = self.reads.direct_parents(id).await?;
         let (resource, entitlement) = translate::group(&group, &plan, population, &parents, custom);
+        self.fetched_now().await?;
         self.put_resources(&[resource]).await?;
         if self.with_entitlements() {
             self.sink.put(Rows::Entitlements(vec![entitlement])).await?;
@@ -202,9 +210,10 @@ impl Run {
         let mut nested = Vec::new();
         for child in nesting.children.get(&id).into_iter().flatten() {
             if !self.is_left_out(*child).await? {
-                nested.push(nested_grant(id, *child));
+                nested.push(self.nested_grant(id, *child));
             }
         }
+        self.fetched_now().await?;
         self.sink.put(Rows::Grants(nested)).await?;
         if self.options.has(ResourceType::User) {
             let reads = MemberReads::new(Arc::clone(&self.reads), Arc::clone(&plans), &nesting);
@@ -212,6 +221,7 @@ impl Run {
             while let Some(found) = groups.next().await {
                 let mut found = found?;
                 found.users.retain(|member| shared.lets_through(member.user));
+                self.fetched_now().await?;
                 let via = plans.first().and_then(|plan| reason(&plan.kind));
                 let entitlement = EntitlementId::member(ResourceType::Group, id);
                 self.sink
@@ -268,11 +278,13 @@ impl Run {
             }
         }
         let (resources, infos): (Vec<Resource>, Vec<RoleInfo>) = found.into_iter().unzip();
+        self.fetched_now().await?;
         self.put_resources(&resources).await?;
         if !self.with_entitlements() {
             return Ok(());
         }
         let around = self.surroundings(&shared.populations, &infos, &holdings).await?;
+        self.fetched_now().await?;
         self.sink
             .put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings)))
             .await?;

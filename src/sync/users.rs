@@ -155,9 +155,8 @@ type Block = Result<Vec<UserRow>, SyncError>;
 /// The users of all lanes, in blocks, in the order that the plan gives.
 #[derive(Debug)]
 pub(crate) struct UserBlocks {
-    lanes: Vec<Option<mpsc::Receiver<Block>>>,
+    lanes: Vec<Option<(mpsc::Receiver<Block>, Task<()>)>>,
     next: usize,
-    _tasks: Vec<Task<()>>,
 }
 
 impl UserBlocks {
@@ -168,23 +167,21 @@ impl UserBlocks {
         names: &Arc<PopulationNames>,
         rules: &Arc<UserRules>,
     ) -> Self {
-        let mut receivers = Vec::new();
-        let mut tasks = Vec::new();
+        let mut started = Vec::new();
         for filters in lanes {
             let (sender, receiver) = mpsc::channel(1);
             let (reads, names, rules) = (Arc::clone(reads), Arc::clone(names), Arc::clone(rules));
-            receivers.push(Some(receiver));
-            tasks.push(spawn(async move {
+            let task = spawn(async move {
                 if let Err(error) = read_lane(&reads, filters, &names, &rules, &sender).await {
                     // Nobody listens any more: the sync ended for another reason.
                     sender.send(Err(error)).await.ok();
                 }
-            }));
+            });
+            started.push(Some((receiver, task)));
         }
         Self {
-            lanes: receivers,
+            lanes: started,
             next: 0,
-            _tasks: tasks,
         }
     }
 
@@ -196,10 +193,13 @@ impl UserBlocks {
             let Some(lane) = self.lanes.get_mut(position) else {
                 continue;
             };
-            if let Some(receiver) = lane {
-                match receiver.recv().await {
-                    Some(block) => return Some(block),
-                    None => *lane = None,
+            if let Some((receiver, _)) = lane {
+                if let Some(block) = receiver.recv().await {
+                    return Some(block);
+                }
+                // A lane that panicked is no lane that ended: the panic goes on here.
+                if let Some((_, task)) = lane.take() {
+                    task.await;
                 }
             }
         }

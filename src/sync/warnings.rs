@@ -23,11 +23,13 @@ pub enum Warning {
     EmailNotBare,
     /// A listing had to start again because its cursor was rejected.
     ListingRestarted,
+    /// PingOne's own count of a group's direct members, or of all users, is far from what the list gave.
+    CountsDiffer,
 }
 
 impl Warning {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Vanished,
         Self::PrincipalNotSynced,
         Self::PopulationNotListed,
@@ -36,6 +38,7 @@ impl Warning {
         Self::RoleNotListed,
         Self::EmailNotBare,
         Self::ListingRestarted,
+        Self::CountsDiffer,
     ];
 
     /// A bounded name for logs and reports.
@@ -49,6 +52,7 @@ impl Warning {
             Self::RoleNotListed => "role_not_listed",
             Self::EmailNotBare => "email_not_bare",
             Self::ListingRestarted => "listing_restarted",
+            Self::CountsDiffer => "counts_differ",
         }
     }
 }

@@ -9,7 +9,7 @@ use baton_ping_one::c1z::{Limits, Reader};
 use baton_ping_one::error::ErrorClass;
 use baton_ping_one::model::{ResourceId, ResourceType};
 use baton_ping_one::sync::{SyncError, SyncOptions, SyncReport, run};
-use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
+use sandbox::pingone::{Fault, FaultAction, FaultBody, Options, Server, start};
 use tokio_util::sync::CancellationToken;
 
 use crate::stand_in::{UNLIMITED, client};
@@ -192,6 +192,48 @@ async fn named_resources_come_out_as_in_a_full_sync() {
         refuse("*/groups", Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER"),
     ]);
     assert_eq!(targets_give_the_same(&server, dir.path(), |_| {}).await, all);
+}
+
+/// A group that vanishes while its members are read leaves nothing behind that names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_vanishes_takes_its_grants_along() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    sync(&server, dir.path(), 8).await.unwrap();
+    let file = dir.path().join("8.c1z");
+    let held = |principal: Option<&str>| {
+        let reader = Reader::open(&file, dir.path(), Limits::default()).unwrap();
+        let (mut groups, mut all) = (Vec::new(), 0);
+        reader
+            .grants(|grant| {
+                all += 1;
+                if grant.principal_type == "group" && principal.is_none_or(|id| id == grant.principal_id) {
+                    groups.push(grant.principal_id);
+                }
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(reader.run().stats.grants, all);
+        groups
+    };
+    let mut groups = held(None);
+    groups.dedup();
+    assert!(groups.len() > 3);
+    for group in groups.iter().take(3) {
+        let fault = refuse("*/users", Some(group), 404, "NOT_FOUND", "gone");
+        server.set_faults(vec![fault]);
+        let report = sync(&server, dir.path(), 8).await.unwrap();
+        assert_eq!(held(Some(group)), Vec::<String>::new());
+        assert!(report.file.warnings.is_empty(), "{:?}", report.file.warnings);
+    }
+    // The same answer of a proxy is a failed read.
+    let page = FaultAction::Status {
+        status: 404,
+        retry_after: None,
+        body: FaultBody::Html,
+    };
+    server.set_faults(vec![fault("*/roleAssignments", 3, page)]);
+    let error = sync(&server, dir.path(), 8).await.unwrap_err();
+    assert!(error.to_string().contains("not an answer of PingOne's"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -72,7 +72,7 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
 
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [Case; 11] = [
+    let cases: [Case; 13] = [
         (
             &["--pingone-region", "mars"],
             &[],
@@ -102,6 +102,8 @@ fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
         ),
         (&["--sync-resource-types", "user,robot"], &[], "robot is not"),
         (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
+        (&["--role-model", "scope_binding"], &[], "must be one of entitlements"),
+        (&["--sync-applications", "worker"], &[], "must be one of none"),
         (&["--protected-users", "root"], &[], "root is not a UUID"),
         (&["--user-agent-suffix", "a\nb"], &[], "visible characters"),
     ];

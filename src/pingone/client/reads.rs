@@ -1,11 +1,13 @@
 //! What can be read. Listings are pages that the caller walks, or whole where they are short.
 
+use std::time::Duration;
+
 use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Client, Principal};
+use super::{Budget, Client, Principal};
 use crate::error::ErrorClass;
 use crate::pingone::error::{PingOneError, Reason};
 use crate::pingone::operation::Operation;
@@ -18,6 +20,8 @@ use crate::pingone::types::{
 
 /// Items asked for on a page of users or groups; PingOne may give fewer (pingone-api.md §4).
 const PAGE: &str = "200";
+/// For reads that a sync can do without.
+const OPTIONAL: Budget = Budget(Duration::from_secs(30));
 
 /// Which members of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +122,7 @@ impl Client {
         if !limiter.is_automatic() {
             return Ok(());
         }
-        match self.capabilities().await {
+        match self.with_budget(OPTIONAL).capabilities().await {
             Ok(capabilities) => {
                 if let Some(rate) = capabilities.directory_rate() {
                     limiter.licence_rate(rate);
@@ -129,7 +133,7 @@ impl Client {
                 }
                 Ok(())
             }
-            Err(error) if error.class().is_retryable() || error.class() == ErrorClass::Auth => Err(error),
+            Err(error) if error.class() == ErrorClass::Auth => Err(error),
             Err(error) => {
                 tracing::info!(
                     error_class = error.class().as_str(),

@@ -8,6 +8,7 @@ const ROLE: RoleId = RoleId(Uuid::from_u128(0x1));
 
 fn around(policy: RolePopulationEntitlements) -> Surroundings {
     Surroundings {
+        with_users: true,
         environment: EnvironmentId(ENVIRONMENT),
         environment_name: "Workforce".to_owned(),
         organization: Some(OrganizationId(ORGANIZATION)),

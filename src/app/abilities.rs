@@ -1,0 +1,69 @@
+//! What the worker application lacks for provisioning (connector-model.md §8.2 point 5): a warning and never a failure.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::pingone::types::RoleAssignment;
+use crate::pingone::{Budget, Client, Principal};
+
+/// Identity Data Admin (pingone-api.md §6.9), the role behind every write but those of roles.
+const IDENTITY_DATA_ADMIN: Uuid = Uuid::from_u128(0x0bd9_c966_7664_4ac1_b059_0ff9_2939_08e2);
+/// For a read that nothing waits for.
+const LOOK: Budget = Budget(Duration::from_secs(10));
+
+/// Looks at the application's own roles, if they may be read, and says what is missing.
+pub(super) async fn tell(client: &Client) {
+    let Ok(application) = Uuid::try_parse(&client.client_id()) else {
+        return;
+    };
+    let held = client
+        .with_budget(LOOK)
+        .role_assignments(Principal::Application(application))
+        .await;
+    match held {
+        Ok(held) if lacks_writes(&held, &known(client)) => tracing::warn!(
+            "provisioning is on, and the worker application does not hold Identity Data Admin: PingOne will refuse changes \
+             of users, passwords and memberships"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(error = %error, "the application's own roles were not read"),
+    }
+}
+
+fn known(client: &Client) -> Vec<Uuid> {
+    client.fallback_roles().iter().map(|role| role.id).collect()
+}
+
+/// Whether no role can allow writes. What a role that is not built in allows is not known here.
+fn lacks_writes(held: &[RoleAssignment], built_in: &[Uuid]) -> bool {
+    let may = |id: Uuid| id == IDENTITY_DATA_ADMIN || !built_in.contains(&id);
+    !held.iter().any(|assignment| may(assignment.role.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_role_that_may_write_or_is_not_known_keeps_the_warning_away() {
+        let read_only = Uuid::from_u128(1);
+        let built_in = [read_only, IDENTITY_DATA_ADMIN];
+        for (roles, lacking) in [
+            (vec![], true),
+            (vec![read_only], true),
+            (vec![read_only, IDENTITY_DATA_ADMIN], false),
+            (vec![Uuid::from_u128(2)], false),
+        ] {
+            let held = roles.iter().map(|role| {
+                let assignment = json!({
+                    "id": Uuid::from_u128(9), "role": {"id": role}, "scope": {"id": Uuid::nil(), "type": "ENVIRONMENT"}
+                });
+                serde_json::from_value(assignment).unwrap()
+            });
+            assert_eq!(lacks_writes(&held.collect::<Vec<_>>(), &built_in), lacking, "{roles:?}");
+        }
+    }
+}
