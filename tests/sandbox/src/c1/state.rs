@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::log::{Entry, Received};
 use super::options::Options;
+use super::outcome;
 use super::proto::baton as pb;
 use super::proto::baton::task::TaskType;
 use super::script::{Rpc, Step, TokenStep};
@@ -203,13 +204,11 @@ impl State {
         if matches!(out.task.task_type, Some(TaskType::Hello(_))) {
             return Err("a hello task is not finished".to_owned());
         }
-        let is_sync = matches!(out.task.task_type, Some(TaskType::SyncFull(_)));
-        let success = matches!(
-            request.final_state,
-            Some(pb::baton_service_finish_task_request::FinalState::Success(_))
-        );
-        if is_sync && success && !out.uploaded {
-            return Err("a sync succeeded without an upload".to_owned());
+        if let Some(pb::baton_service_finish_task_request::FinalState::Success(success)) = &request.final_state {
+            if matches!(out.task.task_type, Some(TaskType::SyncFull(_))) && !out.uploaded {
+                return Err("a sync succeeded without an upload".to_owned());
+            }
+            outcome::check(out.task.task_type.as_ref(), success)?;
         }
         match &out.finished {
             None => {

@@ -1,0 +1,3 @@
+//! Rules of single calls.
+
+use super::*;
