@@ -131,6 +131,7 @@ impl Service for BatonService {
         self.0.record(call.connection.id, &call.metadata, received);
         self.authorize(Rpc::Hello, &call)?;
         self.check(Rpc::Hello, validate::hello(&request))?;
+        self.check(Rpc::Hello, self.0.may_greet(&request.task_id))?;
         let step = self.0.next_step(Rpc::Hello);
         self.before(&step, &call).await?;
         {

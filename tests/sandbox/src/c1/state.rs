@@ -162,6 +162,18 @@ impl State {
         inside.keys = vec![newest];
     }
 
+    /// Whether a Hello may name this task: none at the start, else a hello task (c1-protocol.md §6.2, §9.1).
+    pub(super) fn may_greet(&self, task_id: &str) -> Result<(), String> {
+        if task_id.is_empty() {
+            return Ok(());
+        }
+        match self.lock().out.get(task_id) {
+            None => Err(format!("task {task_id} was not handed out")),
+            Some(out) if matches!(out.task.task_type, Some(TaskType::Hello(_))) => Ok(()),
+            Some(_) => Err(format!("task {task_id} is no hello task")),
+        }
+    }
+
     /// Tasks that are out and not finished. Hello tasks end with their Hello.
     pub(super) fn open_tasks(&self) -> usize {
         self.lock()
