@@ -80,6 +80,24 @@ pub enum Step {
     StallAfter(usize),
 }
 
+impl Step {
+    /// Whether calls of this method can take the step.
+    pub(super) const fn fits(&self, rpc: Rpc) -> bool {
+        match self {
+            Self::NextPoll(_) => matches!(rpc, Rpc::GetTask | Rpc::GetTasks),
+            Self::NextHeartbeat(_) | Self::Cancelled | Self::CancelledIds => matches!(rpc, Rpc::Heartbeat),
+            Self::CutAfter(..) | Self::DisconnectAfter(_) | Self::StallAfter(_) => matches!(rpc, Rpc::UploadAsset),
+            Self::Normal
+            | Self::Status(_)
+            | Self::Hang
+            | Self::Delay(_)
+            | Self::EffectThenStatus(_)
+            | Self::EffectThenHang
+            | Self::Disconnect => true,
+        }
+    }
+}
+
 /// What a token request gets instead of the usual answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenStep {

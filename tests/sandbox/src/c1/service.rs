@@ -77,8 +77,8 @@ impl BatonService {
         checked.map_err(|reason| self.0.refuse(rpc, reason))
     }
 
-    /// Runs the parts of a step that all methods share. `Ok(Some(code))`: answer with this error after the effect.
-    async fn before(&self, step: &Step, call: &Call) -> Result<(), Status> {
+    /// The parts of a step that all methods share and that come before the effect.
+    pub(super) async fn before(&self, step: &Step, call: &Call) -> Result<(), Status> {
         match step {
             Step::Status(code) => return Err(Status::new(Code::from_i32(*code), "by script")),
             Step::Hang => sleep(FOREVER).await,
@@ -92,7 +92,8 @@ impl BatonService {
         Ok(())
     }
 
-    async fn after(&self, step: &Step) -> Result<(), Status> {
+    /// Those that come after it.
+    pub(super) async fn after(&self, step: &Step) -> Result<(), Status> {
         match step {
             Step::EffectThenStatus(code) => Err(Status::new(Code::from_i32(*code), "by script")),
             Step::EffectThenHang => {
@@ -261,10 +262,11 @@ impl Service for BatonService {
                 }
             }
         };
-        match broken {
-            Some(reason) => Err(self.0.refuse(Rpc::Heartbeat, reason)),
-            None => Ok(Response::new(answer)),
+        if let Some(reason) = broken {
+            return Err(self.0.refuse(Rpc::Heartbeat, reason));
         }
+        self.after(&step).await?;
+        Ok(Response::new(answer))
     }
 
     async fn finish_task(

@@ -113,8 +113,15 @@ impl State {
         Status::invalid_argument(text)
     }
 
+    /// Plans steps. One that the method's calls cannot take is a violation, for it would be dropped unseen.
     pub(super) fn plan(&self, rpc: Rpc, steps: impl IntoIterator<Item = Step>) {
-        self.lock().steps.entry(rpc).or_default().extend(steps);
+        for step in steps {
+            if step.fits(rpc) {
+                self.lock().steps.entry(rpc).or_default().push_back(step);
+            } else {
+                self.violation(format!("{}: {step:?} was planned, which it cannot take", rpc.as_str()));
+            }
+        }
     }
 
     pub(super) fn next_step(&self, rpc: Rpc) -> Step {
