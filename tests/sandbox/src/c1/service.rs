@@ -1,4 +1,4 @@
-//! `BatonService`.
+//! `BatonService` (c1-protocol.md §5.2): each method's rules, its scripted step, its answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,18 @@ use super::script::{Rpc, Step};
 use super::state::State;
 use super::{upload, validate};
 
+/// The metadata that calls may have (c1-protocol.md §5.1). `grpc-timeout` carries the deadline of a call that has one,
+/// and `content-length` is HTTP's own.
+const METADATA: [&str; 8] = [
+    "authorization",
+    "user-agent",
+    "content-type",
+    "te",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "content-length",
+];
 const FOREVER: Duration = Duration::from_hours(168);
 
 #[derive(Clone)]
@@ -40,15 +52,16 @@ impl BatonService {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
             .collect();
-        for name in metadata.keys() {
-            if name.contains("host-id") || name.contains("baton") || name.contains("traceparent") {
-                return Err(self
-                    .0
-                    .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
-            }
+        if let Some(name) = metadata.keys().find(|name| !METADATA.contains(&name.as_str())) {
+            return Err(self
+                .0
+                .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
         }
         if metadata.get("user-agent").is_none_or(String::is_empty) {
             return Err(self.0.refuse(rpc, "no user agent"));
+        }
+        if metadata.get("te").is_none_or(|value| value != "trailers") {
+            return Err(self.0.refuse(rpc, "te is not trailers"));
         }
         Ok(Call { connection, metadata })
     }
@@ -104,12 +117,9 @@ impl BatonService {
         }
     }
 
-    fn must_be_greeted(&self, rpc: Rpc) -> Result<(), Status> {
-        if self.0.lock().greeted {
-            Ok(())
-        } else {
-            Err(self.0.refuse(rpc, "no Hello was said before"))
-        }
+    /// Holds a call against the session that it belongs to.
+    pub(super) fn of_session(&self, rpc: Rpc, call: &Call, host_id: &str) -> Result<(), Status> {
+        self.check(rpc, self.0.check_host(call.connection.id, host_id))
     }
 }
 
@@ -136,8 +146,8 @@ impl Service for BatonService {
         let step = self.0.next_step(Rpc::Hello);
         self.before(&step, &call).await?;
         {
+            self.0.greet(call.connection.id, &request.host_id);
             let mut inside = self.0.lock();
-            inside.greeted = true;
             if let Some(out) = inside.out.get_mut(&request.task_id) {
                 out.finished = Some(Vec::new());
             }
@@ -156,7 +166,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::GetTask(request.clone()));
         self.authorize(Rpc::GetTask, &call)?;
         self.check(Rpc::GetTask, validate::host_id(&request.host_id))?;
-        self.must_be_greeted(Rpc::GetTask)?;
+        self.of_session(Rpc::GetTask, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::GetTask);
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
@@ -195,7 +205,8 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::GetTasks(request.clone()));
         self.authorize(Rpc::GetTasks, &call)?;
         self.check(Rpc::GetTasks, validate::get_tasks(&request))?;
-        self.must_be_greeted(Rpc::GetTasks)?;
+        self.of_session(Rpc::GetTasks, &call, &request.host_id)?;
+        self.check(Rpc::GetTasks, self.0.check_known(&request.known_task_ids))?;
         let step = self.0.next_step(Rpc::GetTasks);
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
@@ -231,6 +242,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::Heartbeat(request.clone()));
         self.authorize(Rpc::Heartbeat, &call)?;
         self.check(Rpc::Heartbeat, validate::heartbeat(&request))?;
+        self.of_session(Rpc::Heartbeat, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::Heartbeat);
         self.before(&step, &call).await?;
         let mut answer = pb::BatonServiceHeartbeatResponse {
@@ -279,6 +291,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::Finish(request.clone()));
         self.authorize(Rpc::FinishTask, &call)?;
         self.check(Rpc::FinishTask, validate::finish(&request))?;
+        self.of_session(Rpc::FinishTask, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::FinishTask);
         self.before(&step, &call).await?;
         self.check(Rpc::FinishTask, self.0.finish(&request))?;

@@ -1,4 +1,4 @@
-//! What the stand-in knows.
+//! What the stand-in knows of its session: tokens, tasks that are out, host ids (c1-protocol.md §3, §7, §8).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,9 @@ pub(super) struct Inside {
     /// Keys that assertions are checked with, the newest last. Empty: the one of the options.
     keys: Vec<Vec<u8>>,
     pub(super) nonces: HashSet<String>,
-    pub(super) greeted: bool,
+    /// The host ids that Hellos gave, and the one that each connection goes by.
+    hosts: HashSet<String>,
+    host_of: HashMap<u64, String>,
     issued: u64,
     /// Planted faults: what the log shows instead of what came, and how much slower the log's clock runs.
     pub(super) tamper: Option<Tamper>,
@@ -169,6 +171,41 @@ impl State {
         inside.keys = vec![newest];
     }
 
+    /// Takes the host id that a Hello gave for calls on its connection.
+    pub(super) fn greet(&self, connection: u64, host_id: &str) {
+        let mut inside = self.lock();
+        inside.hosts.insert(host_id.to_owned());
+        inside.host_of.insert(connection, host_id.to_owned());
+    }
+
+    /// Whether a call's host id is its session's (c1-protocol.md §2.4, §5.2): one that a Hello gave, and on one
+    /// connection the same until another Hello. Two processes may be there at once, each with connections of its own.
+    pub(super) fn check_host(&self, connection: u64, host_id: &str) -> Result<(), String> {
+        let mut inside = self.lock();
+        if inside.hosts.is_empty() {
+            return Err("no Hello was said before".to_owned());
+        }
+        if !inside.hosts.contains(host_id) {
+            return Err(format!("no Hello gave the host id {host_id}"));
+        }
+        let before = inside.host_of.entry(connection).or_insert_with(|| host_id.to_owned());
+        if before == host_id {
+            return Ok(());
+        }
+        Err(format!(
+            "the host id changed from {before} to {host_id} without a Hello"
+        ))
+    }
+
+    /// Whether ids that a poll says it knows were handed out (c1-protocol.md §7.3).
+    pub(super) fn check_known(&self, ids: &[String]) -> Result<(), String> {
+        let inside = self.lock();
+        match ids.iter().find(|id| !inside.out.contains_key(*id)) {
+            None => Ok(()),
+            Some(id) => Err(format!("known task {id} was not handed out")),
+        }
+    }
+
     /// Whether a Hello may name this task: none at the start, else a hello task (c1-protocol.md §6.2, §9.1).
     pub(super) fn may_greet(&self, task_id: &str) -> Result<(), String> {
         if task_id.is_empty() {
@@ -181,12 +218,14 @@ impl State {
         }
     }
 
-    /// Tasks that are out and not finished. Hello tasks end with their Hello.
+    /// Tasks that hold a slot. Hello tasks end with their Hello (c1-protocol.md §9.1), a sync that was cancelled by its
+    /// first heartbeat ends there, and any other only with its `FinishTask` (§7.5).
     pub(super) fn open_tasks(&self) -> usize {
+        let ended_at_once = |out: &Out| out.cancelled && out.heartbeats == 1;
         self.lock()
             .out
             .values()
-            .filter(|out| out.finished.is_none() && !out.cancelled)
+            .filter(|out| out.finished.is_none() && !ended_at_once(out))
             .count()
     }
 

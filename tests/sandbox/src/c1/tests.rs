@@ -20,6 +20,8 @@ use super::*;
 
 mod calls;
 mod finish;
+mod outside;
+mod session;
 
 const CLIENT_ID: &str = "tests@acme.example/baton";
 const SERVICE: &str = "/c1.connectorapi.baton.v1.BatonService";

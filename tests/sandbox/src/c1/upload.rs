@@ -77,7 +77,7 @@ async fn run(
             return Err(refuse("the stream ended without its last message".to_owned()));
         };
         match message.msg.ok_or_else(|| refuse("msg must be set".to_owned()))? {
-            Msg::Metadata(metadata) => begin(service, receiving, &metadata).map_err(refuse)?,
+            Msg::Metadata(metadata) => begin(service, call, receiving, &metadata).map_err(refuse)?,
             Msg::Data(data) => take(receiving, &data.data).map_err(refuse)?,
             Msg::Eof(eof) => {
                 end(receiving, &eof).map_err(refuse)?;
@@ -115,6 +115,7 @@ async fn cut(step: &Step, chunks: usize, call: &Call) -> Result<(), Status> {
 
 fn begin(
     service: &BatonService,
+    call: &Call,
     receiving: &mut Receiving,
     metadata: &pb::baton_service_upload_asset_request::UploadMetadata,
 ) -> Result<(), String> {
@@ -124,6 +125,7 @@ fn begin(
     validate::upload_metadata(metadata)?;
     receiving.upload.host_id.clone_from(&metadata.host_id);
     receiving.upload.task_id.clone_from(&metadata.task_id);
+    service.0.check_host(call.connection.id, &metadata.host_id)?;
     match service.0.lock().out.get(&metadata.task_id) {
         None => return Err("the task was not handed out".to_owned()),
         Some(out) if !matches!(out.task.task_type, Some(TaskType::SyncFull(_))) => {
