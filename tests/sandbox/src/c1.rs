@@ -3,6 +3,7 @@
 //! refused and kept as a violation, so that a test sees it even when the client goes on.
 
 mod admin;
+mod capabilities;
 mod ids;
 mod json;
 mod listener;

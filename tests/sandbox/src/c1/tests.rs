@@ -19,6 +19,7 @@ use super::proto::connector as cv2;
 use super::*;
 
 mod calls;
+mod capabilities;
 mod finish;
 mod outside;
 mod session;

@@ -1,5 +1,6 @@
 //! The table's rules for what connectors send (c1-protocol.md §5.2).
 
+use super::capabilities;
 use super::ids::is_ksuid;
 use super::json;
 use super::proto::baton as pb;
@@ -82,10 +83,11 @@ fn metadata(metadata: &cv2::ConnectorMetadata) -> Checked {
     bytes("display_name", &metadata.display_name, 1, 1024)?;
     bytes("description", &metadata.description, 0, 4096)?;
     bytes("help_url", &metadata.help_url, 0, 1024)?;
-    if metadata.help_url.is_empty() || metadata.help_url.starts_with("https://") {
-        return Ok(());
+    if !metadata.help_url.is_empty() && !metadata.help_url.starts_with("https://") {
+        return Err("help_url is not https".to_owned());
     }
-    Err("help_url is not https".to_owned())
+    // §6.2: the metadata of a Hello has them.
+    capabilities::check(metadata.capabilities.as_ref().ok_or("capabilities are missing")?)
 }
 
 pub(super) fn get_tasks(request: &pb::BatonServiceGetTasksRequest) -> Checked {
