@@ -1,4 +1,4 @@
-//! Proto3 JSON of the messages, for the program and for messages of failed tests.
+//! Proto3 JSON of the messages (c1-protocol.md §8.6, §17), for the program and for messages of failed tests.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
-//! Scripted answers: each call takes the next step of its method, or is answered as usual.
+//! Scripted answers for the cases of c1-protocol.md §20: each call takes the next step of its method, or is answered as
+//! usual.
 
 use std::time::Duration;
 

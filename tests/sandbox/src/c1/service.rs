@@ -66,7 +66,7 @@ impl BatonService {
         Ok(Call { connection, metadata })
     }
 
-    /// Checks the token; the call has been recorded before.
+    /// Checks the token (c1-protocol.md §3.5); the call has been recorded before.
     pub(super) fn authorize(&self, rpc: Rpc, call: &Call) -> Result<(), Status> {
         let Some(value) = call.metadata.get("authorization") else {
             self.0.violation(format!("{}: no authorization", rpc.as_str()));
@@ -132,6 +132,7 @@ fn seconds(duration: Duration) -> prost_types::Duration {
 
 #[tonic::async_trait]
 impl Service for BatonService {
+    /// Answered with nothing (c1-protocol.md §6.2).
     async fn hello(
         &self,
         request: Request<pb::BatonServiceHelloRequest>,
@@ -156,6 +157,7 @@ impl Service for BatonService {
         Ok(Response::new(pb::BatonServiceHelloResponse::default()))
     }
 
+    /// A task or none, and `next_poll` (c1-protocol.md §7.2).
     async fn get_task(
         &self,
         request: Request<pb::BatonServiceGetTaskRequest>,
@@ -195,6 +197,7 @@ impl Service for BatonService {
         }))
     }
 
+    /// At most `page_size` tasks, and `next_poll` (c1-protocol.md §7.3).
     async fn get_tasks(
         &self,
         request: Request<pb::BatonServiceGetTasksRequest>,
@@ -232,6 +235,7 @@ impl Service for BatonService {
         }))
     }
 
+    /// `next_heartbeat` and whether the task is cancelled (c1-protocol.md §7.5).
     async fn heartbeat(
         &self,
         request: Request<pb::BatonServiceHeartbeatRequest>,
@@ -281,6 +285,7 @@ impl Service for BatonService {
         Ok(Response::new(answer))
     }
 
+    /// Answered with nothing (c1-protocol.md §8).
     async fn finish_task(
         &self,
         request: Request<pb::BatonServiceFinishTaskRequest>,
@@ -299,6 +304,7 @@ impl Service for BatonService {
         Ok(Response::new(pb::BatonServiceFinishTaskResponse::default()))
     }
 
+    /// Answered with nothing (c1-protocol.md §9.5).
     async fn upload_asset(
         &self,
         request: Request<Streaming<pb::BatonServiceUploadAssetRequest>>,
@@ -306,6 +312,7 @@ impl Service for BatonService {
         upload::receive(self, request).await
     }
 
+    /// Never called (c1-protocol.md §5.2).
     async fn start_debugging(
         &self,
         _: Request<pb::StartDebuggingRequest>,

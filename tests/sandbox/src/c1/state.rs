@@ -135,6 +135,7 @@ impl State {
             .unwrap_or(Step::Normal)
     }
 
+    /// A token (c1-protocol.md §3.3, §3.4).
     pub(super) fn issue_token(&self, lifetime: i64, key: Vec<u8>) -> String {
         let mut inside = self.lock();
         inside.issued = inside.issued.saturating_add(1);
@@ -229,7 +230,7 @@ impl State {
             .count()
     }
 
-    /// Hands out up to `count` tasks.
+    /// Hands out up to `count` tasks (c1-protocol.md §7.2, §7.3).
     pub(super) fn hand_out(&self, count: usize) -> Vec<pb::Task> {
         let mut inside = self.lock();
         let mut tasks = Vec::new();
@@ -252,7 +253,7 @@ impl State {
         tasks
     }
 
-    /// Takes a `FinishTask` in: once, or again with the same content.
+    /// Takes a `FinishTask` in (c1-protocol.md §8): once, or again with the same content (DEV-9).
     pub(super) fn finish(&self, request: &pb::BatonServiceFinishTaskRequest) -> Result<(), String> {
         let bytes = request.encode_to_vec();
         let mut inside = self.lock();

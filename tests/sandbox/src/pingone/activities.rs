@@ -1,4 +1,4 @@
-//! Audit activities (pingone-api 6.11, point 59): events of every write, read back by a bounded filter.
+//! Audit activities (pingone-api.md §6.11, point 59): events of every write, read back by a bounded filter.
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
@@ -30,7 +30,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl World {
-    /// Records an event with the call's worker as actor (members D, nesting G).
+    /// Records an event with the call's worker as actor (pingone-api.md §6.11: members D, nesting G).
     pub(crate) fn record(&mut self, call: &Call<'_>, event: &Event<'_>) {
         let Some(worker) = self.applications.get(call.worker) else {
             return;
@@ -55,8 +55,8 @@ impl World {
         });
     }
 
-    /// An event of somebody else's doing: a sign-on, an administrator's change. `members` replace those of a user's
-    /// successful one; it arrives now and was recorded `age` ago.
+    /// An event (pingone-api.md §6.11: members D, nesting G) of somebody else's doing: a sign-on, an administrator's
+    /// change. `members` replace those of a user's successful one; it arrives now and was recorded `age` ago.
     pub(crate) fn record_foreign(&mut self, members: &Value, age: std::time::Duration) -> Uuid {
         let now = self.clock.unix_ms();
         let recorded_ms = now - i64::try_from(age.as_millis()).unwrap_or(0);
@@ -80,7 +80,7 @@ impl World {
         id
     }
 
-    /// An event about a user.
+    /// An event about a user (pingone-api.md §6.11, D).
     pub(crate) fn record_user(&mut self, call: &Call<'_>, action: &str, user: u32) {
         let body = self.user_body(user);
         let id = self.user_id(user);
@@ -101,7 +101,7 @@ impl World {
         );
     }
 
-    /// `GET …/activities` (6.11, D): `recordedAt` must be bounded, one further clause at most.
+    /// `GET …/activities` (pingone-api.md §6.11, D): `recordedAt` must be bounded, one further clause at most.
     pub(crate) fn list_activities(&self, call: &Call<'_>) -> Outcome {
         let Some(text) = call.query.get("filter") else {
             return Err(Refusal::parameter("filter"));
@@ -109,7 +109,7 @@ impl World {
         self.activities_matching(call, text)
     }
 
-    /// The same with the filter in the body of a POST (6.11, D).
+    /// The same with the filter in the body of a POST (pingone-api.md §6.11, D).
     pub(crate) fn search_activities(&self, call: &Call<'_>) -> Outcome {
         let body: Value = serde_json::from_slice(call.body).map_err(|_| Refusal::parameter("body"))?;
         let text = body
@@ -119,6 +119,7 @@ impl World {
         self.activities_matching(call, text)
     }
 
+    /// The events that fit and are within the 14 days (pingone-api.md §6.11, D).
     fn activities_matching(&self, call: &Call<'_>, text: &str) -> Outcome {
         let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
         check(&parsed).map_err(|problem| self.filter_refusal(&problem))?;
@@ -139,6 +140,7 @@ impl World {
         self.list_values(call, "activities", &values)
     }
 
+    /// `GET …/activities/{id}` (pingone-api.md §6.11: the `self` link of an event, D).
     pub(crate) fn read_activity(&self, _call: &Call<'_>, id: Uuid) -> Outcome {
         let wanted = json!(id);
         let found = self

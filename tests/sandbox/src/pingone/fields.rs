@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// Attributes that the customer added to the schema (point 61): two texts, a JSON one, a list.
 pub(crate) const CUSTOM_ATTRIBUTES: [&str; 4] = ["employeeNumber", "department", "preferences", "badges"];
 
-/// Text attributes that a client may write, with their longest length (6.4, S; others G).
+/// Text attributes that a client may write, with their longest length (pingone-api.md §6.4, S; others G).
 pub(crate) const TEXTS: [(&str, usize); 13] = [
     ("username", 128),
     ("email", 256),
@@ -43,7 +43,7 @@ const COMPLEX: [(&str, &[&str]); 3] = [
     ("photo", &["href"]),
 ];
 
-/// The JSON object of a body; 400 for anything else (3.4, S).
+/// The JSON object of a body; 400 for anything else (pingone-api.md §3.4, S).
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(body)) => Ok(body),
@@ -59,7 +59,7 @@ pub(crate) fn text_of<'a>(body: &'a Map<String, Value>, key: &str) -> Option<&'a
     body.get(key).and_then(Value::as_str)
 }
 
-/// 400 `UNIQUENESS_VIOLATION` (3.3).
+/// 400 `UNIQUENESS_VIOLATION` (pingone-api.md §3.3).
 pub(crate) fn not_unique(target: &str) -> Refusal {
     Refusal::invalid(
         "UNIQUENESS_VIOLATION",

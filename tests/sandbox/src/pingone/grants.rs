@@ -1,4 +1,4 @@
-//! Writes on role assignments (pingone-api 6.10; points 49 to 52).
+//! Writes on role assignments (pingone-api.md §6.10; points 49 to 52).
 
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most groups with roles (section 5, D).
+/// Most groups with roles (pingone-api.md §5, D).
 const MOST_ADMIN_GROUPS: usize = 500;
 
 impl World {
@@ -196,7 +196,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// Role events name the holder, and the role in the description only (6.11, S).
+    /// Role events name the holder, and the role in the description only (pingone-api.md §6.11, S).
     fn record_assignment(&mut self, call: &Call<'_>, action: &str, holder: (Principal, Uuid), role: Uuid) {
         let kind = super::access::plural(holder.0).trim_end_matches('s').to_uppercase();
         let resource = json!({"type": kind, "id": holder.1, "environment": {"id": self.environment}});

@@ -1,4 +1,4 @@
-//! Writes on memberships, groups and populations (pingone-api 6.2, 6.6, 6.7; points 39 to 46).
+//! Writes on memberships, groups and populations (pingone-api.md §6.2, §6.6, §6.7; points 39 to 46).
 
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
@@ -153,7 +153,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// Membership events carry the user in the href only (6.11, S).
+    /// Membership events carry the user in the href only (pingone-api.md §6.11, S).
     fn record_membership(&mut self, call: &Call<'_>, action: &str, holder: &str, group: u32) {
         let Some(found) = self.group(group) else { return };
         let href = self.link(&format!("{holder}/memberOfGroups/{}", found.id));
@@ -169,7 +169,7 @@ impl World {
         );
     }
 
-    /// `POST …/groups` (6.7, S; points 39, 46).
+    /// `POST …/groups` (pingone-api.md §6.7, S; points 39, 46).
     pub(crate) fn create_group(&mut self, call: &Call<'_>) -> Outcome {
         if call.media != JSON {
             return Err(Refusal::media_type());
@@ -205,7 +205,7 @@ impl World {
         Ok(self.created(&self.group_value(number, false)))
     }
 
-    /// `PUT …/groups/{id}`: replaces (6.7, S).
+    /// `PUT …/groups/{id}`: replaces (pingone-api.md §6.7, S).
     pub(crate) fn replace_group(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
         if call.media != JSON {
@@ -298,7 +298,7 @@ impl World {
         self.settle(number);
     }
 
-    /// `DELETE …/groups/{id}` (6.7, S).
+    /// `DELETE …/groups/{id}` (pingone-api.md §6.7, S).
     pub(crate) fn delete_group(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
         self.record_group(call, "GROUP.DELETED", number);
@@ -341,7 +341,7 @@ impl World {
         );
     }
 
-    /// `POST …/populations` (6.2: name unique, D).
+    /// `POST …/populations` (pingone-api.md §6.2: name unique, D).
     pub(crate) fn create_population(&mut self, call: &Call<'_>) -> Outcome {
         let (name, over) = self.population_from(call, None)?;
         let id = self.fresh_id();
@@ -350,7 +350,7 @@ impl World {
         Ok(self.created(&self.population_value(number)))
     }
 
-    /// `PUT …/populations/{id}` (6.2, S).
+    /// `PUT …/populations/{id}` (pingone-api.md §6.2, S).
     pub(crate) fn replace_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
         let (name, over) = self.population_from(call, Some(number))?;
@@ -407,7 +407,7 @@ impl World {
         );
     }
 
-    /// `DELETE …/populations/{id}`: not the last one, not one with users (6.2, S).
+    /// `DELETE …/populations/{id}`: not the last one, not one with users (pingone-api.md §6.2, S).
     pub(crate) fn delete_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
         let left = self.populations.iter().filter(|population| !population.gone).count();

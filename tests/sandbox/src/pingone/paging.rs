@@ -1,5 +1,6 @@
-//! Pages and cursors (pingone-api 4, points 13 to 18). A cursor is opaque and sealed: it names the last row seen, the listing
-//! it belongs to and when it was made; whatever does not fit is refused. Rows are named by their number, ascending.
+//! Pages and cursors (pingone-api.md §4, points 13 to 18). A cursor is opaque and sealed: it names the last row seen,
+//! the listing it belongs to and when it was made; whatever does not fit is refused. Rows are named by their number,
+//! ascending.
 
 use super::answer::Refusal;
 use super::faults::FaultAction;
@@ -18,7 +19,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 `INVALID_PARAMETER`).
+    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (pingone-api.md §3.4 `INVALID_PARAMETER`).
     pub(crate) fn parse(raw: &'a str) -> Result<Self, Refusal> {
         let mut pairs = Vec::new();
         for part in raw.split('&').filter(|part| !part.is_empty()) {
@@ -193,7 +194,7 @@ impl World {
         href
     }
 
-    /// `self` of a listing, by default with its parameters in another order than asked (3.2, S).
+    /// `self` of a listing, by default with its parameters in another order than asked (pingone-api.md §3.2, S).
     pub(crate) fn self_href(&self, ask: &Ask<'_>) -> String {
         if self.options.paging.self_as_asked || ask.raw_query.is_empty() {
             let mark = if ask.raw_query.is_empty() { "" } else { "?" };
@@ -264,7 +265,8 @@ impl World {
     }
 }
 
-/// The limit asked for, within the endpoint's (4: more than the maximum is clamped, zero and text are refused; D / G).
+/// The limit asked for, within the endpoint's (pingone-api.md §4: more than the maximum is clamped, zero and text are
+/// refused; D / G).
 fn limit(query: &Query<'_>, most: usize, clamp: bool) -> Result<usize, Refusal> {
     let Some(text) = query.get("limit") else {
         return Ok(most);

@@ -1,5 +1,5 @@
 //! Parts of a user with calls of their own: enabled, population, MFA, identity provider, lock, verification, password,
-//! sessions, devices (pingone-api 6.5, 6.13; points 32 to 35, 61).
+//! sessions, devices (pingone-api.md §6.5, §6.13; points 32 to 35, 61).
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
@@ -24,7 +24,7 @@ const PASSWORD_SEND_CODE: &str = "application/vnd.pingidentity.password.sendreco
 const PASSWORD_RECOVER: &str = "application/vnd.pingidentity.password.recover+json";
 
 impl World {
-    /// `PUT …/enabled` and its siblings (6.5).
+    /// `PUT …/enabled` and its siblings (pingone-api.md §6.5).
     pub(crate) fn put_part(&mut self, call: &Call<'_>, id: Uuid, part: Part) -> Outcome {
         let number = self.visible_user(call, id)?;
         if part == Part::Password {
@@ -148,7 +148,7 @@ impl World {
         Ok(Self::ok(&self.user_value(number)))
     }
 
-    /// 415 right after enabling, once, or for a disabled user (6.5, S).
+    /// 415 right after enabling, once, or for a disabled user (pingone-api.md §6.5, S).
     fn lock_allowed(&mut self, number: u32) -> Result<(), Refusal> {
         let users = self.options.users.clone();
         let user = self.user_mut(number);
@@ -189,7 +189,7 @@ impl World {
         Ok(())
     }
 
-    /// `PUT …/password` (6.5, D): set by an administrator, or reset.
+    /// `PUT …/password` (pingone-api.md §6.5, D): set by an administrator, or reset.
     fn put_password(&mut self, call: &Call<'_>, number: u32) -> Outcome {
         let (key, status) = match call.media {
             PASSWORD_SET => ("value", "OK"),
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// Users of another identity provider have no password here (6.5, D).
+    /// Users of another identity provider have no password here (pingone-api.md §6.5, D).
     fn password_is_ours(&self, number: u32) -> Result<(), Refusal> {
         let body = self.user_body(number);
         let kind = body
@@ -252,7 +252,7 @@ impl World {
         Ok(())
     }
 
-    /// `POST …/password` (6.5, D).
+    /// `POST …/password` (pingone-api.md §6.5, D).
     pub(crate) fn command_password(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         self.password_is_ours(number)?;
@@ -292,7 +292,7 @@ impl World {
         named.unwrap_or_else(|| self.policy_id(0))
     }
 
-    /// Holds a password against a policy (6.13, point 61).
+    /// Holds a password against a policy (pingone-api.md §6.13, point 61).
     pub(crate) fn check_password(
         &self,
         policy: Uuid,
@@ -344,7 +344,7 @@ impl World {
         Ok(())
     }
 
-    /// `DELETE …/sessions/{sid}` (6.5, D).
+    /// `DELETE …/sessions/{sid}` (pingone-api.md §6.5, D).
     pub(crate) fn delete_session(&mut self, call: &Call<'_>, id: Uuid, session: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if !self.user(number).sessions.contains(&session) {
@@ -355,7 +355,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// `DELETE …/devices/{did}` (6.13, D).
+    /// `DELETE …/devices/{did}` (pingone-api.md §6.13, D).
     pub(crate) fn delete_device(&mut self, call: &Call<'_>, id: Uuid, device: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if call.method != Method::DELETE || !self.user(number).devices.contains(&device) {
@@ -375,7 +375,7 @@ fn flag(sent: &Map<String, Value>, key: &str) -> Result<bool, Refusal> {
     }
 }
 
-/// `account.canAuthenticate`: enabled and not locked (section 7, D).
+/// `account.canAuthenticate`: enabled and not locked (pingone-api.md §7, D).
 fn set_authentication(body: &mut Map<String, Value>) {
     let enabled = body.get("enabled") == Some(&Value::Bool(true));
     let account = body.entry("account").or_insert_with(|| json!({"status": "OK"}));

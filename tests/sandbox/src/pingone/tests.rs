@@ -1,4 +1,4 @@
-//! Tests of the fake through its own HTTP interface, named by the points of pingone-api 9.
+//! Tests of the fake through its own HTTP interface, named by the points of pingone-api.md §9.
 
 use super::*;
 use serde_json::Value;

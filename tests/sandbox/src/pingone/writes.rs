@@ -1,5 +1,5 @@
-//! Dispatch of writes, and creating, changing and deleting users (pingone-api 6.4, 6.5; points 24 to 31, 36). A refused write
-//! changes nothing.
+//! Dispatch of writes, and creating, changing and deleting users (pingone-api.md §6.4, §6.5; points 24 to 31, 36). A
+//! refused write changes nothing.
 
 use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
@@ -72,7 +72,7 @@ impl World {
         (delay > 0).then(|| call.now + Duration::from_millis(delay))
     }
 
-    /// 201 with the object and, if so set, its address.
+    /// 201 with the object and, if so set, its address (pingone-api.md §6.4: 201 S, `Location` G).
     pub(crate) fn created(&self, body: &Value) -> Answer {
         let href = body
             .get("_links")
@@ -88,6 +88,7 @@ impl World {
         }
     }
 
+    /// `POST …/users` (pingone-api.md §6.4).
     fn create_user(&mut self, call: &Call<'_>) -> Outcome {
         let import = call.media == IMPORT;
         if !import && call.media != JSON {
@@ -178,7 +179,7 @@ impl World {
             .map(|_| number)
     }
 
-    /// Point 28: a password comes with the import type; policy as 6.13.
+    /// Point 28: a password comes with the import type; policy as pingone-api.md §6.13.
     fn new_password(
         &self,
         sent: &Map<String, Value>,
@@ -220,7 +221,7 @@ impl World {
         })
     }
 
-    /// What a new user has beside what was sent (6.4, D).
+    /// What a new user has beside what was sent (pingone-api.md §6.4, D).
     fn fill_new_user(
         &self,
         body: &mut Map<String, Value>,
@@ -275,6 +276,7 @@ impl World {
         Ok(json!({"id": id, "type": found.get("type")}))
     }
 
+    /// 403 `LICENSE_EXCEEDED` with `quotaLimit` (pingone-api.md §3.4, §6.4, S).
     fn licence_has_room(&self) -> Result<(), Refusal> {
         let most = self.options.users.licensed_users;
         if most == 0 || self.living_count() < most as usize {
@@ -286,7 +288,7 @@ impl World {
             .inner(json!({"quotaLimit": most})))
     }
 
-    /// Lengths, formats, uniqueness (points 25, 26; 6.4).
+    /// Lengths, formats, uniqueness (points 25, 26; pingone-api.md §6.4).
     fn check_texts(&self, body: &Map<String, Value>, own: Option<u32>) -> Result<(), Refusal> {
         let username = text_of(body, "username").unwrap_or("");
         if username.is_empty() {
@@ -344,7 +346,7 @@ impl World {
         Ok(())
     }
 
-    /// PUT and PATCH (point 30).
+    /// PUT and PATCH (pingone-api.md §6.5, §9 point 30, D).
     fn change_user(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if call.media != JSON {
@@ -375,7 +377,7 @@ impl World {
         Ok(Self::ok(&self.user_value(number)))
     }
 
-    /// 204, then 404; memberships and assignments go too (point 36).
+    /// 204, then 404; memberships and assignments go too (pingone-api.md §6.5 S, §9 point 36).
     fn delete_user(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         self.record_user(call, "USER.DELETED", number);
