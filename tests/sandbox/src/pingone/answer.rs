@@ -79,6 +79,13 @@ impl Refusal {
         self
     }
 
+    /// Makes the target of the last detail a part of this object.
+    pub(crate) fn move_target(&mut self, object: &str) {
+        if let Some(Value::String(target)) = self.details.last_mut().and_then(|detail| detail.get_mut("target")) {
+            *target = format!("{object}.{target}");
+        }
+    }
+
     /// Puts `innerError` into the last detail.
     #[must_use]
     pub(crate) fn inner(mut self, inner: Value) -> Self {

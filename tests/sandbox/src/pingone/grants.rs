@@ -3,7 +3,7 @@
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
-use super::fields::{not_unique, object};
+use super::fields::{not_unique, object, sent_part};
 use super::route::Principal;
 use super::world::{Assignment, World};
 use super::writes::JSON;
@@ -58,11 +58,7 @@ impl World {
     /// Role and scope of a body: known, and fitting each other (point 49).
     fn wanted(&self, sent: &Map<String, Value>) -> Result<(Uuid, String, Uuid), Refusal> {
         let field = |object: &str, key: &str| {
-            let found = sent
-                .get(object)
-                .and_then(|value| value.get(key))
-                .and_then(Value::as_str);
-            found.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", object, "must not be null"))
+            sent_part(sent, object, key)?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", object, "must not be null"))
         };
         let role = Uuid::try_parse(field("role", "id")?).ok().and_then(|id| self.role(id));
         let role = role.ok_or_else(|| Refusal::invalid("INVALID_VALUE", "role", "role does not exist"))?;

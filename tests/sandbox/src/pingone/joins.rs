@@ -3,7 +3,7 @@
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
-use super::fields::{not_unique, object, text_of};
+use super::fields::{not_unique, object, sent_object, sent_part, sent_text, wrong_type};
 use super::filter;
 use super::route::Principal;
 use super::world::{Group, World, holds, insert, remove};
@@ -19,7 +19,7 @@ impl World {
         }
         let sent = object(call.body)?;
         let wanted =
-            text_of(&sent, "id").ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
+            sent_text(&sent, "id")?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
         let holder = format!("/{}/{id}", super::access::plural(principal));
         let known = |world: &Self| {
             let group = Uuid::try_parse(wanted)
@@ -176,10 +176,10 @@ impl World {
         }
         let sent = object(call.body)?;
         let population =
-            match sent.get("population").and_then(|value| value.get("id")) {
+            match sent_part(&sent, "population", "id")? {
                 None => None,
                 Some(id) => {
-                    let id = id.as_str().and_then(|id| Uuid::try_parse(id).ok());
+                    let id = Uuid::try_parse(id).ok();
                     let number = id.and_then(|id| self.population_number(id));
                     Some(number.ok_or_else(|| {
                         Refusal::invalid("INVALID_VALUE", "population.id", "population does not exist")
@@ -232,7 +232,7 @@ impl World {
     }
 
     fn fill_group_from(&self, group: &mut Group, sent: &Map<String, Value>, own: Option<u32>) -> Result<(), Refusal> {
-        let name = text_of(sent, "name").filter(|name| !name.is_empty());
+        let name = sent_text(sent, "name")?.filter(|name| !name.is_empty());
         name.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "name", "must not be empty"))?
             .clone_into(&mut group.name);
         let clash = |other: &Group| {
@@ -245,7 +245,7 @@ impl World {
         {
             return Err(not_unique("name"));
         }
-        let description = text_of(sent, "description").map(str::to_owned);
+        let description = sent_text(sent, "description")?.map(str::to_owned);
         if description
             .as_ref()
             .is_some_and(|text| text.contains(['`', '\\', '$', '+', '<', '=', '>', '^', '|', '~']))
@@ -257,7 +257,7 @@ impl World {
             ));
         }
         group.description = description;
-        group.user_filter = text_of(sent, "userFilter").map(str::to_owned);
+        group.user_filter = sent_text(sent, "userFilter")?.map(str::to_owned);
         if group.user_filter.is_some() && !group.assignments.is_empty() {
             return Err(Refusal::invalid(
                 "CONSTRAINT_VIOLATION",
@@ -272,6 +272,9 @@ impl World {
                 Some(filter::parse(text).map_err(refused)?)
             }
         };
+        sent_text(sent, "externalId")?;
+        sent_text(sent, "displayName")?;
+        sent_object(sent, "customData")?;
         group.over.clear();
         for key in ["externalId", "customData", "displayName"] {
             if let Some(value) = sent.get(key) {
@@ -367,7 +370,7 @@ impl World {
             return Err(Refusal::media_type());
         }
         let sent = object(call.body)?;
-        let name = text_of(&sent, "name").filter(|name| !name.is_empty());
+        let name = sent_text(&sent, "name")?.filter(|name| !name.is_empty());
         let name = name
             .ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "name", "must not be empty"))?
             .to_owned();
@@ -376,6 +379,13 @@ impl World {
             .any(|(number, other)| Some(number) != own && !other.gone && other.name == name);
         if taken {
             return Err(not_unique("name"));
+        }
+        sent_text(&sent, "description")?;
+        sent_text(&sent, "preferredLanguage")?;
+        sent_part(&sent, "passwordPolicy", "id")?;
+        let others = sent.get("alternativeIdentifiers").filter(|others| !others.is_null());
+        if others.is_some_and(|others| !others.as_array().is_some_and(|list| list.iter().all(Value::is_string))) {
+            return Err(wrong_type("alternativeIdentifiers"));
         }
         let keep = [
             "description",

@@ -4,7 +4,7 @@
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::{parse_stamp, stamp};
-use super::fields::{object, text_of};
+use super::fields::{object, sent_flag, sent_text, text_of};
 use super::route::Part;
 use super::world::{World, insert, remove};
 use super::writes::JSON;
@@ -39,10 +39,9 @@ impl World {
             Part::MfaEnabled => self.put_member(number, "mfaEnabled", json!(flag(&sent, "mfaEnabled")?)),
             Part::Population => self.move_user(call, number, &sent)?,
             Part::IdentityProvider => {
-                let id = sent
-                    .get("id")
+                let id = sent_text(&sent, "id")?
                     .ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
-                let provider = self.provider(id)?;
+                let provider = self.provider(&json!(id))?;
                 self.put_member(number, "identityProvider", provider);
             }
             _ => return Err(Refusal::method()),
@@ -85,7 +84,7 @@ impl World {
 
     /// Point 34: moving drops the memberships of the old population's groups.
     fn move_user(&mut self, call: &Call<'_>, number: u32, sent: &Map<String, Value>) -> Result<(), Refusal> {
-        let id = text_of(sent, "id").and_then(|id| Uuid::try_parse(id).ok());
+        let id = sent_text(sent, "id")?.and_then(|id| Uuid::try_parse(id).ok());
         let target = id.and_then(|id| self.population_number(id));
         let target = target.ok_or_else(|| Refusal::invalid("INVALID_VALUE", "id", "population does not exist"))?;
         if !call.reach.covers(Some(target)) {
@@ -198,9 +197,10 @@ impl World {
         };
         let sent = object(call.body)?;
         self.password_is_ours(number)?;
-        let value = text_of(&sent, key).filter(|value| !value.is_empty());
+        let value = sent_text(&sent, key)?.filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", key, "must not be empty"))?;
-        let bypass = sent.get("bypassPolicy") == Some(&Value::Bool(true));
+        let bypass = sent_flag(&sent, "bypassPolicy")?.unwrap_or(false);
+        let force = sent_flag(&sent, "forceChange")?.unwrap_or(false);
         if call.media == PASSWORD_SET && !bypass {
             let old = self.user(number).password.value;
             self.check_password(
@@ -211,7 +211,6 @@ impl World {
                 key,
             )?;
         }
-        let force = sent.get("forceChange") == Some(&Value::Bool(true));
         let status = if force { "MUST_CHANGE_PASSWORD" } else { status };
         self.store_password(number, status, Some(value));
         self.record_user(
@@ -368,11 +367,7 @@ impl World {
 }
 
 fn flag(sent: &Map<String, Value>, key: &str) -> Result<bool, Refusal> {
-    match sent.get(key) {
-        Some(Value::Bool(flag)) => Ok(*flag),
-        None | Some(Value::Null) => Err(Refusal::invalid("REQUIRED_VALUE", key, "must not be null")),
-        Some(_) => Err(Refusal::invalid("INVALID_VALUE", key, "must be a boolean")),
-    }
+    sent_flag(sent, key)?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", key, "must not be null"))
 }
 
 /// `account.canAuthenticate`: enabled and not locked (pingone-api.md §7, D).

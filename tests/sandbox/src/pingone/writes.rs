@@ -5,7 +5,9 @@ use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::stamp;
-use super::fields::{TEXTS, merge, not_unique, object, plausible_email, text_of, writable};
+use super::fields::{
+    TEXTS, merge, not_unique, object, plausible_email, sent_flag, sent_object, sent_part, sent_text, text_of, writable,
+};
 use super::options::Treatment;
 use super::route::{Part, Target};
 use super::world::{Password, User, World, insert, remove};
@@ -145,14 +147,14 @@ impl World {
 
     /// The population of a new user: named, or the default (point 24).
     fn population_of(&self, call: &Call<'_>, sent: &Map<String, Value>, import: bool) -> Result<u32, Refusal> {
-        let number = match sent.get("population").and_then(|value| value.get("id")) {
+        let number = match sent_part(sent, "population", "id")? {
             None if import || self.options.users.population_required => None,
             None => (0..)
                 .zip(&self.populations)
                 .find(|(_, found)| found.default && !found.gone)
                 .map(|(number, _)| number),
             Some(id) => {
-                let id = id.as_str().and_then(|id| Uuid::try_parse(id).ok());
+                let id = Uuid::try_parse(id).ok();
                 let known = id.and_then(|id| self.population_number(id));
                 let mut refusal = Refusal::invalid("INVALID_VALUE", "population.id", "population does not exist");
                 refusal.status = self.options.users.unknown_population_status;
@@ -188,22 +190,26 @@ impl World {
         body: &Map<String, Value>,
     ) -> Result<Password, Refusal> {
         let none = User::blank().password;
-        let Some(password) = sent.get("password") else {
-            return Ok(none);
-        };
-        if !import {
+        if !import && sent.contains_key("password") {
             return match self.options.users.json_password {
                 Treatment::Ignore => Ok(none),
                 Treatment::Refuse => Err(Refusal::invalid("INVALID_VALUE", "password", "is not allowed here")),
             };
         }
+        let Some(password) = sent_object(sent, "password")? else {
+            return Ok(none);
+        };
         if password.get("external").is_some() {
             return Ok(Password {
                 status: "EXTERNAL",
                 ..none
             });
         }
-        let value = password.get("value").and_then(Value::as_str);
+        let of_password = |mut refusal: Refusal| {
+            refusal.move_target("password");
+            refusal
+        };
+        let value = sent_text(password, "value").map_err(of_password)?;
         let value = value.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "password.value", "must not be empty"))?;
         self.check_password(
             self.policy_of_population(population),
@@ -212,7 +218,9 @@ impl World {
             body,
             "password.value",
         )?;
-        let force = password.get("forceChange") == Some(&Value::Bool(true));
+        let force = sent_flag(password, "forceChange")
+            .map_err(of_password)?
+            .unwrap_or(false);
         let status = if force { "MUST_CHANGE_PASSWORD" } else { "OK" };
         Ok(Password {
             status,
@@ -228,20 +236,16 @@ impl World {
         sent: &Map<String, Value>,
         import: bool,
     ) -> Result<(), Refusal> {
-        let flag = |key: &str| match sent.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(Refusal::invalid("INVALID_VALUE", key, "must be a boolean")),
-        };
-        let verified = flag("emailVerified")?.unwrap_or(false);
+        let verified = sent_flag(sent, "emailVerified")?.unwrap_or(false);
         if verified && !import {
             return Err(Refusal::invalid("INVALID_VALUE", "emailVerified", "may only be false"));
         }
-        let status = sent
-            .get("lifecycle")
-            .filter(|_| import)
-            .and_then(|value| value.get("status"));
-        let status = status.and_then(Value::as_str).unwrap_or("ACCOUNT_OK");
+        let status = if import {
+            sent_part(sent, "lifecycle", "status")?
+        } else {
+            None
+        };
+        let status = status.unwrap_or("ACCOUNT_OK");
         if !["ACCOUNT_OK", "VERIFICATION_REQUIRED"].contains(&status) {
             return Err(Refusal::invalid(
                 "INVALID_VALUE",
@@ -249,11 +253,11 @@ impl World {
                 "is not a valid value",
             ));
         }
-        let provider = match sent.get("identityProvider").and_then(|value| value.get("id")) {
+        let provider = match sent_part(sent, "identityProvider", "id")? {
             None => json!({"type": "PING_ONE"}),
-            Some(id) => self.provider(id)?,
+            Some(id) => self.provider(&json!(id))?,
         };
-        let mfa = flag("mfaEnabled")?.unwrap_or(self.options.users.mfa_by_default);
+        let mfa = sent_flag(sent, "mfaEnabled")?.unwrap_or(self.options.users.mfa_by_default);
         for (key, value) in [
             ("account", json!({"canAuthenticate": true, "status": "OK"})),
             ("emailVerified", json!(verified)),
