@@ -31,6 +31,10 @@ use super::token;
 /// Before the name of a method (c1-protocol.md §5.2).
 const SERVICE: &str = "/c1.connectorapi.baton.v1.BatonService/";
 
+/// The standard health check, which C1 is not known to serve (c1-protocol.md §5.3). It is answered `UNIMPLEMENTED` and
+/// is no violation: any answer proves a silent connection alive (docs/adr/0011).
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
 /// The connection that a request came on.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
@@ -196,6 +200,9 @@ fn grpc(request: &Request<Incoming>) -> Checked {
     let method = request.uri().path().strip_prefix(SERVICE);
     // The service answers and notes a StartDebugging by itself.
     if method.is_some_and(|name| Rpc::from_name(name).is_some() || name == "StartDebugging") {
+        return Ok(());
+    }
+    if request.uri().path() == HEALTH {
         return Ok(());
     }
     Err((None, "no such gRPC method".to_owned()))

@@ -21,6 +21,10 @@ async fn requests_that_go_nowhere_are_violations() {
     }
     assert_eq!(bench.call("Goodbye", &get_task(HOST)).await.code, 12);
     bench.broke("no such gRPC method");
+    let mut health = bench.request("", frames(&[get_task(HOST)]));
+    *health.uri_mut() = "https://acme.example:443/grpc.health.v1.Health/Check".parse().unwrap();
+    assert_eq!(bench.send(health).await.unwrap().code, 12);
+    bench.clean();
     let mut request = bench.request("GetTask", frames(&[get_task(HOST)]));
     *request.method_mut() = hyper::Method::PUT;
     assert_eq!(bench.send(request).await.unwrap().status, 405);
