@@ -39,6 +39,8 @@ impl Call<'_> {
             raw_query: self.raw_query,
             token: self.token,
             fault: self.fault,
+            usual: None,
+            search: None,
         }
     }
 
@@ -90,7 +92,7 @@ impl World {
             Target::Applications => self.list_applications(call),
             Target::Application(id) => self.read_application(call, id),
             Target::Activities => self.list_activities(call),
-            Target::Activity(id) => self.read_activity(call, id),
+            Target::Activity(id) => self.read_activity(id),
             _ => self.read_configuration(call),
         }
     }

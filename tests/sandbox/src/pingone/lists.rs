@@ -6,7 +6,7 @@ use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::filter::{self, Filter, Hot, Literal, Op, Problem};
 use super::generate::decimal;
-use super::paging::{Page, Rows};
+use super::paging::{Ask, Page, Rows};
 use super::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -77,8 +77,13 @@ impl World {
 
     /// A listing whose rows are at hand as objects (page shape: pingone-api.md §4).
     pub(crate) fn list_values(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Outcome {
+        self.list_asked(call, &call.ask(), name, values)
+    }
+
+    /// The same for what is not asked by the query alone.
+    pub(crate) fn list_asked(&self, call: &Call<'_>, ask: &Ask<'_>, name: &str, values: &[Value]) -> Outcome {
         let rows = Rows::Range(0..u32::try_from(values.len()).unwrap_or(u32::MAX));
-        let page = self.page(&call.ask(), &rows, self.options.paging.max_page)?;
+        let page = self.page(ask, &rows, self.options.paging.max_page)?;
         Ok(self.write_page(call, name, &page, 512, |out, number| {
             put_value(out, values.get(number as usize).unwrap_or(&Value::Null));
         }))

@@ -126,15 +126,51 @@ pub(crate) struct Ask<'a> {
     pub(crate) raw_query: &'a str,
     pub(crate) token: u64,
     pub(crate) fault: Option<&'a FaultAction>,
+    /// Rows of a page that is asked for without a limit; `None`: as many as the endpoint gives at most.
+    pub(crate) usual: Option<usize>,
+    /// What a POST asks in its body instead of the query.
+    pub(crate) search: Option<Search<'a>>,
+}
+
+/// What the body of a search says (pingone-api.md §6.11, D).
+pub(crate) struct Search<'a> {
+    pub(crate) filter: &'a str,
+    pub(crate) limit: Option<String>,
+    /// The cursor of a `next` link: what the text means is not documented (G).
+    pub(crate) offset: Option<&'a str>,
+}
+
+impl Ask<'_> {
+    fn filter(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => Some(search.filter),
+            None => self.query.get("filter"),
+        }
+    }
+
+    fn cursor(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => search.offset,
+            None => self.query.get("cursor"),
+        }
+    }
+
+    fn limit(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => search.limit.as_deref(),
+            None => self.query.get("limit"),
+        }
+    }
 }
 
 impl World {
     /// The page that a listing call asks for. `most` is the endpoint's largest page.
     pub(crate) fn page(&self, ask: &Ask<'_>, rows: &Rows<'_>, most: usize) -> Result<Page, Refusal> {
         let paging = &self.options.paging;
-        let limit = limit(ask.query, most, paging.clamp_small_limits)?;
+        let usual = ask.usual.map_or(most, |usual| usual.min(most));
+        let limit = limit(ask.limit(), most, usual, paging.clamp_small_limits)?;
         let listing = self.listing_key(ask);
-        let cursor = match (ask.query.get("cursor"), ask.fault) {
+        let cursor = match (ask.cursor(), ask.fault) {
             (_, Some(FaultAction::CursorExpired)) => return Err(Refusal::parameter("cursor")),
             (Some(text), _) => Some(self.open(text, listing)?),
             (None, _) => None,
@@ -212,7 +248,7 @@ impl World {
         } else {
             0
         };
-        let filter = ask.query.get("filter").map_or(1, hash_text);
+        let filter = ask.filter().map_or(1, hash_text);
         mix(hash_text(ask.path).rotate_left(7) ^ filter ^ token.rotate_left(21))
     }
 
@@ -267,9 +303,9 @@ impl World {
 
 /// The limit asked for, within the endpoint's (pingone-api.md §4: more than the maximum is clamped, zero and text are
 /// refused; D / G).
-fn limit(query: &Query<'_>, most: usize, clamp: bool) -> Result<usize, Refusal> {
-    let Some(text) = query.get("limit") else {
-        return Ok(most);
+fn limit(asked: Option<&str>, most: usize, usual: usize, clamp: bool) -> Result<usize, Refusal> {
+    let Some(text) = asked else {
+        return Ok(usual);
     };
     match text.parse::<i64>() {
         Ok(asked) if asked >= 1 => Ok(usize::try_from(asked).unwrap_or(most).min(most)),
@@ -317,7 +353,7 @@ mod tests {
 
     #[test]
     fn point_13_limits_are_clamped_and_nonsense_is_refused() {
-        let ask = |raw: &str, clamp| limit(&Query::parse(raw).unwrap(), 200, clamp).ok();
+        let ask = |raw: &str, clamp| limit(Query::parse(raw).unwrap().get("limit"), 200, 200, clamp).ok();
         for (raw, expected) in [
             ("", Some(200)),
             ("limit=1", Some(1)),

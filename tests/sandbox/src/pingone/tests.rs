@@ -4,6 +4,7 @@ use super::*;
 use serde_json::Value;
 use std::time::Duration;
 
+mod activities;
 mod auth;
 mod groups;
 mod limits;
