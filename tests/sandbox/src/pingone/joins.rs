@@ -417,9 +417,13 @@ impl World {
         );
     }
 
-    /// `DELETE …/populations/{id}`: not the last one, not one with users (pingone-api.md §6.2, S).
+    /// `DELETE …/populations/{id}`: not the last one, not one with users (pingone-api.md §6.2, S). Needs
+    /// rights over the environment or over this population (§2.4, D scoping).
     pub(crate) fn delete_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
+        if !call.reach.covers(Some(number)) {
+            return Err(self.denied());
+        }
         let left = self.populations.iter().filter(|population| !population.gone).count();
         let Some(population) = self.populations.get_mut(number as usize) else {
             return Err(Refusal::missing());

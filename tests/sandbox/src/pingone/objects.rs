@@ -85,7 +85,7 @@ impl World {
         user
     }
 
-    /// `GET …/users/{id}` (pingone-api.md §6.3; include D).
+    /// `GET …/users/{id}` (pingone-api.md §6.3; include D). Groups outside the reach are left out of the arrays (G).
     pub(crate) fn read_user(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if self.users.poisoned.contains(&number) {
@@ -99,6 +99,7 @@ impl World {
         let groups = |show: fn(&super::world::Group) -> Value| -> Value {
             self.groups_of(number)
                 .into_iter()
+                .filter(|group| self.group_visible(call, *group))
                 .filter_map(|group| self.group(group))
                 .map(show)
                 .collect()
@@ -218,12 +219,10 @@ impl World {
         Value::Object(body)
     }
 
-    /// `GET …/populations/{id}` (pingone-api.md §6.2).
+    /// `GET …/populations/{id}` (pingone-api.md §6.2); 404 once it is deleted (§3.4, D/S).
     pub(crate) fn read_population(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self
-            .population_by_id
-            .get(&id)
-            .copied()
+            .population_number(id)
             .filter(|number| call.reach.covers(Some(*number)));
         Ok(Self::ok(&self.population_value(number.ok_or_else(Refusal::missing)?)))
     }

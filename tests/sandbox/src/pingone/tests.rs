@@ -9,6 +9,7 @@ mod auth;
 mod groups;
 mod limits;
 mod paging;
+mod populations;
 mod roles;
 mod writes;
 
