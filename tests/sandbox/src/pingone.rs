@@ -16,6 +16,7 @@ mod estate;
 mod faults;
 mod fields;
 mod filter;
+mod future;
 mod generate;
 mod grants;
 mod gzip;

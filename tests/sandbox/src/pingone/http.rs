@@ -348,13 +348,18 @@ impl Shared {
                 correlation,
             })
         };
-        if parts.method == Method::GET {
+        let answer = if parts.method == Method::GET {
             let world = self.read_world();
-            return world.read(&call(&world)?);
+            world.read(&call(&world)?)?
+        } else {
+            let mut world = self.write_world();
+            let call = call(&world)?;
+            world.write(&call)?
+        };
+        if self.options.users.forward_compatibility {
+            return Ok(super::future::extended(answer));
         }
-        let mut world = self.write_world();
-        let call = call(&world)?;
-        world.write(&call)
+        Ok(answer)
     }
 
     /// Puts the answer on the wire (pingone-api.md §3.2), bent by what is left of the fault.

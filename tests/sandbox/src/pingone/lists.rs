@@ -44,9 +44,6 @@ impl World {
                 put_href(&mut out, href);
             }
         }
-        if self.options.users.forward_compatibility {
-            out.extend_from_slice(b"\"},\"somethingNew\":{\"href\":\"https://example.com/new");
-        }
         out.extend_from_slice(b"\"}}");
         if !(page.rows.is_empty() && paging.no_embedded_when_empty) {
             out.extend_from_slice(b",\"_embedded\":{\"");

@@ -176,9 +176,6 @@ impl World {
         put("createdAt", json!(stamp(group.created_ms)));
         put("updatedAt", json!(stamp(group.created_ms + 86_400_000)));
         lay_over(&mut body, &group.over);
-        if self.options.users.forward_compatibility {
-            body.insert("futureMember".to_owned(), json!({"weight": 3}));
-        }
         Value::Object(body)
     }
 
@@ -457,18 +454,8 @@ pub(crate) fn lay_over(body: &mut Map<String, Value>, over: &Map<String, Value>)
     }
 }
 
-/// Point 37: members, links and enum values that nobody knows yet (pingone-api.md §3.2 forward compatibility, D).
+/// Point 37: enum values that nobody knows yet (pingone-api.md §3.2 forward compatibility, D).
 fn from_the_future(body: &mut Map<String, Value>, number: u32) {
-    body.insert(
-        "futureMember".to_owned(),
-        json!({"list": [1, {"deep": null}], "text": "new"}),
-    );
-    if let Some(Value::Object(links)) = body.get_mut("_links") {
-        links.insert(
-            "somethingNew".to_owned(),
-            json!({"href": "https://example.com/new", "templated": true}),
-        );
-    }
     match number % 4 {
         0 => body.insert(
             "lifecycle".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod activities;
 mod auth;
+mod future;
 mod groups;
 mod limits;
 mod paging;
