@@ -94,11 +94,11 @@ impl Bench {
     }
 
     /// Queues a task and takes it.
-    async fn take(&mut self, kind: Option<TaskType>) -> String {
+    async fn take(&mut self, kind: impl Into<Option<TaskType>>) -> String {
         let id = ksuid();
         self.server.queue_task(pb::Task {
             id: id.clone(),
-            task_type: kind,
+            task_type: kind.into(),
             ..Default::default()
         });
         let said = self.call("GetTask", &get_task(HOST)).await;
@@ -230,12 +230,12 @@ fn heartbeat(task_id: &str) -> pb::BatonServiceHeartbeatRequest {
     }
 }
 
-fn grant() -> Option<TaskType> {
-    Some(TaskType::Grant(kinds::GrantTask::default()))
+fn grant() -> TaskType {
+    TaskType::Grant(kinds::GrantTask::default())
 }
 
-fn sync() -> Option<TaskType> {
-    Some(TaskType::SyncFull(kinds::SyncFullTask::default()))
+fn sync() -> TaskType {
+    TaskType::SyncFull(kinds::SyncFullTask::default())
 }
 
 /// An upload of an empty file: metadata and the last message (c1-protocol.md §9.5).

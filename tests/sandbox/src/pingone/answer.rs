@@ -100,6 +100,16 @@ impl Refusal {
         Self::new(400, "INVALID_DATA", INVALID).detail(code, Some(target), message)
     }
 
+    /// The same fault under another status, which may change where the code does not (pingone-api.md §3.2, D); a 404 is
+    /// the usual one.
+    #[must_use]
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        match status {
+            404 => Self::missing(),
+            _ => Self { status, ..self },
+        }
+    }
+
     /// 400 `INVALID_REQUEST` / `INVALID_PARAMETER` (pingone-api.md §3.4, S).
     pub(crate) fn parameter(target: &str) -> Self {
         Self::new(

@@ -31,7 +31,8 @@ impl World {
         let group = if principal == Principal::User {
             let user = self.visible_user(call, id)?;
             let group = known(self).ok_or_else(missing)?;
-            self.add_user(user, group)?;
+            self.add_user(user, group)
+                .map_err(|refusal| refusal.with_status(self.options.groups.refused_member_status))?;
             self.record_membership(call, "MEMBER_OF_GROUP.CREATED", &holder, group);
             group
         } else {

@@ -321,6 +321,9 @@ pub struct Paging {
     /// Life of a cursor in seconds (point 16, G); 0: for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub cursor_seconds: u64,
+    /// Status of a cursor that is refused (pingone-api.md §2.2, §3.4, §11, question 8, G): 400, 401 or 403
+    #[arg(long, value_name = "STATUS", default_value_t = 400, value_parser = |text: &str| behaviour::one_of(text, &[400, 401, 403]))]
+    pub cursor_status: u16,
     /// Rows that move while a listing is read (point 18, G)
     #[arg(long, value_enum, default_value_t = Drift::None)]
     pub drift: Drift,

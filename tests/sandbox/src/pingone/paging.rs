@@ -171,7 +171,7 @@ impl World {
         let limit = limit(ask.limit(), most, usual, paging.clamp_small_limits)?;
         let listing = self.listing_key(ask);
         let cursor = match (ask.cursor(), ask.fault) {
-            (_, Some(FaultAction::CursorExpired)) => return Err(Refusal::parameter("cursor")),
+            (_, Some(FaultAction::CursorExpired)) => return Err(self.cursor_refusal()),
             (Some(text), _) => Some(self.open(text, listing)?),
             (None, _) => None,
         };
@@ -273,9 +273,14 @@ impl World {
         draw(self.spec.seed ^ listing, 0xcafe, draw(from, page, born))
     }
 
-    /// Opens a cursor; tampered, foreign or expired: 400 (point 16, G).
+    /// 400, 401 or 403 (pingone-api.md §2.2, §9 point 16, G).
+    fn cursor_refusal(&self) -> Refusal {
+        Refusal::parameter("cursor").with_status(self.options.paging.cursor_status)
+    }
+
+    /// Opens a cursor; tampered, foreign or expired: refused.
     fn open(&self, text: &str, listing: u64) -> Result<Cursor, Refusal> {
-        let refused = || Refusal::parameter("cursor");
+        let refused = || self.cursor_refusal();
         let raw = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
         let raw: [u8; 25] = raw.try_into().map_err(|_| refused())?;
         let number = |range: Range<usize>| {

@@ -12,6 +12,7 @@ mod limits;
 mod paging;
 mod populations;
 mod roles;
+mod types;
 mod writes;
 
 /// A fake and a client with a token.

@@ -331,8 +331,13 @@ impl World {
                 "must be two capital letters",
             ));
         }
-        if self.user_named(username).is_some_and(|other| Some(other) != own) {
-            return Err(not_unique("username"));
+        if let Some(other) = self.user_named(username).filter(|other| Some(*other) != own) {
+            let refusal = not_unique("username");
+            return Err(if self.options.users.existing_id {
+                refusal.inner(json!({"existingId": self.user_id(other)}))
+            } else {
+                refusal
+            });
         }
         self.check_unique(body, own)
     }

@@ -18,7 +18,7 @@ async fn a_hello_names_no_task_or_a_hello_task_that_was_handed_out() {
     assert_eq!(bench.call("Hello", &hello(&granting)).await.code, 3);
     bench.broke("is no hello task");
     assert_eq!(bench.server.state().open_tasks(), 1, "the grant is still out");
-    let greeting = bench.take(Some(TaskType::Hello(kinds::HelloTask::default()))).await;
+    let greeting = bench.take(TaskType::Hello(kinds::HelloTask::default())).await;
     for _ in 0..2 {
         assert_eq!(
             bench.call("Hello", &hello(&greeting)).await.code,

@@ -37,6 +37,7 @@ fn good() -> ConnectorCapabilities {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 async fn capabilities_are_listed_as_the_contract_says() {
     type Change = fn(&mut ConnectorCapabilities);
     let cases: [(Change, &str); 14] = [

@@ -87,7 +87,7 @@ async fn a_success_carries_the_response_of_its_kind_and_its_annotations() {
 async fn actions_carry_their_response_alone() {
     let mut bench = Bench::greeted().await;
     let id = bench
-        .take(Some(TaskType::ActionInvoke(kinds::ActionInvokeTask::default())))
+        .take(TaskType::ActionInvoke(kinds::ActionInvokeTask::default()))
         .await;
     let invoked = || Some(any("InvokeActionResponse", &cv2::InvokeActionResponse::default()));
     let beside = success(&id, invoked(), vec![already()]);
@@ -140,7 +140,7 @@ async fn unsupported_kinds_do_not_succeed_and_hello_tasks_are_not_finished() {
         assert_eq!(bench.call("FinishTask", &unsupported(&id)).await.code, 0);
         bench.clean();
     }
-    let id = bench.take(Some(TaskType::Hello(kinds::HelloTask::default()))).await;
+    let id = bench.take(TaskType::Hello(kinds::HelloTask::default())).await;
     assert_eq!(bench.call("FinishTask", &unsupported(&id)).await.code, 3);
     bench.broke("a hello task is not finished");
 }

@@ -5,6 +5,12 @@
 use super::super::faults::Fault;
 use clap::{Args, ValueEnum};
 
+/// Reads a status that is one of these.
+pub(super) fn one_of(text: &str, known: &[u16]) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| known.contains(status));
+    status.ok_or_else(|| format!("is none of {known:?}"))
+}
+
 /// Filters (points 19 to 23).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Filters (points 19-23)")]
@@ -51,6 +57,9 @@ pub struct Users {
     /// Attributes that must be unique, beside username (point 26, S)
     #[arg(long, value_name = "ATTRIBUTE")]
     pub unique_attribute: Vec<String>,
+    /// A taken username names its holder in `innerError.existingId` (pingone-api.md §3.3: in the model S, for users G)
+    #[arg(long)]
+    pub existing_id: bool,
     /// Create without population is refused although a default exists (pingone-api.md §6.4, S)
     #[arg(long)]
     pub population_required: bool,
@@ -120,6 +129,10 @@ pub struct Groups {
     /// Adding an existing member answers 201 instead of `UNIQUENESS_VIOLATION` (pingone-api.md §6.6, G)
     #[arg(long)]
     pub duplicate_member_ok: bool,
+    /// Status of a member that a group does not take: external or dynamic group, wrong population, duplicate
+    /// (pingone-api.md §6.6, §11, question 6, G): 400, 403, 404 or 409
+    #[arg(long, value_name = "STATUS", default_value_t = 400, value_parser = |text: &str| one_of(text, &[400, 403, 404, 409]))]
+    pub refused_member_status: u16,
     /// Status for removing an indirect membership (point 43, G): 400 or 404
     #[arg(long, value_name = "STATUS", default_value_t = 400)]
     pub remove_indirect_status: u16,

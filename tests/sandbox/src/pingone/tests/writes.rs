@@ -110,6 +110,21 @@ async fn point_25_user_names_are_unique_without_case() {
 }
 
 #[tokio::test]
+async fn point_25_the_holder_of_a_taken_name_may_be_told() {
+    for told in [false, true] {
+        let bench = bent(|options| options.users.existing_id = told).await;
+        let expected = told.then(|| json!({"existingId": id("mara")}));
+        for said in [
+            bench.json("POST", "/users", &json!({"username": "MARA"})).await,
+            bench.json("PATCH", &user("ivo"), &json!({"username": "mara"})).await,
+        ] {
+            assert_eq!(error(&said).2, "UNIQUENESS_VIOLATION");
+            assert_eq!(said.1["details"][0].get("innerError"), expected.as_ref());
+        }
+    }
+}
+
+#[tokio::test]
 async fn point_26_e_mails_repeat_unless_the_schema_says_unique() {
     let body = json!({"username": "two", "email": "mara@example.com"});
     for (unique, expected) in [
@@ -579,6 +594,35 @@ async fn point_42_adding_a_member_is_checked() {
             error(&bench.json("POST", &tail, &json!({"id": id("top")})).await),
             expected
         );
+    }
+}
+
+#[tokio::test]
+async fn point_42_the_status_of_a_refused_member_is_a_knob() {
+    for (status, kept) in [(400, true), (403, true), (404, false), (409, true)] {
+        let bench = bent(|options| {
+            options.groups.refused_member_status = status;
+            options.groups.refuse_dynamic_add = true;
+        })
+        .await;
+        let before = bench.server.snapshot();
+        for (group, detail) in [
+            ("outside", "CONSTRAINT_VIOLATION"),
+            ("filtered", "CONSTRAINT_VIOLATION"),
+            ("guests-only", "INVALID_VALUE"),
+            ("top", "UNIQUENESS_VIOLATION"),
+        ] {
+            let tail = format!("{}/memberOfGroups", user("mara"));
+            let said = bench.json("POST", &tail, &json!({"id": id(group)})).await;
+            let (code, detail) = if kept {
+                ("INVALID_DATA", detail)
+            } else {
+                ("NOT_FOUND", "")
+            };
+            let told = error(&said);
+            assert_eq!((told.0, told.1, told.2), (status, code, detail), "{group}");
+        }
+        assert_eq!(bench.server.snapshot(), before);
     }
 }
 
@@ -1090,186 +1134,4 @@ async fn verification_goes_by_media_type() {
             status
         );
     }
-}
-
-#[tokio::test]
-async fn a_member_of_another_type_is_an_invalid_value() {
-    const SET: &str = "application/vnd.pingidentity.password.set+json";
-    let bench = bench().await;
-    let before = bench.server.snapshot();
-    let user = user("mara");
-    let (staff, role) = (id("staff"), "0bd9c966-7664-4ac1-b059-0ff9293908e2");
-    let json = "application/json";
-    let strong = "correct-Horse-7-battery";
-    let named = |more: Value| {
-        let mut body = json!({"username": "new", "population": {"id": staff}});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
-    let cases = [
-        (
-            "POST",
-            "/users",
-            json,
-            named(json!({"population": staff})),
-            "population",
-        ),
-        (
-            "POST",
-            "/users",
-            json,
-            named(json!({"population": {"id": 1}})),
-            "population.id",
-        ),
-        (
-            "POST",
-            "/users",
-            json,
-            named(json!({"identityProvider": "x"})),
-            "identityProvider",
-        ),
-        (
-            "POST",
-            "/users",
-            json,
-            named(json!({"mfaEnabled": "true"})),
-            "mfaEnabled",
-        ),
-        (
-            "POST",
-            "/users",
-            IMPORT,
-            named(json!({"lifecycle": "ACCOUNT_OK"})),
-            "lifecycle",
-        ),
-        (
-            "POST",
-            "/users",
-            IMPORT,
-            named(json!({"lifecycle": {"status": true}})),
-            "lifecycle.status",
-        ),
-        ("POST", "/users", IMPORT, named(json!({"password": strong})), "password"),
-        (
-            "POST",
-            "/users",
-            IMPORT,
-            named(json!({"password": {"value": strong, "forceChange": "true"}})),
-            "password.forceChange",
-        ),
-        (
-            "PUT",
-            &format!("{user}/enabled"),
-            json,
-            json!({"enabled": 0}),
-            "enabled",
-        ),
-        (
-            "PUT",
-            &format!("{user}/population"),
-            json,
-            json!({"id": {"id": staff}}),
-            "id",
-        ),
-        ("PUT", &format!("{user}/identityProvider"), json, json!({"id": 7}), "id"),
-        (
-            "PUT",
-            &format!("{user}/password"),
-            SET,
-            json!({"value": strong, "bypassPolicy": "true"}),
-            "bypassPolicy",
-        ),
-        (
-            "PUT",
-            &format!("{user}/password"),
-            SET,
-            json!({"value": strong, "forceChange": 1}),
-            "forceChange",
-        ),
-        (
-            "PUT",
-            &format!("{user}/password"),
-            SET,
-            json!({"value": 12_345_678}),
-            "value",
-        ),
-        (
-            "POST",
-            &format!("{user}/memberOfGroups"),
-            json,
-            json!({"id": [id("top")]}),
-            "id",
-        ),
-        (
-            "POST",
-            &format!("{user}/roleAssignments"),
-            json,
-            json!({"role": role, "scope": {"id": staff, "type": "POPULATION"}}),
-            "role",
-        ),
-        ("POST", "/groups", json, json!({"name": 1}), "name"),
-        (
-            "POST",
-            "/groups",
-            json,
-            json!({"name": "g", "population": staff}),
-            "population",
-        ),
-        (
-            "POST",
-            "/groups",
-            json,
-            json!({"name": "g", "userFilter": {}}),
-            "userFilter",
-        ),
-        (
-            "POST",
-            "/groups",
-            json,
-            json!({"name": "g", "description": ["x"]}),
-            "description",
-        ),
-        (
-            "POST",
-            "/groups",
-            json,
-            json!({"name": "g", "customData": "x"}),
-            "customData",
-        ),
-        (
-            "POST",
-            "/populations",
-            json,
-            json!({"name": "p", "description": 1}),
-            "description",
-        ),
-        (
-            "POST",
-            "/populations",
-            json,
-            json!({"name": "p", "passwordPolicy": "x"}),
-            "passwordPolicy",
-        ),
-        (
-            "POST",
-            "/populations",
-            json,
-            json!({"name": "p", "alternativeIdentifiers": "x"}),
-            "alternativeIdentifiers",
-        ),
-    ];
-    for (method, tail, media, body, target) in &cases {
-        assert_eq!(
-            error(&bench.send(method, tail, media, body).await),
-            (400, "INVALID_DATA", "INVALID_VALUE", *target),
-            "{method} {tail} {body}"
-        );
-    }
-    assert_eq!(bench.server.snapshot(), before, "a refused write changes nothing");
-    let nulls = named(json!({"identityProvider": null, "mfaEnabled": null, "lifecycle": null, "password": null}));
-    assert_eq!(
-        bench.send("POST", "/users", IMPORT, &nulls).await.0,
-        201,
-        "null is absent"
-    );
 }
