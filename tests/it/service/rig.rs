@@ -19,7 +19,7 @@ use baton_ping_one::task::{
 use baton_ping_one::telemetry::{BuildInfo, Metrics};
 use futures_util::future::BoxFuture;
 use prost::Message as _;
-use sandbox::c1::proto::connector::ConnectorMetadata;
+use sandbox::c1::proto::connector::{ConnectorCapabilities, ConnectorMetadata};
 use sandbox::c1::{Identity, Options, Server};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
@@ -145,6 +145,7 @@ pub fn metadata() -> Vec<u8> {
     ConnectorMetadata {
         display_name: "PingOne".to_owned(),
         help_url: "https://example.org".to_owned(),
+        capabilities: Some(ConnectorCapabilities::default()),
         ..ConnectorMetadata::default()
     }
     .encode_to_vec()

@@ -3,11 +3,13 @@
 //! refused and kept as a violation, so that a test sees it even when the client goes on.
 
 mod admin;
+mod capabilities;
 mod ids;
 mod json;
 mod listener;
 mod log;
 mod options;
+mod outcome;
 mod program;
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::clone_on_ref_ptr, rustdoc::all)]
 pub mod proto;
@@ -19,6 +21,9 @@ mod tls;
 mod token;
 mod upload;
 mod validate;
+
+#[cfg(test)]
+mod tests;
 
 pub use ids::ksuid;
 pub use json::{task_from_json, to_json};

@@ -1,5 +1,6 @@
-//! A strict fake of PingOne, written from the contract (pingone-api 9): two listeners, made-up or hand-made directories, every
-//! doubtful point a knob. Must not depend on the connector. Use [`start`] inside tests and `sandbox pingone` as a program.
+//! A strict fake of PingOne, written from the contract (pingone-api.md §9): two listeners, made-up or hand-made
+//! directories, every doubtful point a knob. Must not depend on the connector. Use [`start`] inside tests and `sandbox
+//! pingone` as a program.
 
 mod access;
 mod activities;
@@ -15,6 +16,7 @@ mod estate;
 mod faults;
 mod fields;
 mod filter;
+mod future;
 mod generate;
 mod grants;
 mod gzip;

@@ -1,4 +1,4 @@
-//! Proto3 JSON of the messages, for the program and for messages of failed tests.
+//! Proto3 JSON of the messages (c1-protocol.md §8.6, §17), for the program and for messages of failed tests.
 
 use std::sync::OnceLock;
 
@@ -15,8 +15,39 @@ fn pool() -> Option<&'static DescriptorPool> {
         .as_ref()
 }
 
-pub(super) fn is_known(name: &str) -> bool {
-    pool().is_some_and(|pool| pool.get_message_by_name(name).is_some())
+/// The message that an `Any` carries (c1-protocol.md §8.6): a known type, and a value that is one of it.
+fn unpack(any: &prost_types::Any) -> Result<DynamicMessage, String> {
+    let descriptor = any
+        .type_url
+        .strip_prefix("type.googleapis.com/")
+        .and_then(|name| pool()?.get_message_by_name(name))
+        .ok_or_else(|| format!("type_url \"{}\" names no message", any.type_url))?;
+    let message = DynamicMessage::decode(descriptor, any.value.as_slice())
+        .map_err(|error| format!("the value is no {}: {error}", any.type_url))?;
+    if message.unknown_fields().next().is_some() {
+        return Err(format!("the value has fields that {} does not have", any.type_url));
+    }
+    Ok(message)
+}
+
+/// Checks that an `Any` carries what it says.
+pub(super) fn check(any: &prost_types::Any) -> Result<(), String> {
+    unpack(any).map(drop)
+}
+
+/// The `annotations` of the message that an `Any` carries; none where its type has no such field.
+pub(super) fn annotations(any: &prost_types::Any) -> Result<Vec<prost_types::Any>, String> {
+    let message = unpack(any)?;
+    let Some(field) = message.get_field_by_name("annotations") else {
+        return Ok(Vec::new());
+    };
+    field
+        .as_list()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(prost_reflect::Value::as_message)
+        .map(|item| item.transcode_to().map_err(|error| error.to_string()))
+        .collect()
 }
 
 /// A message as JSON. `name` is its full name.

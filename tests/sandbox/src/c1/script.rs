@@ -1,4 +1,5 @@
-//! Scripted answers: each call takes the next step of its method, or is answered as usual.
+//! Scripted answers for the cases of c1-protocol.md §20: each call takes the next step of its method, or is answered as
+//! usual.
 
 use std::time::Duration;
 
@@ -78,6 +79,24 @@ pub enum Step {
     DisconnectAfter(usize),
     /// Uploads: nothing is read any more after so many chunks.
     StallAfter(usize),
+}
+
+impl Step {
+    /// Whether calls of this method can take the step.
+    pub(super) const fn fits(&self, rpc: Rpc) -> bool {
+        match self {
+            Self::NextPoll(_) => matches!(rpc, Rpc::GetTask | Rpc::GetTasks),
+            Self::NextHeartbeat(_) | Self::Cancelled | Self::CancelledIds => matches!(rpc, Rpc::Heartbeat),
+            Self::CutAfter(..) | Self::DisconnectAfter(_) | Self::StallAfter(_) => matches!(rpc, Rpc::UploadAsset),
+            Self::Normal
+            | Self::Status(_)
+            | Self::Hang
+            | Self::Delay(_)
+            | Self::EffectThenStatus(_)
+            | Self::EffectThenHang
+            | Self::Disconnect => true,
+        }
+    }
 }
 
 /// What a token request gets instead of the usual answer.

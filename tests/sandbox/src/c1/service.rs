@@ -1,4 +1,4 @@
-//! `BatonService`.
+//! `BatonService` (c1-protocol.md §5.2): each method's rules, its scripted step, its answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,18 @@ use super::script::{Rpc, Step};
 use super::state::State;
 use super::{upload, validate};
 
+/// The metadata that calls may have (c1-protocol.md §5.1). `grpc-timeout` carries the deadline of a call that has one,
+/// and `content-length` is HTTP's own.
+const METADATA: [&str; 8] = [
+    "authorization",
+    "user-agent",
+    "content-type",
+    "te",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "content-length",
+];
 const FOREVER: Duration = Duration::from_hours(168);
 
 #[derive(Clone)]
@@ -40,20 +52,21 @@ impl BatonService {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
             .collect();
-        for name in metadata.keys() {
-            if name.contains("host-id") || name.contains("baton") || name.contains("traceparent") {
-                return Err(self
-                    .0
-                    .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
-            }
+        if let Some(name) = metadata.keys().find(|name| !METADATA.contains(&name.as_str())) {
+            return Err(self
+                .0
+                .refuse(rpc, format!("metadata {name} does not belong to the protocol")));
         }
         if metadata.get("user-agent").is_none_or(String::is_empty) {
             return Err(self.0.refuse(rpc, "no user agent"));
         }
+        if metadata.get("te").is_none_or(|value| value != "trailers") {
+            return Err(self.0.refuse(rpc, "te is not trailers"));
+        }
         Ok(Call { connection, metadata })
     }
 
-    /// Checks the token; the call has been recorded before.
+    /// Checks the token (c1-protocol.md §3.5); the call has been recorded before.
     pub(super) fn authorize(&self, rpc: Rpc, call: &Call) -> Result<(), Status> {
         let Some(value) = call.metadata.get("authorization") else {
             self.0.violation(format!("{}: no authorization", rpc.as_str()));
@@ -77,8 +90,8 @@ impl BatonService {
         checked.map_err(|reason| self.0.refuse(rpc, reason))
     }
 
-    /// Runs the parts of a step that all methods share. `Ok(Some(code))`: answer with this error after the effect.
-    async fn before(&self, step: &Step, call: &Call) -> Result<(), Status> {
+    /// The parts of a step that all methods share and that come before the effect.
+    pub(super) async fn before(&self, step: &Step, call: &Call) -> Result<(), Status> {
         match step {
             Step::Status(code) => return Err(Status::new(Code::from_i32(*code), "by script")),
             Step::Hang => sleep(FOREVER).await,
@@ -92,7 +105,8 @@ impl BatonService {
         Ok(())
     }
 
-    async fn after(&self, step: &Step) -> Result<(), Status> {
+    /// Those that come after it.
+    pub(super) async fn after(&self, step: &Step) -> Result<(), Status> {
         match step {
             Step::EffectThenStatus(code) => Err(Status::new(Code::from_i32(*code), "by script")),
             Step::EffectThenHang => {
@@ -103,12 +117,9 @@ impl BatonService {
         }
     }
 
-    fn must_be_greeted(&self, rpc: Rpc) -> Result<(), Status> {
-        if self.0.lock().greeted {
-            Ok(())
-        } else {
-            Err(self.0.refuse(rpc, "no Hello was said before"))
-        }
+    /// Holds a call against the session that it belongs to.
+    pub(super) fn of_session(&self, rpc: Rpc, call: &Call, host_id: &str) -> Result<(), Status> {
+        self.check(rpc, self.0.check_host(call.connection.id, host_id))
     }
 }
 
@@ -121,6 +132,7 @@ fn seconds(duration: Duration) -> prost_types::Duration {
 
 #[tonic::async_trait]
 impl Service for BatonService {
+    /// Answered with nothing (c1-protocol.md §6.2).
     async fn hello(
         &self,
         request: Request<pb::BatonServiceHelloRequest>,
@@ -131,11 +143,12 @@ impl Service for BatonService {
         self.0.record(call.connection.id, &call.metadata, received);
         self.authorize(Rpc::Hello, &call)?;
         self.check(Rpc::Hello, validate::hello(&request))?;
+        self.check(Rpc::Hello, self.0.may_greet(&request.task_id))?;
         let step = self.0.next_step(Rpc::Hello);
         self.before(&step, &call).await?;
         {
+            self.0.greet(call.connection.id, &request.host_id);
             let mut inside = self.0.lock();
-            inside.greeted = true;
             if let Some(out) = inside.out.get_mut(&request.task_id) {
                 out.finished = Some(Vec::new());
             }
@@ -144,6 +157,7 @@ impl Service for BatonService {
         Ok(Response::new(pb::BatonServiceHelloResponse::default()))
     }
 
+    /// A task or none, and `next_poll` (c1-protocol.md §7.2).
     async fn get_task(
         &self,
         request: Request<pb::BatonServiceGetTaskRequest>,
@@ -154,7 +168,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::GetTask(request.clone()));
         self.authorize(Rpc::GetTask, &call)?;
         self.check(Rpc::GetTask, validate::host_id(&request.host_id))?;
-        self.must_be_greeted(Rpc::GetTask)?;
+        self.of_session(Rpc::GetTask, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::GetTask);
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
@@ -183,6 +197,7 @@ impl Service for BatonService {
         }))
     }
 
+    /// At most `page_size` tasks, and `next_poll` (c1-protocol.md §7.3).
     async fn get_tasks(
         &self,
         request: Request<pb::BatonServiceGetTasksRequest>,
@@ -193,7 +208,8 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::GetTasks(request.clone()));
         self.authorize(Rpc::GetTasks, &call)?;
         self.check(Rpc::GetTasks, validate::get_tasks(&request))?;
-        self.must_be_greeted(Rpc::GetTasks)?;
+        self.of_session(Rpc::GetTasks, &call, &request.host_id)?;
+        self.check(Rpc::GetTasks, self.0.check_known(&request.known_task_ids))?;
         let step = self.0.next_step(Rpc::GetTasks);
         self.before(&step, &call).await?;
         if let Step::NextPoll(wait) = step {
@@ -219,6 +235,7 @@ impl Service for BatonService {
         }))
     }
 
+    /// `next_heartbeat` and whether the task is cancelled (c1-protocol.md §7.5).
     async fn heartbeat(
         &self,
         request: Request<pb::BatonServiceHeartbeatRequest>,
@@ -229,6 +246,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::Heartbeat(request.clone()));
         self.authorize(Rpc::Heartbeat, &call)?;
         self.check(Rpc::Heartbeat, validate::heartbeat(&request))?;
+        self.of_session(Rpc::Heartbeat, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::Heartbeat);
         self.before(&step, &call).await?;
         let mut answer = pb::BatonServiceHeartbeatResponse {
@@ -260,12 +278,14 @@ impl Service for BatonService {
                 }
             }
         };
-        match broken {
-            Some(reason) => Err(self.0.refuse(Rpc::Heartbeat, reason)),
-            None => Ok(Response::new(answer)),
+        if let Some(reason) = broken {
+            return Err(self.0.refuse(Rpc::Heartbeat, reason));
         }
+        self.after(&step).await?;
+        Ok(Response::new(answer))
     }
 
+    /// Answered with nothing (c1-protocol.md §8).
     async fn finish_task(
         &self,
         request: Request<pb::BatonServiceFinishTaskRequest>,
@@ -276,6 +296,7 @@ impl Service for BatonService {
             .record(call.connection.id, &call.metadata, Received::Finish(request.clone()));
         self.authorize(Rpc::FinishTask, &call)?;
         self.check(Rpc::FinishTask, validate::finish(&request))?;
+        self.of_session(Rpc::FinishTask, &call, &request.host_id)?;
         let step = self.0.next_step(Rpc::FinishTask);
         self.before(&step, &call).await?;
         self.check(Rpc::FinishTask, self.0.finish(&request))?;
@@ -283,6 +304,7 @@ impl Service for BatonService {
         Ok(Response::new(pb::BatonServiceFinishTaskResponse::default()))
     }
 
+    /// Answered with nothing (c1-protocol.md §9.5).
     async fn upload_asset(
         &self,
         request: Request<Streaming<pb::BatonServiceUploadAssetRequest>>,
@@ -290,6 +312,7 @@ impl Service for BatonService {
         upload::receive(self, request).await
     }
 
+    /// Never called (c1-protocol.md §5.2).
     async fn start_debugging(
         &self,
         _: Request<pb::StartDebuggingRequest>,

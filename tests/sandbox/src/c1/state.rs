@@ -1,4 +1,4 @@
-//! What the stand-in knows.
+//! What the stand-in knows of its session: tokens, tasks that are out, host ids (c1-protocol.md §3, §7, §8).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::log::{Entry, Received};
 use super::options::Options;
+use super::outcome;
 use super::proto::baton as pb;
 use super::proto::baton::task::TaskType;
 use super::script::{Rpc, Step, TokenStep};
@@ -38,7 +39,9 @@ pub(super) struct Inside {
     /// Keys that assertions are checked with, the newest last. Empty: the one of the options.
     keys: Vec<Vec<u8>>,
     pub(super) nonces: HashSet<String>,
-    pub(super) greeted: bool,
+    /// The host ids that Hellos gave, and the one that each connection goes by.
+    hosts: HashSet<String>,
+    host_of: HashMap<u64, String>,
     issued: u64,
     /// Planted faults: what the log shows instead of what came, and how much slower the log's clock runs.
     pub(super) tamper: Option<Tamper>,
@@ -112,8 +115,15 @@ impl State {
         Status::invalid_argument(text)
     }
 
+    /// Plans steps. One that the method's calls cannot take is a violation, for it would be dropped unseen.
     pub(super) fn plan(&self, rpc: Rpc, steps: impl IntoIterator<Item = Step>) {
-        self.lock().steps.entry(rpc).or_default().extend(steps);
+        for step in steps {
+            if step.fits(rpc) {
+                self.lock().steps.entry(rpc).or_default().push_back(step);
+            } else {
+                self.violation(format!("{}: {step:?} was planned, which it cannot take", rpc.as_str()));
+            }
+        }
     }
 
     pub(super) fn next_step(&self, rpc: Rpc) -> Step {
@@ -125,6 +135,7 @@ impl State {
             .unwrap_or(Step::Normal)
     }
 
+    /// A token (c1-protocol.md §3.3, §3.4).
     pub(super) fn issue_token(&self, lifetime: i64, key: Vec<u8>) -> String {
         let mut inside = self.lock();
         inside.issued = inside.issued.saturating_add(1);
@@ -161,16 +172,65 @@ impl State {
         inside.keys = vec![newest];
     }
 
-    /// Tasks that are out and not finished. Hello tasks end with their Hello.
+    /// Takes the host id that a Hello gave for calls on its connection.
+    pub(super) fn greet(&self, connection: u64, host_id: &str) {
+        let mut inside = self.lock();
+        inside.hosts.insert(host_id.to_owned());
+        inside.host_of.insert(connection, host_id.to_owned());
+    }
+
+    /// Whether a call's host id is its session's (c1-protocol.md §2.4, §5.2): one that a Hello gave, and on one
+    /// connection the same until another Hello. Two processes may be there at once, each with connections of its own.
+    pub(super) fn check_host(&self, connection: u64, host_id: &str) -> Result<(), String> {
+        let mut inside = self.lock();
+        if inside.hosts.is_empty() {
+            return Err("no Hello was said before".to_owned());
+        }
+        if !inside.hosts.contains(host_id) {
+            return Err(format!("no Hello gave the host id {host_id}"));
+        }
+        let before = inside.host_of.entry(connection).or_insert_with(|| host_id.to_owned());
+        if before == host_id {
+            return Ok(());
+        }
+        Err(format!(
+            "the host id changed from {before} to {host_id} without a Hello"
+        ))
+    }
+
+    /// Whether ids that a poll says it knows were handed out (c1-protocol.md §7.3).
+    pub(super) fn check_known(&self, ids: &[String]) -> Result<(), String> {
+        let inside = self.lock();
+        match ids.iter().find(|id| !inside.out.contains_key(*id)) {
+            None => Ok(()),
+            Some(id) => Err(format!("known task {id} was not handed out")),
+        }
+    }
+
+    /// Whether a Hello may name this task: none at the start, else a hello task (c1-protocol.md §6.2, §9.1).
+    pub(super) fn may_greet(&self, task_id: &str) -> Result<(), String> {
+        if task_id.is_empty() {
+            return Ok(());
+        }
+        match self.lock().out.get(task_id) {
+            None => Err(format!("task {task_id} was not handed out")),
+            Some(out) if matches!(out.task.task_type, Some(TaskType::Hello(_))) => Ok(()),
+            Some(_) => Err(format!("task {task_id} is no hello task")),
+        }
+    }
+
+    /// Tasks that hold a slot. Hello tasks end with their Hello (c1-protocol.md §9.1), a sync that was cancelled by its
+    /// first heartbeat ends there, and any other only with its `FinishTask` (§7.5).
     pub(super) fn open_tasks(&self) -> usize {
+        let ended_at_once = |out: &Out| out.cancelled && out.heartbeats == 1;
         self.lock()
             .out
             .values()
-            .filter(|out| out.finished.is_none() && !out.cancelled)
+            .filter(|out| out.finished.is_none() && !ended_at_once(out))
             .count()
     }
 
-    /// Hands out up to `count` tasks.
+    /// Hands out up to `count` tasks (c1-protocol.md §7.2, §7.3).
     pub(super) fn hand_out(&self, count: usize) -> Vec<pb::Task> {
         let mut inside = self.lock();
         let mut tasks = Vec::new();
@@ -193,7 +253,7 @@ impl State {
         tasks
     }
 
-    /// Takes a `FinishTask` in: once, or again with the same content.
+    /// Takes a `FinishTask` in (c1-protocol.md §8): once, or again with the same content (DEV-9).
     pub(super) fn finish(&self, request: &pb::BatonServiceFinishTaskRequest) -> Result<(), String> {
         let bytes = request.encode_to_vec();
         let mut inside = self.lock();
@@ -203,13 +263,11 @@ impl State {
         if matches!(out.task.task_type, Some(TaskType::Hello(_))) {
             return Err("a hello task is not finished".to_owned());
         }
-        let is_sync = matches!(out.task.task_type, Some(TaskType::SyncFull(_)));
-        let success = matches!(
-            request.final_state,
-            Some(pb::baton_service_finish_task_request::FinalState::Success(_))
-        );
-        if is_sync && success && !out.uploaded {
-            return Err("a sync succeeded without an upload".to_owned());
+        if let Some(pb::baton_service_finish_task_request::FinalState::Success(success)) = &request.final_state {
+            if matches!(out.task.task_type, Some(TaskType::SyncFull(_))) && !out.uploaded {
+                return Err("a sync succeeded without an upload".to_owned());
+            }
+            outcome::check(out.task.task_type.as_ref(), success)?;
         }
         match &out.finished {
             None => {

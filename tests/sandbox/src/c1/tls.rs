@@ -1,4 +1,5 @@
-//! A certificate authority and a certificate for this machine.
+//! A certificate authority and a certificate for this machine: TLS 1.2 or newer, ALPN `h2` (c1-protocol.md §5.1), and
+//! `http/1.1` for the token endpoint (§3.2).
 
 use std::path::Path;
 use std::sync::Arc;

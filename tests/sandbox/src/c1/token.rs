@@ -18,13 +18,13 @@ use super::log::{Received, TokenRequest};
 use super::script::TokenStep;
 use super::state::State;
 
+/// The endpoint's path (c1-protocol.md §2.3).
+pub(super) const PATH: &str = "/auth/v1/token";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const SKEW_SECONDS: i64 = 60;
 
 pub(super) fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/auth/v1/token", routing::post(token))
-        .with_state(state)
+    Router::new().route(PATH, routing::post(token)).with_state(state)
 }
 
 async fn token(

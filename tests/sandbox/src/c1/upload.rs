@@ -42,8 +42,12 @@ pub(super) async fn receive(
         file: None,
         last_was_short: false,
     };
+    let mut step = Step::Normal;
     let outcome = match service.authorize(Rpc::UploadAsset, &call) {
-        Ok(()) => run(service, &call, request.into_inner(), &mut receiving).await,
+        Ok(()) => {
+            step = service.0.next_step(Rpc::UploadAsset);
+            run(service, &call, request.into_inner(), &mut receiving, &step).await
+        }
         Err(status) => Err(status),
     };
     if outcome.is_err()
@@ -53,7 +57,9 @@ pub(super) async fn receive(
     }
     let received = Received::Upload(receiving.upload);
     service.0.record(call.connection.id, &call.metadata, received);
-    outcome.map(|()| Response::new(pb::BatonServiceUploadAssetResponse::default()))
+    outcome?;
+    service.after(&step).await?;
+    Ok(Response::new(pb::BatonServiceUploadAssetResponse::default()))
 }
 
 async fn run(
@@ -61,19 +67,17 @@ async fn run(
     call: &Call,
     mut stream: Streaming<pb::BatonServiceUploadAssetRequest>,
     receiving: &mut Receiving,
+    step: &Step,
 ) -> Result<(), Status> {
-    let step = service.0.next_step(Rpc::UploadAsset);
-    if let Step::Status(code) = step {
-        return Err(Status::new(Code::from_i32(code), "by script"));
-    }
+    service.before(step, call).await?;
     let refuse = |reason: String| service.0.refuse(Rpc::UploadAsset, reason);
     loop {
-        cut(&step, receiving.upload.chunks.len(), call).await?;
+        cut(step, receiving.upload.chunks.len(), call).await?;
         let Some(message) = stream.message().await? else {
             return Err(refuse("the stream ended without its last message".to_owned()));
         };
         match message.msg.ok_or_else(|| refuse("msg must be set".to_owned()))? {
-            Msg::Metadata(metadata) => begin(service, receiving, &metadata).map_err(refuse)?,
+            Msg::Metadata(metadata) => begin(service, call, receiving, &metadata).map_err(refuse)?,
             Msg::Data(data) => take(receiving, &data.data).map_err(refuse)?,
             Msg::Eof(eof) => {
                 end(receiving, &eof).map_err(refuse)?;
@@ -90,10 +94,7 @@ async fn run(
     if let Some(out) = service.0.lock().out.get_mut(&receiving.upload.task_id) {
         out.uploaded = true;
     }
-    match step {
-        Step::EffectThenStatus(code) => Err(Status::new(Code::from_i32(code), "by script")),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Ends the upload where the script says.
@@ -114,6 +115,7 @@ async fn cut(step: &Step, chunks: usize, call: &Call) -> Result<(), Status> {
 
 fn begin(
     service: &BatonService,
+    call: &Call,
     receiving: &mut Receiving,
     metadata: &pb::baton_service_upload_asset_request::UploadMetadata,
 ) -> Result<(), String> {
@@ -123,6 +125,7 @@ fn begin(
     validate::upload_metadata(metadata)?;
     receiving.upload.host_id.clone_from(&metadata.host_id);
     receiving.upload.task_id.clone_from(&metadata.task_id);
+    service.0.check_host(call.connection.id, &metadata.host_id)?;
     match service.0.lock().out.get(&metadata.task_id) {
         None => return Err("the task was not handed out".to_owned()),
         Some(out) if !matches!(out.task.task_type, Some(TaskType::SyncFull(_))) => {

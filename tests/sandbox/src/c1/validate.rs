@@ -1,6 +1,8 @@
 //! The table's rules for what connectors send (c1-protocol.md §5.2).
 
+use super::capabilities;
 use super::ids::is_ksuid;
+use super::json;
 use super::proto::baton as pb;
 use super::proto::baton::baton_service_finish_task_request::FinalState;
 use super::proto::connector as cv2;
@@ -81,10 +83,11 @@ fn metadata(metadata: &cv2::ConnectorMetadata) -> Checked {
     bytes("display_name", &metadata.display_name, 1, 1024)?;
     bytes("description", &metadata.description, 0, 4096)?;
     bytes("help_url", &metadata.help_url, 0, 1024)?;
-    if metadata.help_url.is_empty() || metadata.help_url.starts_with("https://") {
-        return Ok(());
+    if !metadata.help_url.is_empty() && !metadata.help_url.starts_with("https://") {
+        return Err("help_url is not https".to_owned());
     }
-    Err("help_url is not https".to_owned())
+    // §6.2: the metadata of a Hello has them.
+    capabilities::check(metadata.capabilities.as_ref().ok_or("capabilities are missing")?)
 }
 
 pub(super) fn get_tasks(request: &pb::BatonServiceGetTasksRequest) -> Checked {
@@ -113,8 +116,8 @@ pub(super) fn finish(request: &pb::BatonServiceFinishTaskRequest) -> Checked {
                 return Err("status is set beside success".to_owned());
             }
             at_most("success.annotations", success.annotations.len(), 16)?;
-            success.response.as_ref().map_or(Ok(()), any)?;
-            success.annotations.iter().try_for_each(any)
+            success.response.as_ref().map_or(Ok(()), json::check)?;
+            success.annotations.iter().try_for_each(json::check)
         }
         FinalState::Error(error) => {
             let status = request.status.as_ref().ok_or("status is missing beside error")?;
@@ -125,15 +128,9 @@ pub(super) fn finish(request: &pb::BatonServiceFinishTaskRequest) -> Checked {
                 return Err("error.response is set".to_owned());
             }
             at_most("error.annotations", error.annotations.len(), 16)?;
-            status.details.iter().try_for_each(any)
+            error.annotations.iter().try_for_each(json::check)?;
+            status.details.iter().try_for_each(json::check)
         }
-    }
-}
-
-fn any(any: &prost_types::Any) -> Checked {
-    match any.type_url.strip_prefix("type.googleapis.com/") {
-        Some(name) if super::json::is_known(name) => Ok(()),
-        _ => Err(format!("type_url \"{}\" names no message", any.type_url)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Decides what a worker may do: its role assignments against the right a call needs, per request (points 7 to 11).
+//! Decides what a worker may do: its role assignments against the right a call needs, per request (pingone-api.md §2.4,
+//! §9 points 7 to 11).
 
 use super::answer::Refusal;
 use super::options::Readers;
@@ -92,7 +93,7 @@ impl World {
         if environment == self.environment || environment == self.other_environment {
             return Ok(());
         }
-        // 3.6 and point 11 (S): the environment itself answers 404, what is under it 400, 401 or 403.
+        // pingone-api.md §3.6 and point 11 (S): the environment itself answers 404, what is under it 400, 401 or 403.
         if target == Target::Environment {
             return Err(Refusal::missing());
         }
@@ -104,7 +105,7 @@ impl World {
         Err(refusal)
     }
 
-    /// 403 "not licensed" where the service is off (3.4, S).
+    /// 403 "not licensed" where the service is off (pingone-api.md §3.4, S).
     fn service_enabled(&self, target: Target, method: &Method) -> Result<(), Refusal> {
         let off = match target {
             Target::Devices(_) | Target::Device(..) => self.options.access.mfa_off,
@@ -121,6 +122,7 @@ impl World {
         Ok(())
     }
 
+    /// Who may read `GET /roles` (pingone-api.md §2.4, contested).
     fn allow_platform_roles(&self, worker: &Application) -> Result<Reach, Refusal> {
         let named = |name: &str| {
             worker
@@ -136,7 +138,7 @@ impl World {
         if allowed { Ok(Reach::All) } else { Err(self.denied()) }
     }
 
-    /// 401/403 `ACCESS_FAILED` (3.4, S).
+    /// 401/403 `ACCESS_FAILED` (pingone-api.md §3.4, S).
     pub(crate) fn denied(&self) -> Refusal {
         let status = if self.options.access.denied_status == 401 {
             401
@@ -155,7 +157,7 @@ impl World {
         )
     }
 
-    /// Whether the worker's assignments let it assign `role` over a scope (6.10, D/S).
+    /// Whether the worker's assignments let it assign `role` over a scope (pingone-api.md §6.10, D/S).
     pub(crate) fn may_assign(
         &self,
         worker: &Application,

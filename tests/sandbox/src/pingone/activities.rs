@@ -1,11 +1,14 @@
-//! Audit activities (pingone-api 6.11, point 59): events of every write, read back by a bounded filter.
+//! Audit activities (pingone-api.md §6.11, point 59): events of every write, read back by a bounded filter.
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
 use super::clock::{parse_stamp, stamp};
+use super::fields::{object, sent_text, wrong_type};
 use super::filter::{self, Filter, Literal, Op, Problem};
 use super::ids::Kind;
+use super::paging::{Ask, Search};
 use super::world::World;
+use super::writes::JSON;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,7 +33,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl World {
-    /// Records an event with the call's worker as actor (members D, nesting G).
+    /// Records an event with the call's worker as actor (pingone-api.md §6.11: members D, nesting G).
     pub(crate) fn record(&mut self, call: &Call<'_>, event: &Event<'_>) {
         let Some(worker) = self.applications.get(call.worker) else {
             return;
@@ -55,8 +58,8 @@ impl World {
         });
     }
 
-    /// An event of somebody else's doing: a sign-on, an administrator's change. `members` replace those of a user's
-    /// successful one; it arrives now and was recorded `age` ago.
+    /// An event (pingone-api.md §6.11: members D, nesting G) of somebody else's doing: a sign-on, an administrator's
+    /// change. `members` replace those of a user's successful one; it arrives now and was recorded `age` ago.
     pub(crate) fn record_foreign(&mut self, members: &Value, age: std::time::Duration) -> Uuid {
         let now = self.clock.unix_ms();
         let recorded_ms = now - i64::try_from(age.as_millis()).unwrap_or(0);
@@ -80,7 +83,7 @@ impl World {
         id
     }
 
-    /// An event about a user.
+    /// An event about a user (pingone-api.md §6.11, D).
     pub(crate) fn record_user(&mut self, call: &Call<'_>, action: &str, user: u32) {
         let body = self.user_body(user);
         let id = self.user_id(user);
@@ -101,54 +104,75 @@ impl World {
         );
     }
 
-    /// `GET …/activities` (6.11, D): `recordedAt` must be bounded, one further clause at most.
+    /// `GET …/activities` (pingone-api.md §6.11, D): `recordedAt` must be bounded, one further clause at most.
     pub(crate) fn list_activities(&self, call: &Call<'_>) -> Outcome {
         let Some(text) = call.query.get("filter") else {
             return Err(Refusal::parameter("filter"));
         };
-        self.activities_matching(call, text)
+        self.activities_matching(call, text, None)
     }
 
-    /// The same with the filter in the body of a POST (6.11, D).
+    /// The same with filter, limit and offset in the body of a POST (pingone-api.md §6.11, D).
     pub(crate) fn search_activities(&self, call: &Call<'_>) -> Outcome {
-        let body: Value = serde_json::from_slice(call.body).map_err(|_| Refusal::parameter("body"))?;
-        let text = body
-            .get("filter")
-            .and_then(Value::as_str)
-            .ok_or_else(|| Refusal::parameter("filter"))?;
-        self.activities_matching(call, text)
+        if call.media != JSON {
+            return Err(Refusal::media_type());
+        }
+        let sent = object(call.body)?;
+        let filter = sent_text(&sent, "filter")?.ok_or_else(|| Refusal::parameter("filter"))?;
+        let limit = match sent.get("limit") {
+            None | Some(Value::Null) => None,
+            Some(Value::Number(limit)) => Some(limit.to_string()),
+            Some(_) => return Err(wrong_type("limit")),
+        };
+        let search = Search {
+            filter,
+            limit,
+            offset: sent_text(&sent, "offset")?,
+        };
+        self.activities_matching(call, filter, Some(search))
     }
 
-    fn activities_matching(&self, call: &Call<'_>, text: &str) -> Outcome {
+    /// The events that fit and can be read now, in pages of 100 unless asked otherwise (pingone-api.md §6.11, D).
+    fn activities_matching(&self, call: &Call<'_>, text: &str, search: Option<Search<'_>>) -> Outcome {
         let parsed = filter::parse(text).map_err(|problem| self.filter_refusal(&problem))?;
         check(&parsed).map_err(|problem| self.filter_refusal(&problem))?;
-        let now = self.clock.unix_ms();
-        let delay = i64::try_from(self.options.audit.activity_delay_ms).unwrap_or(0);
-        let oldest = now - i64::from(self.options.audit.activity_days) * 86_400_000;
         let mut values: Vec<Value> = self
-            .activities
-            .events
-            .iter()
-            .filter(|entry| entry.recorded_ms >= oldest && entry.arrived_ms <= now - delay)
+            .readable_events()
             .filter(|entry| fits(&parsed, &entry.value))
             .map(|entry| entry.value.clone())
             .collect();
         if self.options.audit.newest_activity_first {
             values.reverse();
         }
-        self.list_values(call, "activities", &values)
+        let ask = Ask {
+            usual: Some(USUAL_PAGE),
+            search,
+            ..call.ask()
+        };
+        self.list_asked(call, &ask, "activities", &values)
     }
 
-    pub(crate) fn read_activity(&self, _call: &Call<'_>, id: Uuid) -> Outcome {
+    /// The events that have arrived and are within the days that events are kept (pingone-api.md §6.11, D).
+    fn readable_events(&self) -> impl Iterator<Item = &Entry> {
+        let now = self.clock.unix_ms();
+        let delay = i64::try_from(self.options.audit.activity_delay_ms).unwrap_or(0);
+        let oldest = now - i64::from(self.options.audit.activity_days) * 86_400_000;
+        let events = self.activities.events.iter();
+        events.filter(move |entry| entry.recorded_ms >= oldest && entry.arrived_ms <= now - delay)
+    }
+
+    /// `GET …/activities/{id}` (pingone-api.md §6.11: the `self` link of an event, D).
+    pub(crate) fn read_activity(&self, id: Uuid) -> Outcome {
         let wanted = json!(id);
         let found = self
-            .activities
-            .events
-            .iter()
+            .readable_events()
             .find(|entry| entry.value.get("id") == Some(&wanted));
         found.map(|entry| Self::ok(&entry.value)).ok_or_else(Refusal::missing)
     }
 }
+
+/// Rows of a page that is asked for without a limit (pingone-api.md §6.11, D).
+const USUAL_PAGE: usize = 100;
 
 const TIMES: [&str; 3] = ["recordedAt", "recordedat", "createdAt"];
 const CLAUSES: [&str; 7] = [
@@ -162,11 +186,10 @@ const CLAUSES: [&str; 7] = [
 ];
 
 fn check(filter: &Filter) -> Result<(), Problem> {
-    let (mut bounded, mut others) = (false, 0);
+    let mut others = 0;
     filter::each_compare(filter, &mut |path, op, literal| {
         if TIMES.contains(&path) {
             let stamp = matches!(literal, Literal::Text(text) if parse_stamp(text).is_some());
-            bounded |= stamp;
             let ranged = matches!(op, Op::Gt | Op::Ge | Op::Lt | Op::Le);
             return if stamp && ranged {
                 Ok(())
@@ -182,12 +205,21 @@ fn check(filter: &Filter) -> Result<(), Problem> {
             Err(Problem::Unsupported(path.to_owned()))
         }
     })?;
-    if filter::has_member(filter) || !bounded || others > 1 {
+    if filter::has_member(filter) || !bounded(filter) || others > 1 {
         return Err(Problem::Unsupported(
             "recordedAt must be bounded, with one more clause at most".to_owned(),
         ));
     }
     Ok(())
+}
+
+/// Whether a bound on the time holds for every event that fits: one that stands alone or under `and`, not beside an `or`.
+fn bounded(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(left, right) => bounded(left) || bounded(right),
+        Filter::Compare(path, ..) => TIMES.contains(&path.as_str()),
+        Filter::Or(..) | Filter::Member(..) => false,
+    }
 }
 
 fn fits(filter: &Filter, event: &Value) -> bool {

@@ -1,4 +1,5 @@
-//! What a handler gives back: an answer or a refusal in PingOne's error shape (pingone-api 3.3, fields D, texts S or G).
+//! What a handler gives back: an answer or a refusal in PingOne's error shape (pingone-api.md §3.3, fields D, texts
+//! S or G).
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -78,6 +79,13 @@ impl Refusal {
         self
     }
 
+    /// Makes the target of the last detail a part of this object.
+    pub(crate) fn move_target(&mut self, object: &str) {
+        if let Some(Value::String(target)) = self.details.last_mut().and_then(|detail| detail.get_mut("target")) {
+            *target = format!("{object}.{target}");
+        }
+    }
+
     /// Puts `innerError` into the last detail.
     #[must_use]
     pub(crate) fn inner(mut self, inner: Value) -> Self {
@@ -87,12 +95,22 @@ impl Refusal {
         self
     }
 
-    /// 400 `INVALID_DATA` with one detail (3.4, S).
+    /// 400 `INVALID_DATA` with one detail (pingone-api.md §3.4, S).
     pub(crate) fn invalid(code: &str, target: &str, message: &str) -> Self {
         Self::new(400, "INVALID_DATA", INVALID).detail(code, Some(target), message)
     }
 
-    /// 400 `INVALID_REQUEST` / `INVALID_PARAMETER` (3.4, S).
+    /// The same fault under another status, which may change where the code does not (pingone-api.md §3.2, D); a 404 is
+    /// the usual one.
+    #[must_use]
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        match status {
+            404 => Self::missing(),
+            _ => Self { status, ..self },
+        }
+    }
+
+    /// 400 `INVALID_REQUEST` / `INVALID_PARAMETER` (pingone-api.md §3.4, S).
     pub(crate) fn parameter(target: &str) -> Self {
         Self::new(
             400,
@@ -102,7 +120,7 @@ impl Refusal {
         .detail("INVALID_PARAMETER", Some(target), "is not a valid value")
     }
 
-    /// 404 (3.4, D/S).
+    /// 404 (pingone-api.md §3.4, D/S).
     pub(crate) fn missing() -> Self {
         Self::new(
             404,
@@ -111,7 +129,7 @@ impl Refusal {
         )
     }
 
-    /// 415 (3.1, D/S).
+    /// 415 (pingone-api.md §3.1, D/S).
     pub(crate) fn media_type() -> Self {
         Self::new(
             415,
@@ -120,7 +138,7 @@ impl Refusal {
         )
     }
 
-    /// 405 (3.4, D).
+    /// 405 (pingone-api.md §3.4, D).
     pub(crate) fn method() -> Self {
         Self::new(
             405,
@@ -129,7 +147,7 @@ impl Refusal {
         )
     }
 
-    /// 401 `ACCESS_FAILED` / `INVALID_TOKEN` (3.4, S).
+    /// 401 `ACCESS_FAILED` / `INVALID_TOKEN` (pingone-api.md §3.4, S).
     pub(crate) fn token() -> Self {
         Self::new(
             401,
@@ -139,7 +157,7 @@ impl Refusal {
         .detail("INVALID_TOKEN", None, "The access token is invalid or expired.")
     }
 
-    /// 400 `REQUEST_FAILED` (3.4, S).
+    /// 400 `REQUEST_FAILED` (pingone-api.md §3.4, S).
     pub(crate) fn failed(code: &str, message: &str) -> Self {
         Self::new(
             400,
@@ -149,7 +167,7 @@ impl Refusal {
         .detail(code, None, message)
     }
 
-    /// 500 `UNEXPECTED_ERROR` (3.4, S).
+    /// 500 `UNEXPECTED_ERROR` (pingone-api.md §3.4, S).
     pub(crate) fn unexpected() -> Self {
         Self::new(
             500,
@@ -158,7 +176,7 @@ impl Refusal {
         )
     }
 
-    /// The platform's refusal for a bare status.
+    /// The platform's refusal for a bare status (pingone-api.md §3.4 codes D/S, §5 for 429: shape S, texts G).
     pub(crate) fn of_status(status: u16) -> Self {
         match status {
             401 => Self::token(),
@@ -184,6 +202,7 @@ impl Refusal {
         }
     }
 
+    /// The error body (pingone-api.md §3.3, D).
     pub(crate) fn answer(&self, id: Uuid) -> Answer {
         let mut body = json!({"id": id, "code": self.code, "message": self.message});
         if let (false, Value::Object(body)) = (self.details.is_empty(), &mut body) {

@@ -1,4 +1,4 @@
-//! Roles and role assignments, reading (pingone-api 6.9, 6.10: shapes S, inherited items S, their mark G).
+//! Roles and role assignments, reading (pingone-api.md §6.9, §6.10: shapes S, inherited items S, their mark G).
 
 use super::access::plural;
 use super::answer::{Answer, Outcome, Refusal};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 impl World {
-    /// A role object (6.9: built-in D/S, custom S).
+    /// A role object (pingone-api.md §6.9: built-in D/S, custom S).
     fn role_value(&self, role: &Role, in_environment: bool) -> Value {
         let mut body = Map::new();
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
@@ -43,7 +43,7 @@ impl World {
         Value::Object(body)
     }
 
-    /// `GET /roles`: built-in ones, unpaged, `limit` ignored (6.9, D/S).
+    /// `GET /roles`: built-in ones, unpaged, `limit` ignored (pingone-api.md §6.9, D/S).
     pub(crate) fn list_platform_roles(&self, call: &Call<'_>) -> Answer {
         let values: Vec<Value> = self
             .roles
@@ -54,7 +54,7 @@ impl World {
         self.list_whole(call, "roles", &values)
     }
 
-    /// `GET …/roles`, `type eq` (6.9, D/S).
+    /// `GET …/roles`, `type eq` (pingone-api.md §6.9, D/S).
     pub(crate) fn list_roles(&self, call: &Call<'_>) -> Outcome {
         let mut values: Vec<Value> = self.roles.iter().map(|role| self.role_value(role, true)).collect();
         if let Some(text) = call.query.get("filter") {
@@ -71,7 +71,7 @@ impl World {
         Ok(self.list_whole(call, "roles", &values))
     }
 
-    /// A listing that the service never pages.
+    /// A listing that the service never pages (pingone-api.md §6.9 D/S, page shape §4).
     fn list_whole(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Answer {
         let rows = super::paging::Page {
             rows: (0..u32::try_from(values.len()).unwrap_or(0)).collect(),
@@ -84,7 +84,7 @@ impl World {
         })
     }
 
-    /// `GET /roles/{id}` and `GET …/roles/{id}` (6.9, D/S).
+    /// `GET /roles/{id}` and `GET …/roles/{id}` (pingone-api.md §6.9, D/S).
     pub(crate) fn read_role(&self, id: Uuid, in_environment: bool) -> Outcome {
         let found = self.role(id).filter(|role| in_environment || !role.custom);
         found
@@ -92,7 +92,7 @@ impl World {
             .ok_or_else(Refusal::missing)
     }
 
-    /// An assignment object (6.10, S): no name of the role, no name of the scope.
+    /// An assignment object (pingone-api.md §6.10, S): no name of the role, no name of the scope.
     fn assignment_value(
         &self,
         call: &Call<'_>,
@@ -181,7 +181,7 @@ impl World {
             .collect()
     }
 
-    /// `GET …/roleAssignments` (6.10, S; nobody's: 200 with an empty list, G).
+    /// `GET …/roleAssignments` (pingone-api.md §6.10, S; nobody's: 200 with an empty list, G).
     pub(crate) fn list_assignments(&self, call: &Call<'_>, holder: Principal, id: Uuid) -> Outcome {
         let items = self.listed_assignments(call, holder, id)?;
         let expand = call.includes("expand", "role");
@@ -192,7 +192,7 @@ impl World {
         self.list_values(call, "roleAssignments", &values)
     }
 
-    /// `GET …/roleAssignments/{raId}` (6.10, S/D).
+    /// `GET …/roleAssignments/{raId}` (pingone-api.md §6.10, S/D).
     pub(crate) fn read_assignment(&self, call: &Call<'_>, holder: Principal, id: Uuid, assignment: Uuid) -> Outcome {
         let items = self.listed_assignments(call, holder, id)?;
         let found = items
@@ -208,13 +208,13 @@ impl World {
         )))
     }
 
-    /// The body of a 201.
+    /// The body of a 201 (pingone-api.md §6.10, S).
     pub(crate) fn created_assignment(&self, call: &Call<'_>, holder: (Principal, Uuid), item: &Assignment) -> Value {
         self.assignment_value(call, holder, item, None, false)
     }
 }
 
-/// A permission with its id, or with classifier and description only (6.9, S).
+/// A permission with its id, or with classifier and description only (pingone-api.md §6.9, S).
 fn permission_value(id: &str, bare: bool) -> Value {
     let mut parts = id.split(':').skip(1);
     let (action, object) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));

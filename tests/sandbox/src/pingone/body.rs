@@ -1,4 +1,4 @@
-//! Bodies of answers: whole, cut off, in drops, or lines made while they are sent.
+//! Bodies of answers: whole, cut off, in drops, or lines made while they are sent (pingone-api.md §9, point 55).
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};

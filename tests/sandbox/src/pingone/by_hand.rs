@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// What is laid over a user and is not shown in its object.
 const BESIDE: [&str; 3] = ["sessions", "devices", "passwordStatus"];
-/// Every status of a password (6.5, D).
+/// Every status of a password (pingone-api.md §6.5, D).
 const PASSWORD_STATUSES: [&str; 6] = [
     "OK",
     "NO_PASSWORD",
@@ -120,7 +120,7 @@ impl World {
         Ok(())
     }
 
-    /// What a user has beside its object: `sessions` and `devices` by number, `passwordStatus` (6.5).
+    /// What a user has beside its object: `sessions` and `devices` by number, `passwordStatus` (pingone-api.md §6.5).
     fn beside_the_object(&self, user: &mut User, number: u32, entry: &Entry) -> anyhow::Result<()> {
         let count = |key: &str| entry.over.get(key).and_then(Value::as_u64).unwrap_or(0);
         let first = (1 << 34) + u64::from(number) * 1_000;

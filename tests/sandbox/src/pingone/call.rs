@@ -1,4 +1,4 @@
-//! One authorized call and the dispatch to its handler.
+//! One authorized call and the dispatch to its handler: the endpoints of pingone-api.md §6.
 
 use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
@@ -39,6 +39,8 @@ impl Call<'_> {
             raw_query: self.raw_query,
             token: self.token,
             fault: self.fault,
+            usual: None,
+            search: None,
         }
     }
 
@@ -90,12 +92,12 @@ impl World {
             Target::Applications => self.list_applications(call),
             Target::Application(id) => self.read_application(call, id),
             Target::Activities => self.list_activities(call),
-            Target::Activity(id) => self.read_activity(call, id),
+            Target::Activity(id) => self.read_activity(id),
             _ => self.read_configuration(call),
         }
     }
 
-    /// The second environment has its own object, one population and nobody in it.
+    /// The second environment has its own object and nobody in it (pingone-api.md §6.1; what is under it G).
     fn read_other_environment(&self, call: &Call<'_>) -> Outcome {
         match call.target {
             Target::Environment => Ok(self.environment_answer(self.other_environment)),
@@ -111,7 +113,7 @@ impl World {
         }
     }
 
-    /// Number of a user that the call may see.
+    /// Number of a user that the call may see; else 404 (pingone-api.md §3.4, D/S).
     pub(crate) fn visible_user(&self, call: &Call<'_>, id: Uuid) -> Result<u32, Refusal> {
         let found = self
             .user_number(id)
@@ -119,7 +121,7 @@ impl World {
         found.ok_or_else(Refusal::missing)
     }
 
-    /// Number of a group that the call may see.
+    /// Number of a group that the call may see; else 404 (pingone-api.md §3.4, D/S).
     pub(crate) fn visible_group(&self, call: &Call<'_>, id: Uuid) -> Result<u32, Refusal> {
         let found = self.group_number(id).filter(|number| self.group_visible(call, *number));
         found.ok_or_else(Refusal::missing)

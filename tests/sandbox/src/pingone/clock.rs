@@ -34,7 +34,7 @@ impl Clock {
     }
 }
 
-/// Writes `2026-03-02T09:14:05.123Z` (pingone-api 3.2, S); a time outside the years 1 to 9999 is written as the epoch.
+/// Writes `2026-03-02T09:14:05.123Z` (pingone-api.md §3.2, S); a time outside the years 1 to 9999 is written as the epoch.
 pub fn write_stamp(out: &mut Vec<u8>, unix_ms: i64) {
     let time = Offset::UTC.to_datetime(Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH));
     digits(out, time.year().into(), 4);

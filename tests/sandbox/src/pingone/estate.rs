@@ -1,5 +1,5 @@
 //! Everything beside the directory: environments, organization, licence, capabilities, applications, password policies,
-//! schema, identity providers. Shapes: pingone-api 6.1 (S), 6.8 (S), 6.13 (D calls, some members G).
+//! schema, identity providers. Shapes: pingone-api.md §6.1 (S), §6.8 (S), §6.13 (D calls, some members G).
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
@@ -41,12 +41,12 @@ impl World {
         })
     }
 
-    /// `GET /environments/{env}` (6.1, S).
+    /// `GET /environments/{env}` (pingone-api.md §6.1, S).
     pub(crate) fn environment_answer(&self, id: Uuid) -> Answer {
         Self::ok(&self.environment_value(id))
     }
 
-    /// `GET /environments`: those the worker can see (6.1, S).
+    /// `GET /environments`: those the worker can see (pingone-api.md §6.1, S).
     pub(crate) fn environments(&self, call: &Call<'_>) -> Outcome {
         let worker = self.worker(call)?;
         let seen = [self.environment, self.other_environment]
@@ -73,7 +73,7 @@ impl World {
         Ok(())
     }
 
-    /// `GET …/capabilities` (6.1, S; `licenseQuantities` S, presence G).
+    /// `GET …/capabilities` (pingone-api.md §6.1, S; `licenseQuantities` S, presence G).
     pub(crate) fn capabilities(&self) -> Answer {
         let mut body = json!({
             "_links": {"self": self.link("/capabilities")},
@@ -98,14 +98,14 @@ impl World {
         })
     }
 
-    /// `GET /organizations` (6.1, S).
+    /// `GET /organizations` (pingone-api.md §6.1, S).
     pub(crate) fn organizations(&self, call: &Call<'_>) -> Outcome {
         let mut values = vec![self.organization_value()];
         self.keep(call, &mut values, &[("name", &[Op::Sw])])?;
         self.list_values(call, "organizations", &values)
     }
 
-    /// `GET /organizations/{org}` (6.1, S).
+    /// `GET /organizations/{org}` (pingone-api.md §6.1, S).
     pub(crate) fn organization_answer(&self, id: Uuid) -> Outcome {
         if id == self.organization {
             Ok(Self::ok(&self.organization_value()))
@@ -125,7 +125,7 @@ impl World {
         })
     }
 
-    /// `GET /organizations/{org}/licenses` (6.1, S).
+    /// `GET /organizations/{org}/licenses` (pingone-api.md §6.1, S).
     pub(crate) fn licenses(&self, call: &Call<'_>, organization: Uuid) -> Outcome {
         if organization != self.organization {
             return Err(Refusal::missing());
@@ -139,7 +139,7 @@ impl World {
         self.list_values(call, "licenses", &values)
     }
 
-    /// `GET /organizations/{org}/licenses/{id}` (6.1, S).
+    /// `GET /organizations/{org}/licenses/{id}` (pingone-api.md §6.1, S).
     pub(crate) fn license_answer(&self, organization: Uuid, id: Uuid) -> Outcome {
         let known = organization == self.organization && id == self.license;
         if known {
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// An application object (6.8, S).
+    /// An application object (pingone-api.md §6.8, S).
     fn application_value(&self, application: &Application) -> Value {
         let method = match application.method {
             AuthMethod::Basic => "CLIENT_SECRET_BASIC",
@@ -166,7 +166,7 @@ impl World {
         })
     }
 
-    /// `GET …/applications` (6.8, S).
+    /// `GET …/applications` (pingone-api.md §6.8, S).
     pub(crate) fn list_applications(&self, call: &Call<'_>) -> Outcome {
         let own = self
             .applications
@@ -176,7 +176,7 @@ impl World {
         self.list_values(call, "applications", &values)
     }
 
-    /// `GET …/applications/{id}` (6.8, S).
+    /// `GET …/applications/{id}` (pingone-api.md §6.8, S).
     pub(crate) fn read_application(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.application_number(call.environment, id)?;
         let found = self.applications.get(number).ok_or_else(Refusal::missing)?;
@@ -196,7 +196,7 @@ impl World {
         self.ids.encode(Kind::PasswordPolicy, number)
     }
 
-    /// The policy of a user: its population's, else the default (6.13).
+    /// The policy of a user: its population's, else the default (pingone-api.md §6.13).
     pub(crate) fn policy_of(&self, user: u32) -> Uuid {
         let population = self
             .user_population(user)
@@ -208,7 +208,7 @@ impl World {
             .unwrap_or_else(|| self.policy_id(0))
     }
 
-    /// The password policies (6.13, D calls, members G): a standard one and a strict one.
+    /// The password policies (pingone-api.md §6.13, D calls, members G): a standard one and a strict one.
     pub(crate) fn policies(&self) -> Vec<Value> {
         let sets = [
             "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -234,7 +234,7 @@ impl World {
             .collect()
     }
 
-    /// Attributes of the `User` schema (6.13; members G).
+    /// Attributes of the `User` schema (pingone-api.md §6.13; members G).
     pub(crate) fn attributes(&self) -> Vec<Value> {
         const CORE: [&str; 4] = ["username", "email", "enabled", "population"];
         const COMPLEX: [&str; 8] = [
@@ -300,7 +300,7 @@ impl World {
         super::fields::CUSTOM_ATTRIBUTES.contains(&top)
     }
 
-    /// Identity providers (6.13, D).
+    /// Identity providers (pingone-api.md §6.13, D).
     pub(crate) fn identity_providers(&self) -> Vec<Value> {
         [("Corporate SAML", "SAML"), ("Partner OIDC", "OPENID_CONNECT")]
             .into_iter()
@@ -315,7 +315,7 @@ impl World {
             .collect()
     }
 
-    /// Password policies, schemas, identity providers (6.13).
+    /// Password policies, schemas, identity providers (pingone-api.md §6.13).
     pub(crate) fn read_configuration(&self, call: &Call<'_>) -> Outcome {
         let schema = self.ids.encode(Kind::Schema, 0);
         let schemas = [

@@ -1,4 +1,4 @@
-//! SCIM filters of pingone-api 4.1: parser, what each listing supports, and evaluation on a JSON object. Must not know any
+//! SCIM filters of pingone-api.md §4.1: parser, what each listing supports, and evaluation on a JSON object. Must not know any
 //! directory: membership clauses are asked from the caller.
 
 use serde_json::Value;
@@ -67,7 +67,7 @@ enum Token {
 
 const MAX_DEPTH: usize = 64;
 
-/// Parses a filter. Operators and `and`/`or` are read in any case (4.1, D).
+/// Parses a filter. Operators and `and`/`or` are read in any case (pingone-api.md §4.1, D).
 pub fn parse(text: &str) -> Result<Filter, Problem> {
     let mut parser = Parser {
         tokens: tokens(text)?.into_iter().peekable(),
@@ -250,7 +250,7 @@ fn operator(word: &str) -> Result<Op, Problem> {
     }
 }
 
-/// Text attributes of users that take eq, sw, co and ew (4.1, D?/S).
+/// Text attributes of users that take eq, sw, co and ew (pingone-api.md §4.1, D?/S).
 const USER_TEXT: [&str; 24] = [
     "accountId",
     "address.streetAddress",
@@ -377,7 +377,7 @@ pub fn matches(filter: &Filter, object: &Value, member: &dyn Fn(&str, bool) -> b
     }
 }
 
-/// `username` and names compare without case (4.1, D/S), other texts exactly.
+/// `username` and names compare without case (pingone-api.md §4.1, D/S), other texts exactly.
 fn folds(path: &str) -> bool {
     path == "username" || path == "email" || path == "name" || path.starts_with("name.") || path.ends_with("id")
 }

@@ -1,5 +1,5 @@
 //! Made-up users, computed from their number alone: nothing of a user is held in memory. Same seed, same directory, byte for
-//! byte. Contract: pingone-api 7 (the user object), 9 point 60.
+//! byte. Contract: pingone-api.md §7 (the user object), §9 point 60.
 
 use super::clock::write_stamp;
 use super::ids::{Ids, Kind, draw};
@@ -224,7 +224,7 @@ impl People {
         }
     }
 
-    /// Appends the user object of pingone-api 7 (members S unless the table there says otherwise), about 1.9 KB.
+    /// Appends the user object of pingone-api.md §7 (members S unless the table there says otherwise), about 1.9 KB.
     pub(crate) fn render(&self, number: u32, out: &mut Vec<u8>) {
         let id = id_text(self.id(number));
         let population = id_text(self.ids.encode(Kind::Population, self.population(number).into()));

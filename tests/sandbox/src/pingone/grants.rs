@@ -1,9 +1,9 @@
-//! Writes on role assignments (pingone-api 6.10; points 49 to 52).
+//! Writes on role assignments (pingone-api.md §6.10; points 49 to 52).
 
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
-use super::fields::{not_unique, object};
+use super::fields::{not_unique, object, sent_part};
 use super::route::Principal;
 use super::world::{Assignment, World};
 use super::writes::JSON;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most groups with roles (section 5, D).
+/// Most groups with roles (pingone-api.md §5, D).
 const MOST_ADMIN_GROUPS: usize = 500;
 
 impl World {
@@ -58,11 +58,7 @@ impl World {
     /// Role and scope of a body: known, and fitting each other (point 49).
     fn wanted(&self, sent: &Map<String, Value>) -> Result<(Uuid, String, Uuid), Refusal> {
         let field = |object: &str, key: &str| {
-            let found = sent
-                .get(object)
-                .and_then(|value| value.get(key))
-                .and_then(Value::as_str);
-            found.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", object, "must not be null"))
+            sent_part(sent, object, key)?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", object, "must not be null"))
         };
         let role = Uuid::try_parse(field("role", "id")?).ok().and_then(|id| self.role(id));
         let role = role.ok_or_else(|| Refusal::invalid("INVALID_VALUE", "role", "role does not exist"))?;
@@ -196,7 +192,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// Role events name the holder, and the role in the description only (6.11, S).
+    /// Role events name the holder, and the role in the description only (pingone-api.md §6.11, S).
     fn record_assignment(&mut self, call: &Call<'_>, action: &str, holder: (Principal, Uuid), role: Uuid) {
         let kind = super::access::plural(holder.0).trim_end_matches('s').to_uppercase();
         let resource = json!({"type": kind, "id": holder.1, "environment": {"id": self.environment}});

@@ -1,4 +1,4 @@
-//! Compression of answers.
+//! Compression of answers (pingone-api.md §8: "ask for gzip", G).
 
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -1,5 +1,6 @@
-//! Listeners and the way of a request: faults, header size, path, token, rate limit, rights, answer, headers. Order and texts
-//! where the contract is silent are ours.
+//! Listeners and the way of a request: faults, header size, path, token, rate limit, rights, answer, headers. Order and
+//! texts where the contract is silent are ours. Contract: pingone-api.md §3 (headers, errors), §2.1 (the token
+//! request), §5 (limits).
 
 use super::admin;
 use super::answer::{Answer, Outcome, Refusal};
@@ -47,7 +48,7 @@ pub(crate) enum Side {
 
 /// Most bytes of a request's body.
 const BODY_LIMIT: usize = 1 << 20;
-/// Most bytes of a request's headers (3.1, D).
+/// Most bytes of a request's headers (pingone-api.md §3.1, D).
 const HEADER_LIMIT: usize = 6 * 1024;
 const HTML: &str =
     "<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please try again later</h1></body></html>";
@@ -67,7 +68,7 @@ impl Shared {
         self.world.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Answers a request of either listener. An error breaks the connection.
+    /// Answers a request of either listener (pingone-api.md §9, points 1, 55, 57). An error breaks the connection.
     pub(crate) async fn serve(
         self: &std::sync::Arc<Self>,
         side: Side,
@@ -179,7 +180,7 @@ impl Shared {
         })
     }
 
-    /// What a fault puts in the place of the answer, before the request has any effect.
+    /// What a fault (pingone-api.md §9, point 55) puts in the place of the answer, before the request has any effect.
     fn instead(&self, action: &FaultAction) -> Option<Outcome> {
         Some(match action {
             FaultAction::Status {
@@ -230,7 +231,7 @@ impl Shared {
         })
     }
 
-    /// 403 of the gateway (3.5, S): no code, no id.
+    /// 403 of the gateway (pingone-api.md §3.5, S): no code, no id.
     fn gateway(&self) -> Answer {
         let text = match self.options.access.gateway_text {
             GatewayText::KeyValue => {
@@ -245,7 +246,7 @@ impl Shared {
         )
     }
 
-    /// 431 or 400 (point 58: limit D, status G).
+    /// 431 or 400 (pingone-api.md §3.1, §9 point 58: limit D, status G).
     fn header_refusal(&self) -> Refusal {
         let status = self.options.limits.header_limit_status;
         Refusal::new(
@@ -255,6 +256,7 @@ impl Shared {
         )
     }
 
+    /// The auth listener: POST alone (pingone-api.md §2.1, §3.1, D).
     fn token(&self, request: &Received) -> Outcome {
         if request.parts.method != Method::POST {
             return Err(Refusal::method());
@@ -278,7 +280,7 @@ impl Shared {
         self.tokens.answer(&self.read_world(), &asked)
     }
 
-    /// Takes a token of a rate bucket or refuses (point 54: shape S, texts G).
+    /// Takes a token of a rate bucket or refuses (pingone-api.md §5, §9 point 54: shape S, texts G).
     fn limit(&self, bucket: Bucket) -> Result<(), Refusal> {
         let Err((seconds, rate)) = self.buckets.take(bucket) else {
             return Ok(());
@@ -300,6 +302,7 @@ impl Shared {
         Err(refusal)
     }
 
+    /// The API listener: 401, 429, 400 for an id that is no UUID, 405, 403, then the answer (pingone-api.md §3.4).
     fn api(
         &self,
         request: &Received,
@@ -345,16 +348,21 @@ impl Shared {
                 correlation,
             })
         };
-        if parts.method == Method::GET {
+        let answer = if parts.method == Method::GET {
             let world = self.read_world();
-            return world.read(&call(&world)?);
+            world.read(&call(&world)?)?
+        } else {
+            let mut world = self.write_world();
+            let call = call(&world)?;
+            world.write(&call)?
+        };
+        if self.options.users.forward_compatibility {
+            return Ok(super::future::extended(answer));
         }
-        let mut world = self.write_world();
-        let call = call(&world)?;
-        world.write(&call)
+        Ok(answer)
     }
 
-    /// Puts the answer on the wire, bent by what is left of the fault.
+    /// Puts the answer on the wire (pingone-api.md §3.2), bent by what is left of the fault.
     fn finish(
         &self,
         answer: Answer,
@@ -402,7 +410,7 @@ impl Shared {
         Ok((response, length))
     }
 
-    /// Headers of every answer (3.2, D): no `ETag`, no X-RateLimit (point 57).
+    /// Headers of every answer (pingone-api.md §3.2, D): no `ETag`, no X-RateLimit (point 57).
     fn headers(&self, headers: &mut HeaderMap, answer: &Answer, correlation: Uuid) {
         let fixed = |text: &'static str| http::HeaderValue::from_static(text);
         let mut put = |name: header::HeaderName, value: &str| {
@@ -440,7 +448,7 @@ impl Shared {
         headers.insert(header::VARY, fixed("accept-encoding,origin"));
     }
 
-    /// Compresses when asked to and allowed to.
+    /// Compresses when asked to and allowed to (pingone-api.md §8: "ask for gzip", G).
     fn compress(&self, answer: &mut Answer, asked: &HeaderMap) -> Option<&'static str> {
         let wanted = self.options.listen.gzip
             && text(asked, &header::ACCEPT_ENCODING).is_some_and(|list| list.contains("gzip"))

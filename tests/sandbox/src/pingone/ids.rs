@@ -1,5 +1,6 @@
-//! Identifiers: v4-looking UUIDs that are a keyed permutation of (kind, number), so that an identifier leads back to its
-//! object without a table. Holds the invariant `decode(encode(k, n)) == Some((k, n))`.
+//! Identifiers: lower-case UUIDs (pingone-api.md §3.2, S), v4-looking, that are a keyed permutation of (kind, number),
+//! so that an identifier leads back to its object without a table. Holds the invariant `decode(encode(k, n)) ==
+//! Some((k, n))`.
 
 use uuid::Uuid;
 

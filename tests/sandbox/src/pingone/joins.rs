@@ -1,9 +1,9 @@
-//! Writes on memberships, groups and populations (pingone-api 6.2, 6.6, 6.7; points 39 to 46).
+//! Writes on memberships, groups and populations (pingone-api.md §6.2, §6.6, §6.7; points 39 to 46).
 
 use super::activities::Event;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
-use super::fields::{not_unique, object, text_of};
+use super::fields::{not_unique, object, sent_object, sent_part, sent_text, wrong_type};
 use super::filter;
 use super::route::Principal;
 use super::world::{Group, World, holds, insert, remove};
@@ -19,7 +19,7 @@ impl World {
         }
         let sent = object(call.body)?;
         let wanted =
-            text_of(&sent, "id").ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
+            sent_text(&sent, "id")?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
         let holder = format!("/{}/{id}", super::access::plural(principal));
         let known = |world: &Self| {
             let group = Uuid::try_parse(wanted)
@@ -31,7 +31,8 @@ impl World {
         let group = if principal == Principal::User {
             let user = self.visible_user(call, id)?;
             let group = known(self).ok_or_else(missing)?;
-            self.add_user(user, group)?;
+            self.add_user(user, group)
+                .map_err(|refusal| refusal.with_status(self.options.groups.refused_member_status))?;
             self.record_membership(call, "MEMBER_OF_GROUP.CREATED", &holder, group);
             group
         } else {
@@ -153,7 +154,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// Membership events carry the user in the href only (6.11, S).
+    /// Membership events carry the user in the href only (pingone-api.md §6.11, S).
     fn record_membership(&mut self, call: &Call<'_>, action: &str, holder: &str, group: u32) {
         let Some(found) = self.group(group) else { return };
         let href = self.link(&format!("{holder}/memberOfGroups/{}", found.id));
@@ -169,17 +170,17 @@ impl World {
         );
     }
 
-    /// `POST …/groups` (6.7, S; points 39, 46).
+    /// `POST …/groups` (pingone-api.md §6.7, S; points 39, 46).
     pub(crate) fn create_group(&mut self, call: &Call<'_>) -> Outcome {
         if call.media != JSON {
             return Err(Refusal::media_type());
         }
         let sent = object(call.body)?;
         let population =
-            match sent.get("population").and_then(|value| value.get("id")) {
+            match sent_part(&sent, "population", "id")? {
                 None => None,
                 Some(id) => {
-                    let id = id.as_str().and_then(|id| Uuid::try_parse(id).ok());
+                    let id = Uuid::try_parse(id).ok();
                     let number = id.and_then(|id| self.population_number(id));
                     Some(number.ok_or_else(|| {
                         Refusal::invalid("INVALID_VALUE", "population.id", "population does not exist")
@@ -205,7 +206,7 @@ impl World {
         Ok(self.created(&self.group_value(number, false)))
     }
 
-    /// `PUT …/groups/{id}`: replaces (6.7, S).
+    /// `PUT …/groups/{id}`: replaces (pingone-api.md §6.7, S).
     pub(crate) fn replace_group(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
         if call.media != JSON {
@@ -232,7 +233,7 @@ impl World {
     }
 
     fn fill_group_from(&self, group: &mut Group, sent: &Map<String, Value>, own: Option<u32>) -> Result<(), Refusal> {
-        let name = text_of(sent, "name").filter(|name| !name.is_empty());
+        let name = sent_text(sent, "name")?.filter(|name| !name.is_empty());
         name.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "name", "must not be empty"))?
             .clone_into(&mut group.name);
         let clash = |other: &Group| {
@@ -245,7 +246,7 @@ impl World {
         {
             return Err(not_unique("name"));
         }
-        let description = text_of(sent, "description").map(str::to_owned);
+        let description = sent_text(sent, "description")?.map(str::to_owned);
         if description
             .as_ref()
             .is_some_and(|text| text.contains(['`', '\\', '$', '+', '<', '=', '>', '^', '|', '~']))
@@ -257,7 +258,7 @@ impl World {
             ));
         }
         group.description = description;
-        group.user_filter = text_of(sent, "userFilter").map(str::to_owned);
+        group.user_filter = sent_text(sent, "userFilter")?.map(str::to_owned);
         if group.user_filter.is_some() && !group.assignments.is_empty() {
             return Err(Refusal::invalid(
                 "CONSTRAINT_VIOLATION",
@@ -272,6 +273,9 @@ impl World {
                 Some(filter::parse(text).map_err(refused)?)
             }
         };
+        sent_text(sent, "externalId")?;
+        sent_text(sent, "displayName")?;
+        sent_object(sent, "customData")?;
         group.over.clear();
         for key in ["externalId", "customData", "displayName"] {
             if let Some(value) = sent.get(key) {
@@ -298,7 +302,7 @@ impl World {
         self.settle(number);
     }
 
-    /// `DELETE …/groups/{id}` (6.7, S).
+    /// `DELETE …/groups/{id}` (pingone-api.md §6.7, S).
     pub(crate) fn delete_group(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
         self.record_group(call, "GROUP.DELETED", number);
@@ -341,7 +345,7 @@ impl World {
         );
     }
 
-    /// `POST …/populations` (6.2: name unique, D).
+    /// `POST …/populations` (pingone-api.md §6.2: name unique, D).
     pub(crate) fn create_population(&mut self, call: &Call<'_>) -> Outcome {
         let (name, over) = self.population_from(call, None)?;
         let id = self.fresh_id();
@@ -350,7 +354,7 @@ impl World {
         Ok(self.created(&self.population_value(number)))
     }
 
-    /// `PUT …/populations/{id}` (6.2, S).
+    /// `PUT …/populations/{id}` (pingone-api.md §6.2, S).
     pub(crate) fn replace_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
         let (name, over) = self.population_from(call, Some(number))?;
@@ -367,7 +371,7 @@ impl World {
             return Err(Refusal::media_type());
         }
         let sent = object(call.body)?;
-        let name = text_of(&sent, "name").filter(|name| !name.is_empty());
+        let name = sent_text(&sent, "name")?.filter(|name| !name.is_empty());
         let name = name
             .ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "name", "must not be empty"))?
             .to_owned();
@@ -376,6 +380,13 @@ impl World {
             .any(|(number, other)| Some(number) != own && !other.gone && other.name == name);
         if taken {
             return Err(not_unique("name"));
+        }
+        sent_text(&sent, "description")?;
+        sent_text(&sent, "preferredLanguage")?;
+        sent_part(&sent, "passwordPolicy", "id")?;
+        let others = sent.get("alternativeIdentifiers").filter(|others| !others.is_null());
+        if others.is_some_and(|others| !others.as_array().is_some_and(|list| list.iter().all(Value::is_string))) {
+            return Err(wrong_type("alternativeIdentifiers"));
         }
         let keep = [
             "description",
@@ -407,9 +418,13 @@ impl World {
         );
     }
 
-    /// `DELETE …/populations/{id}`: not the last one, not one with users (6.2, S).
+    /// `DELETE …/populations/{id}`: not the last one, not one with users (pingone-api.md §6.2, S). Needs
+    /// rights over the environment or over this population (§2.4, D scoping).
     pub(crate) fn delete_population(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.population_number(id).ok_or_else(Refusal::missing)?;
+        if !call.reach.covers(Some(number)) {
+            return Err(self.denied());
+        }
         let left = self.populations.iter().filter(|population| !population.gone).count();
         let Some(population) = self.populations.get_mut(number as usize) else {
             return Err(Refusal::missing());

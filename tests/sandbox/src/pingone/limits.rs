@@ -1,11 +1,11 @@
-//! Rate limits: token buckets per rate group or one shared bucket (pingone-api 5, point 54). A bucket holds at most its burst;
-//! a request that finds less than one token is refused with the whole seconds until there is one.
+//! Rate limits: token buckets per rate group or one shared bucket (pingone-api.md §5, point 54). A bucket holds at most
+//! its burst; a request that finds less than one token is refused with the whole seconds until there is one.
 
 use super::options::Limits;
 use std::sync::Mutex;
 use tokio::time::Instant;
 
-/// Rate groups (codes of section 5, S).
+/// Rate groups (codes of pingone-api.md §5, S).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Bucket {

@@ -1,17 +1,17 @@
-//! Writing listings (page shape of pingone-api 4: `_links` and `_embedded` D, `count` and `size` optional) and the listings of
-//! users, groups and populations.
+//! Writing listings (page shape of pingone-api.md §4: `_links` and `_embedded` D, `count` and `size` optional) and the
+//! listings of users, groups and populations.
 
 use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::filter::{self, Filter, Hot, Literal, Op, Problem};
 use super::generate::decimal;
-use super::paging::{Page, Rows};
+use super::paging::{Ask, Page, Rows};
 use super::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Filters of groups (4.1, D/S).
+/// Filters of groups (pingone-api.md §4.1, D/S).
 const GROUP_FILTERS: [(&str, &[Op]); 4] = [
     ("id", &[Op::Eq]),
     ("name", &[Op::Eq, Op::Sw]),
@@ -19,7 +19,7 @@ const GROUP_FILTERS: [(&str, &[Op]); 4] = [
     ("externalId", &[Op::Eq, Op::Sw]),
 ];
 
-/// Filters of populations (4.1, D).
+/// Filters of populations (pingone-api.md §4.1, D).
 const POPULATION_FILTERS: [(&str, &[Op]); 2] = [("id", &[Op::Eq]), ("name", &[Op::Sw])];
 
 impl World {
@@ -43,9 +43,6 @@ impl World {
                 out.extend_from_slice(b"\":{\"href\":\"");
                 put_href(&mut out, href);
             }
-        }
-        if self.options.users.forward_compatibility {
-            out.extend_from_slice(b"\"},\"somethingNew\":{\"href\":\"https://example.com/new");
         }
         out.extend_from_slice(b"\"}}");
         if !(page.rows.is_empty() && paging.no_embedded_when_empty) {
@@ -75,20 +72,26 @@ impl World {
         }
     }
 
-    /// A listing whose rows are at hand as objects.
+    /// A listing whose rows are at hand as objects (page shape: pingone-api.md §4).
     pub(crate) fn list_values(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Outcome {
+        self.list_asked(call, &call.ask(), name, values)
+    }
+
+    /// The same for what is not asked by the query alone.
+    pub(crate) fn list_asked(&self, call: &Call<'_>, ask: &Ask<'_>, name: &str, values: &[Value]) -> Outcome {
         let rows = Rows::Range(0..u32::try_from(values.len()).unwrap_or(u32::MAX));
-        let page = self.page(&call.ask(), &rows, self.options.paging.max_page)?;
+        let page = self.page(ask, &rows, self.options.paging.max_page)?;
         Ok(self.write_page(call, name, &page, 512, |out, number| {
             put_value(out, values.get(number as usize).unwrap_or(&Value::Null));
         }))
     }
 
+    /// 200 with no row (pingone-api.md §4; no `_embedded` G).
     pub(crate) fn empty_list(&self, call: &Call<'_>, name: &str) -> Outcome {
         self.list_values(call, name, &[])
     }
 
-    /// `GET …/users` (6.3: limit D/S, filters D?/S, users outside the reach left out G).
+    /// `GET …/users` (pingone-api.md §6.3: limit D/S, filters D?/S, users outside the reach left out G).
     pub(crate) fn list_users(&self, call: &Call<'_>) -> Outcome {
         let rows = match call.query.get("filter") {
             None => self.all_users(call),
@@ -199,7 +202,8 @@ impl World {
         }
     }
 
-    /// 400 for a filter (3.4, S): `INVALID_FILTER`, or `REQUEST_FAILED` for an attribute that the schema lacks.
+    /// 400 for a filter (pingone-api.md §3.4, S): `INVALID_FILTER`, or `REQUEST_FAILED` for an attribute that the
+    /// schema lacks.
     pub(crate) fn filter_refusal(&self, problem: &Problem) -> Refusal {
         let text = "The request could not be completed. The filter is invalid.";
         match problem {
@@ -229,7 +233,7 @@ impl World {
         }
     }
 
-    /// `GET …/groups` (6.7, S; filters D/S).
+    /// `GET …/groups` (pingone-api.md §6.7, S; filters D/S).
     pub(crate) fn list_groups(&self, call: &Call<'_>) -> Outcome {
         let listed = |number: &u32| {
             self.group(*number).is_some_and(|group| {
@@ -294,7 +298,7 @@ impl World {
             .collect()
     }
 
-    /// `GET …/populations` (6.2, S; filters D).
+    /// `GET …/populations` (pingone-api.md §6.2, S; filters D).
     pub(crate) fn list_populations(&self, call: &Call<'_>) -> Outcome {
         let parsed = match call.query.get("filter") {
             None => None,

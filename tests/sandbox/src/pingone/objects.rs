@@ -1,5 +1,5 @@
-//! How single objects look: users, groups, populations, memberships, and reads by id. Shapes: pingone-api 6.2 (S), 6.3 (S),
-//! 6.6 (S, links G), 6.7 (S), 7.
+//! How single objects look: users, groups, populations, memberships, and reads by id. Shapes: pingone-api.md §6.2 (S),
+//! §6.3 (S), §6.6 (S, links G), §6.7 (S), §7.
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
@@ -19,7 +19,7 @@ impl World {
         json!({"href": format!("{}/environments/{}{tail}", self.base, self.environment)})
     }
 
-    /// Appends a user object (section 7).
+    /// Appends a user object (pingone-api.md §7).
     pub(crate) fn render_user(&self, number: u32, out: &mut Vec<u8>) {
         let users = &self.options.users;
         let plain = !users.forward_compatibility && !users.nulls;
@@ -73,7 +73,7 @@ impl World {
         Value::Object(body)
     }
 
-    /// `expand=population` (4.2: D exists, place G).
+    /// `expand=population` (pingone-api.md §4.2: D exists, place G).
     pub(crate) fn user_with_population(&self, number: u32) -> Value {
         let mut user = self.user_value(number);
         if let (Value::Object(body), Some(population)) = (&mut user, self.user_population(number)) {
@@ -85,7 +85,7 @@ impl World {
         user
     }
 
-    /// `GET …/users/{id}` (6.3; include D).
+    /// `GET …/users/{id}` (pingone-api.md §6.3; include D). Groups outside the reach are left out of the arrays (G).
     pub(crate) fn read_user(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if self.users.poisoned.contains(&number) {
@@ -99,6 +99,7 @@ impl World {
         let groups = |show: fn(&super::world::Group) -> Value| -> Value {
             self.groups_of(number)
                 .into_iter()
+                .filter(|group| self.group_visible(call, *group))
                 .filter_map(|group| self.group(group))
                 .map(show)
                 .collect()
@@ -129,7 +130,7 @@ impl World {
             .is_some_and(|group| holds(group.direct_members(self.options.groups.external_members), user))
     }
 
-    /// A group object (6.7, S; `totalMemberCounts` only with include, D).
+    /// A group object (pingone-api.md §6.7, S; `totalMemberCounts` only with include, D).
     pub(crate) fn group_value(&self, number: u32, total: bool) -> Value {
         let Some(group) = self.group(number) else {
             return Value::Null;
@@ -175,13 +176,10 @@ impl World {
         put("createdAt", json!(stamp(group.created_ms)));
         put("updatedAt", json!(stamp(group.created_ms + 86_400_000)));
         lay_over(&mut body, &group.over);
-        if self.options.users.forward_compatibility {
-            body.insert("futureMember".to_owned(), json!({"weight": 3}));
-        }
         Value::Object(body)
     }
 
-    /// `GET …/groups/{id}` (6.7).
+    /// `GET …/groups/{id}` (pingone-api.md §6.7).
     pub(crate) fn read_group(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_group(call, id)?;
         Ok(Self::ok(
@@ -189,7 +187,7 @@ impl World {
         ))
     }
 
-    /// A population object (6.2, S).
+    /// A population object (pingone-api.md §6.2, S).
     pub(crate) fn population_value(&self, number: u32) -> Value {
         let Some(population) = self.populations.get(number as usize) else {
             return Value::Null;
@@ -218,17 +216,15 @@ impl World {
         Value::Object(body)
     }
 
-    /// `GET …/populations/{id}` (6.2).
+    /// `GET …/populations/{id}` (pingone-api.md §6.2); 404 once it is deleted (§3.4, D/S).
     pub(crate) fn read_population(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self
-            .population_by_id
-            .get(&id)
-            .copied()
+            .population_number(id)
             .filter(|number| call.reach.covers(Some(*number)));
         Ok(Self::ok(&self.population_value(number.ok_or_else(Refusal::missing)?)))
     }
 
-    /// One row of memberOfGroups (6.6: shape S, `id` is the group's).
+    /// One row of memberOfGroups (pingone-api.md §6.6: shape S, `id` is the group's).
     pub(crate) fn membership_value(&self, holder: &str, group: u32, direct: bool, expand: bool) -> Value {
         let Some(found) = self.group(group) else {
             return Value::Null;
@@ -287,7 +283,7 @@ impl World {
         ))
     }
 
-    /// `GET …/memberOfGroups` of a user or a group (6.6, 6.7).
+    /// `GET …/memberOfGroups` of a user or a group (pingone-api.md §6.6, §6.7).
     pub(crate) fn list_memberships(&self, call: &Call<'_>, principal: Principal, id: Uuid) -> Outcome {
         let (holder, mut groups) = self.memberships(call, principal, id)?;
         if let Some(text) = call.query.get("filter") {
@@ -309,7 +305,7 @@ impl World {
         }))
     }
 
-    /// `GET …/memberOfGroups/{gid}` → 200 or 404 (6.6, S).
+    /// `GET …/memberOfGroups/{gid}` → 200 or 404 (pingone-api.md §6.6, S).
     pub(crate) fn read_membership(&self, call: &Call<'_>, principal: Principal, id: Uuid, group: Uuid) -> Outcome {
         let wanted = self.group_number(group).ok_or_else(Refusal::missing)?;
         if principal == Principal::User {
@@ -340,13 +336,13 @@ impl World {
         )))
     }
 
-    /// `GET …/users/{id}/enabled` and its siblings (6.5: D, password S).
+    /// `GET …/users/{id}/enabled` and its siblings (pingone-api.md §6.5: D, password S).
     pub(crate) fn read_part(&self, call: &Call<'_>, id: Uuid, part: Part) -> Outcome {
         let number = self.visible_user(call, id)?;
         Ok(Self::ok(&self.part_value(number, part)))
     }
 
-    /// Body of a part of a user (6.5).
+    /// Body of a part of a user (pingone-api.md §6.5).
     pub(crate) fn part_value(&self, number: u32, part: Part) -> Value {
         let id = self.user_id(number);
         let body = self.user_body(number);
@@ -368,6 +364,7 @@ impl World {
         value
     }
 
+    /// State of a password (pingone-api.md §6.5: members D, links S).
     fn password_value(&self, number: u32) -> Value {
         let user = self.user(number);
         let mut value = json!({
@@ -380,7 +377,7 @@ impl World {
         value
     }
 
-    /// `GET …/sessions` of a user, at most 10 (6.5, D; members G).
+    /// `GET …/sessions` of a user, at most 10 (pingone-api.md §6.5, D; members G).
     pub(crate) fn list_sessions(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
         let rows: Vec<Value> = user
@@ -392,6 +389,7 @@ impl World {
         self.list_values(call, "sessions", &rows)
     }
 
+    /// `GET …/sessions/{sid}` (pingone-api.md §6.5, D).
     pub(crate) fn read_session(&self, call: &Call<'_>, id: Uuid, session: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
         let found = user
@@ -401,6 +399,7 @@ impl World {
         found.map(|value| Self::ok(&value)).ok_or_else(Refusal::missing)
     }
 
+    /// A session object (pingone-api.md §6.5: the call D, the members G).
     fn session_value(&self, user: Uuid, session: Uuid) -> Value {
         json!({
             "_links": {"self": self.link(&format!("/users/{user}/sessions/{session}"))},
@@ -409,7 +408,7 @@ impl World {
         })
     }
 
-    /// `GET …/devices` of a user (6.13, D).
+    /// `GET …/devices` of a user (pingone-api.md §6.13, D).
     pub(crate) fn list_devices(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
         let rows: Vec<Value> = user
@@ -420,12 +419,14 @@ impl World {
         self.list_values(call, "devices", &rows)
     }
 
+    /// `GET …/devices/{did}` (pingone-api.md §6.5, D).
     pub(crate) fn read_device(&self, call: &Call<'_>, id: Uuid, device: Uuid) -> Outcome {
         let user = self.user(self.visible_user(call, id)?);
         let found = user.devices.contains(&device).then(|| self.device_value(id, device));
         found.map(|value| Self::ok(&value)).ok_or_else(Refusal::missing)
     }
 
+    /// A device object (pingone-api.md §6.13: `id`, `type`, `status` D, the rest G).
     fn device_value(&self, user: Uuid, device: Uuid) -> Value {
         let active = id_text(device).first().is_some_and(u8::is_ascii_digit);
         json!({
@@ -435,7 +436,7 @@ impl World {
         })
     }
 
-    /// `GET …/linkedAccounts` (6.5, S): nobody has any.
+    /// `GET …/linkedAccounts` (pingone-api.md §6.5, S): nobody has any.
     pub(crate) fn list_linked_accounts(&self, call: &Call<'_>, id: Uuid) -> Outcome {
         self.visible_user(call, id)?;
         self.empty_list(call, "linkedAccounts")
@@ -453,18 +454,8 @@ pub(crate) fn lay_over(body: &mut Map<String, Value>, over: &Map<String, Value>)
     }
 }
 
-/// Point 37: members, links and enum values that nobody knows yet (3.2 forward compatibility, D).
+/// Point 37: enum values that nobody knows yet (pingone-api.md §3.2 forward compatibility, D).
 fn from_the_future(body: &mut Map<String, Value>, number: u32) {
-    body.insert(
-        "futureMember".to_owned(),
-        json!({"list": [1, {"deep": null}], "text": "new"}),
-    );
-    if let Some(Value::Object(links)) = body.get_mut("_links") {
-        links.insert(
-            "somethingNew".to_owned(),
-            json!({"href": "https://example.com/new", "templated": true}),
-        );
-    }
     match number % 4 {
         0 => body.insert(
             "lifecycle".to_owned(),

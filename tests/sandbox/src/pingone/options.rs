@@ -1,5 +1,5 @@
 //! Every knob of the fake PingOne: a flag of `sandbox pingone` and a field here. The default is what the real service most
-//! likely does; where the contract's letter is G, both answers can be chosen. Contract: pingone-api 9.
+//! likely does; where the contract's letter is G, both answers can be chosen. Contract: pingone-api.md §9.
 
 #![expect(clippy::struct_excessive_bools, reason = "each knob is a flag of its own")]
 
@@ -160,7 +160,7 @@ pub struct Shape {
     pub rings: Option<u32>,
 }
 
-/// How the application authenticates (pingone-api 2.1, D).
+/// How the application authenticates (pingone-api.md §2.1, D).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AuthMethod {
     /// `CLIENT_SECRET_BASIC`
@@ -185,10 +185,10 @@ pub struct Auth {
     /// Life of a token in seconds (point 4)
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub token_seconds: u64,
-    /// Percent-decode id and secret of a Basic header (2.1: unproven)
+    /// Percent-decode id and secret of a Basic header (pingone-api.md §2.1: unproven)
     #[arg(long)]
     pub basic_percent_decoding: bool,
-    /// Answer an empty `scope` member instead of none (2.2, G)
+    /// Answer an empty `scope` member instead of none (pingone-api.md §2.2, G)
     #[arg(long)]
     pub empty_scope: bool,
     /// Host name for which `/as/token` works without environment id (point 6, D)
@@ -197,7 +197,7 @@ pub struct Auth {
     /// Bytes of a token, about
     #[arg(long, value_name = "BYTES", default_value_t = 900)]
     pub token_bytes: usize,
-    /// Bind a cursor to the token it was made with: another token gives 400 (2.2, G)
+    /// Bind a cursor to the token it was made with: another token gives 400 (pingone-api.md §2.2, G)
     #[arg(long)]
     pub cursor_bound_to_token: bool,
 }
@@ -213,7 +213,7 @@ pub enum Readers {
     Nobody,
 }
 
-/// Text of the gateway's refusal (3.5, S).
+/// Text of the gateway's refusal (pingone-api.md §3.5, S).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GatewayText {
     /// `Invalid key=value pair (missing equal-sign) in Authorization header`
@@ -238,10 +238,10 @@ pub struct Access {
     /// Milliseconds until a role granted to a worker takes effect (point 10, S)
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub rights_delay_ms: u64,
-    /// Status of a missing right (3.4, S): 403 or 401
+    /// Status of a missing right (pingone-api.md §3.4, S): 403 or 401
     #[arg(long, value_name = "STATUS", default_value_t = 403, value_parser = clap::value_parser!(u16).range(401..=403))]
     pub denied_status: u16,
-    /// Leave `INSUFFICIENT_PERMISSIONS` out of the refusal (3.4, S)
+    /// Leave `INSUFFICIENT_PERMISSIONS` out of the refusal (pingone-api.md §3.4, S)
     #[arg(long)]
     pub denied_without_detail: bool,
     /// Status of sub-resources of an unknown environment (point 11, S): 400, 401 or 403
@@ -253,22 +253,22 @@ pub struct Access {
     /// Text of the 403 for an unknown path (point 12, S)
     #[arg(long, value_enum, default_value_t = GatewayText::KeyValue)]
     pub gateway_text: GatewayText,
-    /// Who may read `GET /roles` (2.4, contested)
+    /// Who may read `GET /roles` (pingone-api.md §2.4, contested)
     #[arg(long, value_enum, default_value_t = Readers::Any)]
     pub platform_role_readers: Readers,
-    /// Directory roles may not read the role assignments of groups (2.4, open)
+    /// Directory roles may not read the role assignments of groups (pingone-api.md §2.4, open)
     #[arg(long)]
     pub group_assignments_hidden: bool,
     /// A population-scoped worker sees every group, not only those of its populations (G)
     #[arg(long)]
     pub scoped_worker_sees_all_groups: bool,
-    /// The worker may not read the capabilities (section 5, G)
+    /// The worker may not read the capabilities (pingone-api.md §5, G)
     #[arg(long)]
     pub capabilities_hidden: bool,
-    /// The organization and licence are hidden from environment administrators (2.4, G)
+    /// The organization and licence are hidden from environment administrators (pingone-api.md §2.4, G)
     #[arg(long)]
     pub organization_hidden: bool,
-    /// The MFA service is not enabled: its calls answer 403 `not licensed` (3.4, S)
+    /// The MFA service is not enabled: its calls answer 403 `not licensed` (pingone-api.md §3.4, S)
     #[arg(long)]
     pub mfa_off: bool,
     /// The audit service is not enabled
@@ -291,7 +291,7 @@ pub enum Drift {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Paging (points 13-18)")]
 pub struct Paging {
-    /// Largest page of users (point 13; open question 3: 100, 200 or 1000)
+    /// Largest page of users (point 13; pingone-api.md §11, question 3: 100, 200 or 1000)
     #[arg(long, value_name = "ROWS", default_value_t = 200)]
     pub max_page_users: usize,
     /// Largest page of every other listing
@@ -309,28 +309,31 @@ pub struct Paging {
     /// Leave out `count` (point 15, D)
     #[arg(long)]
     pub no_count: bool,
-    /// Leave out `count` above this many rows (4, D); 0: never
+    /// Leave out `count` above this many rows (pingone-api.md §4, D); 0: never
     #[arg(long, value_name = "ROWS", default_value_t = 0)]
     pub count_up_to: usize,
-    /// Leave out `size` (4, D)
+    /// Leave out `size` (pingone-api.md §4, D)
     #[arg(long)]
     pub no_size: bool,
-    /// Leave out `prev` (4, D)
+    /// Leave out `prev` (pingone-api.md §4, D)
     #[arg(long)]
     pub no_prev: bool,
     /// Life of a cursor in seconds (point 16, G); 0: for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub cursor_seconds: u64,
+    /// Status of a cursor that is refused (pingone-api.md §2.2, §3.4, §11, question 8, G): 400, 401 or 403
+    #[arg(long, value_name = "STATUS", default_value_t = 400, value_parser = |text: &str| behaviour::one_of(text, &[400, 401, 403]))]
+    pub cursor_status: u16,
     /// Rows that move while a listing is read (point 18, G)
     #[arg(long, value_enum, default_value_t = Drift::None)]
     pub drift: Drift,
-    /// Answer `limit=0` or a negative limit like 1 instead of refusing it (4, G)
+    /// Answer `limit=0` or a negative limit like 1 instead of refusing it (pingone-api.md §4, G)
     #[arg(long)]
     pub clamp_small_limits: bool,
-    /// An empty listing has no `_embedded` (4, G)
+    /// An empty listing has no `_embedded` (pingone-api.md §4, G)
     #[arg(long)]
     pub no_embedded_when_empty: bool,
-    /// `self` lists its parameters in the order of the request instead of another one (3.2, S)
+    /// `self` lists its parameters in the order of the request instead of another one (pingone-api.md §3.2, S)
     #[arg(long)]
     pub self_as_asked: bool,
 }

@@ -1,5 +1,6 @@
-//! Pages and cursors (pingone-api 4, points 13 to 18). A cursor is opaque and sealed: it names the last row seen, the listing
-//! it belongs to and when it was made; whatever does not fit is refused. Rows are named by their number, ascending.
+//! Pages and cursors (pingone-api.md §4, points 13 to 18). A cursor is opaque and sealed: it names the last row seen,
+//! the listing it belongs to and when it was made; whatever does not fit is refused. Rows are named by their number,
+//! ascending.
 
 use super::answer::Refusal;
 use super::faults::FaultAction;
@@ -18,7 +19,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (3.4 `INVALID_PARAMETER`).
+    /// Reads `a=b&c=d`; percent escapes that are none or no UTF-8 are refused (pingone-api.md §3.4 `INVALID_PARAMETER`).
     pub(crate) fn parse(raw: &'a str) -> Result<Self, Refusal> {
         let mut pairs = Vec::new();
         for part in raw.split('&').filter(|part| !part.is_empty()) {
@@ -125,16 +126,52 @@ pub(crate) struct Ask<'a> {
     pub(crate) raw_query: &'a str,
     pub(crate) token: u64,
     pub(crate) fault: Option<&'a FaultAction>,
+    /// Rows of a page that is asked for without a limit; `None`: as many as the endpoint gives at most.
+    pub(crate) usual: Option<usize>,
+    /// What a POST asks in its body instead of the query.
+    pub(crate) search: Option<Search<'a>>,
+}
+
+/// What the body of a search says (pingone-api.md §6.11, D).
+pub(crate) struct Search<'a> {
+    pub(crate) filter: &'a str,
+    pub(crate) limit: Option<String>,
+    /// The cursor of a `next` link: what the text means is not documented (G).
+    pub(crate) offset: Option<&'a str>,
+}
+
+impl Ask<'_> {
+    fn filter(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => Some(search.filter),
+            None => self.query.get("filter"),
+        }
+    }
+
+    fn cursor(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => search.offset,
+            None => self.query.get("cursor"),
+        }
+    }
+
+    fn limit(&self) -> Option<&str> {
+        match &self.search {
+            Some(search) => search.limit.as_deref(),
+            None => self.query.get("limit"),
+        }
+    }
 }
 
 impl World {
     /// The page that a listing call asks for. `most` is the endpoint's largest page.
     pub(crate) fn page(&self, ask: &Ask<'_>, rows: &Rows<'_>, most: usize) -> Result<Page, Refusal> {
         let paging = &self.options.paging;
-        let limit = limit(ask.query, most, paging.clamp_small_limits)?;
+        let usual = ask.usual.map_or(most, |usual| usual.min(most));
+        let limit = limit(ask.limit(), most, usual, paging.clamp_small_limits)?;
         let listing = self.listing_key(ask);
-        let cursor = match (ask.query.get("cursor"), ask.fault) {
-            (_, Some(FaultAction::CursorExpired)) => return Err(Refusal::parameter("cursor")),
+        let cursor = match (ask.cursor(), ask.fault) {
+            (_, Some(FaultAction::CursorExpired)) => return Err(self.cursor_refusal()),
             (Some(text), _) => Some(self.open(text, listing)?),
             (None, _) => None,
         };
@@ -193,7 +230,7 @@ impl World {
         href
     }
 
-    /// `self` of a listing, by default with its parameters in another order than asked (3.2, S).
+    /// `self` of a listing, by default with its parameters in another order than asked (pingone-api.md §3.2, S).
     pub(crate) fn self_href(&self, ask: &Ask<'_>) -> String {
         if self.options.paging.self_as_asked || ask.raw_query.is_empty() {
             let mark = if ask.raw_query.is_empty() { "" } else { "?" };
@@ -211,7 +248,7 @@ impl World {
         } else {
             0
         };
-        let filter = ask.query.get("filter").map_or(1, hash_text);
+        let filter = ask.filter().map_or(1, hash_text);
         mix(hash_text(ask.path).rotate_left(7) ^ filter ^ token.rotate_left(21))
     }
 
@@ -236,9 +273,14 @@ impl World {
         draw(self.spec.seed ^ listing, 0xcafe, draw(from, page, born))
     }
 
-    /// Opens a cursor; tampered, foreign or expired: 400 (point 16, G).
+    /// 400, 401 or 403 (pingone-api.md §2.2, §9 point 16, G).
+    fn cursor_refusal(&self) -> Refusal {
+        Refusal::parameter("cursor").with_status(self.options.paging.cursor_status)
+    }
+
+    /// Opens a cursor; tampered, foreign or expired: refused.
     fn open(&self, text: &str, listing: u64) -> Result<Cursor, Refusal> {
-        let refused = || Refusal::parameter("cursor");
+        let refused = || self.cursor_refusal();
         let raw = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
         let raw: [u8; 25] = raw.try_into().map_err(|_| refused())?;
         let number = |range: Range<usize>| {
@@ -264,10 +306,11 @@ impl World {
     }
 }
 
-/// The limit asked for, within the endpoint's (4: more than the maximum is clamped, zero and text are refused; D / G).
-fn limit(query: &Query<'_>, most: usize, clamp: bool) -> Result<usize, Refusal> {
-    let Some(text) = query.get("limit") else {
-        return Ok(most);
+/// The limit asked for, within the endpoint's (pingone-api.md §4: more than the maximum is clamped, zero and text are
+/// refused; D / G).
+fn limit(asked: Option<&str>, most: usize, usual: usize, clamp: bool) -> Result<usize, Refusal> {
+    let Some(text) = asked else {
+        return Ok(usual);
     };
     match text.parse::<i64>() {
         Ok(asked) if asked >= 1 => Ok(usize::try_from(asked).unwrap_or(most).min(most)),
@@ -315,7 +358,7 @@ mod tests {
 
     #[test]
     fn point_13_limits_are_clamped_and_nonsense_is_refused() {
-        let ask = |raw: &str, clamp| limit(&Query::parse(raw).unwrap(), 200, clamp).ok();
+        let ask = |raw: &str, clamp| limit(Query::parse(raw).unwrap().get("limit"), 200, 200, clamp).ok();
         for (raw, expected) in [
             ("", Some(200)),
             ("limit=1", Some(1)),

@@ -1,10 +1,10 @@
 //! Parts of a user with calls of their own: enabled, population, MFA, identity provider, lock, verification, password,
-//! sessions, devices (pingone-api 6.5, 6.13; points 32 to 35, 61).
+//! sessions, devices (pingone-api.md §6.5, §6.13; points 32 to 35, 61).
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::{parse_stamp, stamp};
-use super::fields::{object, text_of};
+use super::fields::{object, sent_flag, sent_text, text_of};
 use super::route::Part;
 use super::world::{World, insert, remove};
 use super::writes::JSON;
@@ -24,7 +24,7 @@ const PASSWORD_SEND_CODE: &str = "application/vnd.pingidentity.password.sendreco
 const PASSWORD_RECOVER: &str = "application/vnd.pingidentity.password.recover+json";
 
 impl World {
-    /// `PUT …/enabled` and its siblings (6.5).
+    /// `PUT …/enabled` and its siblings (pingone-api.md §6.5).
     pub(crate) fn put_part(&mut self, call: &Call<'_>, id: Uuid, part: Part) -> Outcome {
         let number = self.visible_user(call, id)?;
         if part == Part::Password {
@@ -39,10 +39,9 @@ impl World {
             Part::MfaEnabled => self.put_member(number, "mfaEnabled", json!(flag(&sent, "mfaEnabled")?)),
             Part::Population => self.move_user(call, number, &sent)?,
             Part::IdentityProvider => {
-                let id = sent
-                    .get("id")
+                let id = sent_text(&sent, "id")?
                     .ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "id", "must not be empty"))?;
-                let provider = self.provider(id)?;
+                let provider = self.provider(&json!(id))?;
                 self.put_member(number, "identityProvider", provider);
             }
             _ => return Err(Refusal::method()),
@@ -85,7 +84,7 @@ impl World {
 
     /// Point 34: moving drops the memberships of the old population's groups.
     fn move_user(&mut self, call: &Call<'_>, number: u32, sent: &Map<String, Value>) -> Result<(), Refusal> {
-        let id = text_of(sent, "id").and_then(|id| Uuid::try_parse(id).ok());
+        let id = sent_text(sent, "id")?.and_then(|id| Uuid::try_parse(id).ok());
         let target = id.and_then(|id| self.population_number(id));
         let target = target.ok_or_else(|| Refusal::invalid("INVALID_VALUE", "id", "population does not exist"))?;
         if !call.reach.covers(Some(target)) {
@@ -148,7 +147,7 @@ impl World {
         Ok(Self::ok(&self.user_value(number)))
     }
 
-    /// 415 right after enabling, once, or for a disabled user (6.5, S).
+    /// 415 right after enabling, once, or for a disabled user (pingone-api.md §6.5, S).
     fn lock_allowed(&mut self, number: u32) -> Result<(), Refusal> {
         let users = self.options.users.clone();
         let user = self.user_mut(number);
@@ -189,7 +188,7 @@ impl World {
         Ok(())
     }
 
-    /// `PUT …/password` (6.5, D): set by an administrator, or reset.
+    /// `PUT …/password` (pingone-api.md §6.5, D): set by an administrator, or reset.
     fn put_password(&mut self, call: &Call<'_>, number: u32) -> Outcome {
         let (key, status) = match call.media {
             PASSWORD_SET => ("value", "OK"),
@@ -198,9 +197,10 @@ impl World {
         };
         let sent = object(call.body)?;
         self.password_is_ours(number)?;
-        let value = text_of(&sent, key).filter(|value| !value.is_empty());
+        let value = sent_text(&sent, key)?.filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", key, "must not be empty"))?;
-        let bypass = sent.get("bypassPolicy") == Some(&Value::Bool(true));
+        let bypass = sent_flag(&sent, "bypassPolicy")?.unwrap_or(false);
+        let force = sent_flag(&sent, "forceChange")?.unwrap_or(false);
         if call.media == PASSWORD_SET && !bypass {
             let old = self.user(number).password.value;
             self.check_password(
@@ -211,7 +211,6 @@ impl World {
                 key,
             )?;
         }
-        let force = sent.get("forceChange") == Some(&Value::Bool(true));
         let status = if force { "MUST_CHANGE_PASSWORD" } else { status };
         self.store_password(number, status, Some(value));
         self.record_user(
@@ -236,7 +235,7 @@ impl World {
         }
     }
 
-    /// Users of another identity provider have no password here (6.5, D).
+    /// Users of another identity provider have no password here (pingone-api.md §6.5, D).
     fn password_is_ours(&self, number: u32) -> Result<(), Refusal> {
         let body = self.user_body(number);
         let kind = body
@@ -252,7 +251,7 @@ impl World {
         Ok(())
     }
 
-    /// `POST …/password` (6.5, D).
+    /// `POST …/password` (pingone-api.md §6.5, D).
     pub(crate) fn command_password(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         self.password_is_ours(number)?;
@@ -292,7 +291,7 @@ impl World {
         named.unwrap_or_else(|| self.policy_id(0))
     }
 
-    /// Holds a password against a policy (6.13, point 61).
+    /// Holds a password against a policy (pingone-api.md §6.13, point 61).
     pub(crate) fn check_password(
         &self,
         policy: Uuid,
@@ -344,7 +343,7 @@ impl World {
         Ok(())
     }
 
-    /// `DELETE …/sessions/{sid}` (6.5, D).
+    /// `DELETE …/sessions/{sid}` (pingone-api.md §6.5, D).
     pub(crate) fn delete_session(&mut self, call: &Call<'_>, id: Uuid, session: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if !self.user(number).sessions.contains(&session) {
@@ -355,7 +354,7 @@ impl World {
         Ok(Answer::empty(204))
     }
 
-    /// `DELETE …/devices/{did}` (6.13, D).
+    /// `DELETE …/devices/{did}` (pingone-api.md §6.13, D).
     pub(crate) fn delete_device(&mut self, call: &Call<'_>, id: Uuid, device: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if call.method != Method::DELETE || !self.user(number).devices.contains(&device) {
@@ -368,14 +367,10 @@ impl World {
 }
 
 fn flag(sent: &Map<String, Value>, key: &str) -> Result<bool, Refusal> {
-    match sent.get(key) {
-        Some(Value::Bool(flag)) => Ok(*flag),
-        None | Some(Value::Null) => Err(Refusal::invalid("REQUIRED_VALUE", key, "must not be null")),
-        Some(_) => Err(Refusal::invalid("INVALID_VALUE", key, "must be a boolean")),
-    }
+    sent_flag(sent, key)?.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", key, "must not be null"))
 }
 
-/// `account.canAuthenticate`: enabled and not locked (section 7, D).
+/// `account.canAuthenticate`: enabled and not locked (pingone-api.md §7, D).
 fn set_authentication(body: &mut Map<String, Value>) {
     let enabled = body.get("enabled") == Some(&Value::Bool(true));
     let account = body.entry("account").or_insert_with(|| json!({"status": "OK"}));

@@ -1,5 +1,5 @@
 //! Builds the world: populations, groups with their members, roles, assignments, workers; first the generated part, then what
-//! was made by hand. Contract: pingone-api 9 point 60 and the bench directories.
+//! was made by hand. Contract: pingone-api.md §9 point 60 and the bench directories.
 
 use super::builder::Directory;
 use super::clock::Clock;

@@ -1,4 +1,4 @@
-//! The built-in roles (pingone-api 6.9) and what each lets a worker do (2.4).
+//! The built-in roles (pingone-api.md §6.9) and what each lets a worker do (pingone-api.md §2.4).
 
 use super::ids::{Ids, Kind};
 use super::world::Role;
@@ -205,7 +205,7 @@ fn built_in_id(number: usize, ids: &Ids) -> Uuid {
     fixed.unwrap_or_else(|| ids.encode(Kind::Role, number as u64))
 }
 
-/// The built-in roles of pingone-api 6.9 (names, ids and scopes S).
+/// The built-in roles of pingone-api.md §6.9 (names, ids and scopes S).
 pub(crate) fn built_in(ids: &Ids) -> Vec<Role> {
     BUILT_IN
         .iter()
@@ -229,7 +229,7 @@ pub(crate) fn built_in(ids: &Ids) -> Vec<Role> {
         .collect()
 }
 
-/// A made-up custom role (6.9, shape S).
+/// A made-up custom role (pingone-api.md §6.9, shape S).
 pub(crate) fn custom(number: usize, id: Uuid, ids: &Ids) -> Role {
     const NAMES: [&str; 4] = ["Contractor Desk", "Access Reviewer", "Branch Manager", "Device Keeper"];
     let name = NAMES.get(number % NAMES.len()).copied().unwrap_or("Custom");
@@ -280,7 +280,7 @@ const READ_CONFIGURATION: Rights = Rights::of(&[
     Right::ReadConfiguration,
 ]);
 
-/// Rights of a role (2.4). The names are the API's; a custom role has what its permissions say.
+/// Rights of a role (pingone-api.md §2.4). The names are the API's; a custom role has what its permissions say.
 pub(crate) fn rights(role: &Role) -> Rights {
     match role.name.as_str() {
         "Organization Admin" => Rights::of(&[Right::ReadOrganization, Right::ReadEnvironment, Right::ReadRoles]),

@@ -1,5 +1,5 @@
 //! Paths: which endpoint a path names, its shape for the counts, its methods, its rate group, the right it needs. A path that
-//! is not here is unknown to the gateway (pingone-api 3.5).
+//! is not here is unknown to the gateway (pingone-api.md §3.5).
 
 use super::limits::Bucket;
 use super::rolebook::Right;
@@ -26,7 +26,7 @@ pub(crate) enum Part {
     VerifyStatus,
 }
 
-/// Endpoints of pingone-api 6.
+/// Endpoints of pingone-api.md §6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Environments,
@@ -315,7 +315,7 @@ impl Target {
         }
     }
 
-    /// The rate group (section 5; which endpoints are in which group is G).
+    /// The rate group (pingone-api.md §5; which endpoints are in which group is G).
     pub(crate) fn bucket(self, method: &Method, assignments_in_config: bool) -> Bucket {
         let reads = *method == Method::GET;
         match self {

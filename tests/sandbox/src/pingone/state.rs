@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How much there is, and the least calls of a full sync (pingone-api 8, L).
+/// How much there is, and the least calls of a full sync (pingone-api.md §8, L).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names say what is counted")]
 pub struct Sizes {
@@ -32,7 +32,7 @@ pub struct Sizes {
     pub group_assignments: usize,
     /// Scopes outside this environment, its organization and its populations
     pub foreign_scopes: usize,
-    /// L of section 8 without the call of `capabilities`
+    /// L of pingone-api.md §8 without the call of `capabilities`
     pub least_calls: usize,
 }
 

@@ -1,14 +1,18 @@
-//! Tests of the fake through its own HTTP interface, named by the points of pingone-api 9.
+//! Tests of the fake through its own HTTP interface, named by the points of pingone-api.md §9.
 
 use super::*;
 use serde_json::Value;
 use std::time::Duration;
 
+mod activities;
 mod auth;
+mod future;
 mod groups;
 mod limits;
 mod paging;
+mod populations;
 mod roles;
+mod types;
 mod writes;
 
 /// A fake and a client with a token.

@@ -1,5 +1,5 @@
-//! The token endpoint (pingone-api 2.1 to 2.3, points 1 to 6) and the tokens it gave out. A token is opaque to every reader but
-//! this module, however much it looks like a JWT.
+//! The token endpoint (pingone-api.md §2.1 to §2.3, points 1 to 6) and the tokens it gave out. A token is opaque to
+//! every reader but this module, however much it looks like a JWT.
 
 use super::answer::{Answer, Refusal};
 use super::ids::{draw, hash_text};
@@ -69,7 +69,7 @@ impl Tokens {
             .retain(|_, token| token.worker != worker || token.secret >= secret);
     }
 
-    /// Answers a token request; the platform's 404 for an environment that is not here (2.3, G).
+    /// Answers a token request; the platform's 404 for an environment that is not here (pingone-api.md §2.3, G).
     pub(crate) fn answer(&self, world: &World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
         let environment = environment_of(&world.options, asked)?;
         let environment = environment.unwrap_or(world.environment);
@@ -139,7 +139,7 @@ impl Tokens {
         Ok(self.issue(world, worker, secret, environment))
     }
 
-    /// 200 with a new token (2.2: members D, claims G).
+    /// 200 with a new token (pingone-api.md §2.2: members D, claims G).
     fn issue(&self, world: &World, worker: usize, secret: u64, environment: Uuid) -> Answer {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let auth = &world.options.auth;
@@ -196,7 +196,8 @@ fn environment_of(options: &Options, asked: &Asked<'_>) -> Result<Option<Uuid>, 
     id.map(Some).ok_or_else(Refusal::missing)
 }
 
-/// The application and the number of its secret, if credentials, method and state fit (point 2 and 3; other causes than the method G).
+/// The application and the number of its secret, if credentials, method and state fit (point 2 and 3; other causes than
+/// the method G).
 fn client(
     world: &World,
     environment: Uuid,
@@ -221,7 +222,7 @@ fn client(
     }
 }
 
-/// An error in the form of RFC 6749 (2.3).
+/// An error in the form of RFC 6749 (pingone-api.md §2.3).
 fn oauth(status: u16, error: &str, description: &str) -> Answer {
     let correlation = format!("{:016x}", draw(0, hash_text(description), u64::from(status)));
     let body = json!({"error": error, "error_description": format!("{description} (Correlation ID: {correlation})")});

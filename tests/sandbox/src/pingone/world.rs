@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    /// An expired lock counts as none (6.5, D).
+    /// An expired lock counts as none (pingone-api.md §6.5, D).
     fn end_lock(&self, body: &mut Map<String, Value>) {
         let account = body.get("account");
         let until = account

@@ -1,11 +1,13 @@
-//! Dispatch of writes, and creating, changing and deleting users (pingone-api 6.4, 6.5; points 24 to 31, 36). A refused write
-//! changes nothing.
+//! Dispatch of writes, and creating, changing and deleting users (pingone-api.md §6.4, §6.5; points 24 to 31, 36). A
+//! refused write changes nothing.
 
 use super::access::Reach;
 use super::answer::{Answer, Outcome, Refusal};
 use super::call::Call;
 use super::clock::stamp;
-use super::fields::{TEXTS, merge, not_unique, object, plausible_email, text_of, writable};
+use super::fields::{
+    TEXTS, merge, not_unique, object, plausible_email, sent_flag, sent_object, sent_part, sent_text, text_of, writable,
+};
 use super::options::Treatment;
 use super::route::{Part, Target};
 use super::world::{Password, User, World, insert, remove};
@@ -72,7 +74,7 @@ impl World {
         (delay > 0).then(|| call.now + Duration::from_millis(delay))
     }
 
-    /// 201 with the object and, if so set, its address.
+    /// 201 with the object and, if so set, its address (pingone-api.md §6.4: 201 S, `Location` G).
     pub(crate) fn created(&self, body: &Value) -> Answer {
         let href = body
             .get("_links")
@@ -88,6 +90,7 @@ impl World {
         }
     }
 
+    /// `POST …/users` (pingone-api.md §6.4).
     fn create_user(&mut self, call: &Call<'_>) -> Outcome {
         let import = call.media == IMPORT;
         if !import && call.media != JSON {
@@ -144,14 +147,14 @@ impl World {
 
     /// The population of a new user: named, or the default (point 24).
     fn population_of(&self, call: &Call<'_>, sent: &Map<String, Value>, import: bool) -> Result<u32, Refusal> {
-        let number = match sent.get("population").and_then(|value| value.get("id")) {
+        let number = match sent_part(sent, "population", "id")? {
             None if import || self.options.users.population_required => None,
             None => (0..)
                 .zip(&self.populations)
                 .find(|(_, found)| found.default && !found.gone)
                 .map(|(number, _)| number),
             Some(id) => {
-                let id = id.as_str().and_then(|id| Uuid::try_parse(id).ok());
+                let id = Uuid::try_parse(id).ok();
                 let known = id.and_then(|id| self.population_number(id));
                 let mut refusal = Refusal::invalid("INVALID_VALUE", "population.id", "population does not exist");
                 refusal.status = self.options.users.unknown_population_status;
@@ -178,7 +181,7 @@ impl World {
             .map(|_| number)
     }
 
-    /// Point 28: a password comes with the import type; policy as 6.13.
+    /// Point 28: a password comes with the import type; policy as pingone-api.md §6.13.
     fn new_password(
         &self,
         sent: &Map<String, Value>,
@@ -187,22 +190,26 @@ impl World {
         body: &Map<String, Value>,
     ) -> Result<Password, Refusal> {
         let none = User::blank().password;
-        let Some(password) = sent.get("password") else {
-            return Ok(none);
-        };
-        if !import {
+        if !import && sent.contains_key("password") {
             return match self.options.users.json_password {
                 Treatment::Ignore => Ok(none),
                 Treatment::Refuse => Err(Refusal::invalid("INVALID_VALUE", "password", "is not allowed here")),
             };
         }
+        let Some(password) = sent_object(sent, "password")? else {
+            return Ok(none);
+        };
         if password.get("external").is_some() {
             return Ok(Password {
                 status: "EXTERNAL",
                 ..none
             });
         }
-        let value = password.get("value").and_then(Value::as_str);
+        let of_password = |mut refusal: Refusal| {
+            refusal.move_target("password");
+            refusal
+        };
+        let value = sent_text(password, "value").map_err(of_password)?;
         let value = value.ok_or_else(|| Refusal::invalid("REQUIRED_VALUE", "password.value", "must not be empty"))?;
         self.check_password(
             self.policy_of_population(population),
@@ -211,7 +218,9 @@ impl World {
             body,
             "password.value",
         )?;
-        let force = password.get("forceChange") == Some(&Value::Bool(true));
+        let force = sent_flag(password, "forceChange")
+            .map_err(of_password)?
+            .unwrap_or(false);
         let status = if force { "MUST_CHANGE_PASSWORD" } else { "OK" };
         Ok(Password {
             status,
@@ -220,27 +229,23 @@ impl World {
         })
     }
 
-    /// What a new user has beside what was sent (6.4, D).
+    /// What a new user has beside what was sent (pingone-api.md §6.4, D).
     fn fill_new_user(
         &self,
         body: &mut Map<String, Value>,
         sent: &Map<String, Value>,
         import: bool,
     ) -> Result<(), Refusal> {
-        let flag = |key: &str| match sent.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(Refusal::invalid("INVALID_VALUE", key, "must be a boolean")),
-        };
-        let verified = flag("emailVerified")?.unwrap_or(false);
+        let verified = sent_flag(sent, "emailVerified")?.unwrap_or(false);
         if verified && !import {
             return Err(Refusal::invalid("INVALID_VALUE", "emailVerified", "may only be false"));
         }
-        let status = sent
-            .get("lifecycle")
-            .filter(|_| import)
-            .and_then(|value| value.get("status"));
-        let status = status.and_then(Value::as_str).unwrap_or("ACCOUNT_OK");
+        let status = if import {
+            sent_part(sent, "lifecycle", "status")?
+        } else {
+            None
+        };
+        let status = status.unwrap_or("ACCOUNT_OK");
         if !["ACCOUNT_OK", "VERIFICATION_REQUIRED"].contains(&status) {
             return Err(Refusal::invalid(
                 "INVALID_VALUE",
@@ -248,11 +253,11 @@ impl World {
                 "is not a valid value",
             ));
         }
-        let provider = match sent.get("identityProvider").and_then(|value| value.get("id")) {
+        let provider = match sent_part(sent, "identityProvider", "id")? {
             None => json!({"type": "PING_ONE"}),
-            Some(id) => self.provider(id)?,
+            Some(id) => self.provider(&json!(id))?,
         };
-        let mfa = flag("mfaEnabled")?.unwrap_or(self.options.users.mfa_by_default);
+        let mfa = sent_flag(sent, "mfaEnabled")?.unwrap_or(self.options.users.mfa_by_default);
         for (key, value) in [
             ("account", json!({"canAuthenticate": true, "status": "OK"})),
             ("emailVerified", json!(verified)),
@@ -275,6 +280,7 @@ impl World {
         Ok(json!({"id": id, "type": found.get("type")}))
     }
 
+    /// 403 `LICENSE_EXCEEDED` with `quotaLimit` (pingone-api.md §3.4, §6.4, S).
     fn licence_has_room(&self) -> Result<(), Refusal> {
         let most = self.options.users.licensed_users;
         if most == 0 || self.living_count() < most as usize {
@@ -286,7 +292,7 @@ impl World {
             .inner(json!({"quotaLimit": most})))
     }
 
-    /// Lengths, formats, uniqueness (points 25, 26; 6.4).
+    /// Lengths, formats, uniqueness (points 25, 26; pingone-api.md §6.4).
     fn check_texts(&self, body: &Map<String, Value>, own: Option<u32>) -> Result<(), Refusal> {
         let username = text_of(body, "username").unwrap_or("");
         if username.is_empty() {
@@ -325,8 +331,13 @@ impl World {
                 "must be two capital letters",
             ));
         }
-        if self.user_named(username).is_some_and(|other| Some(other) != own) {
-            return Err(not_unique("username"));
+        if let Some(other) = self.user_named(username).filter(|other| Some(*other) != own) {
+            let refusal = not_unique("username");
+            return Err(if self.options.users.existing_id {
+                refusal.inner(json!({"existingId": self.user_id(other)}))
+            } else {
+                refusal
+            });
         }
         self.check_unique(body, own)
     }
@@ -344,7 +355,7 @@ impl World {
         Ok(())
     }
 
-    /// PUT and PATCH (point 30).
+    /// PUT and PATCH (pingone-api.md §6.5, §9 point 30, D).
     fn change_user(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         if call.media != JSON {
@@ -375,7 +386,7 @@ impl World {
         Ok(Self::ok(&self.user_value(number)))
     }
 
-    /// 204, then 404; memberships and assignments go too (point 36).
+    /// 204, then 404; memberships and assignments go too (pingone-api.md §6.5 S, §9 point 36).
     fn delete_user(&mut self, call: &Call<'_>, id: Uuid) -> Outcome {
         let number = self.visible_user(call, id)?;
         self.record_user(call, "USER.DELETED", number);

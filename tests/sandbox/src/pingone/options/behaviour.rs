@@ -5,6 +5,12 @@
 use super::super::faults::Fault;
 use clap::{Args, ValueEnum};
 
+/// Reads a status that is one of these.
+pub(super) fn one_of(text: &str, known: &[u16]) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| known.contains(status));
+    status.ok_or_else(|| format!("is none of {known:?}"))
+}
+
 /// Filters (points 19 to 23).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Filters (points 19-23)")]
@@ -15,18 +21,18 @@ pub struct Filters {
     /// Refuse memberOfGroups on groups (point 21, S)
     #[arg(long)]
     pub refuse_nested_filter: bool,
-    /// memberOfGroups without a type leaves indirect members out (6.6, G)
+    /// memberOfGroups without a type leaves indirect members out (pingone-api.md §6.6, G)
     #[arg(long)]
     pub plain_means_direct: bool,
-    /// Code of a refused filter is `REQUEST_FAILED` and not `INVALID_REQUEST` (3.4, S)
+    /// Code of a refused filter is `REQUEST_FAILED` and not `INVALID_REQUEST` (pingone-api.md §3.4, S)
     #[arg(long)]
     pub filter_request_failed: bool,
-    /// Refused filters list what is supported in `innerError` (3.4, S)
+    /// Refused filters list what is supported in `innerError` (pingone-api.md §3.4, S)
     #[arg(long)]
     pub filter_hints: bool,
 }
 
-/// How an attribute that cannot be changed on this path is treated (6.5, G).
+/// How an attribute that cannot be changed on this path is treated (pingone-api.md §6.5, G).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Treatment {
     /// Ignored
@@ -42,49 +48,52 @@ pub struct Users {
     /// Unknown members, links, statuses and enum values everywhere (point 37)
     #[arg(long)]
     pub forward_compatibility: bool,
-    /// Unset attributes are null instead of absent (3.2: accept both)
+    /// Unset attributes are null instead of absent (pingone-api.md §3.2: accept both)
     #[arg(long)]
     pub nulls: bool,
-    /// Answer `application/json` instead of `application/hal+json;charset=UTF-8` (3.2, S)
+    /// Answer `application/json` instead of `application/hal+json;charset=UTF-8` (pingone-api.md §3.2, S)
     #[arg(long)]
     pub plain_content_type: bool,
     /// Attributes that must be unique, beside username (point 26, S)
     #[arg(long, value_name = "ATTRIBUTE")]
     pub unique_attribute: Vec<String>,
-    /// Create without population is refused although a default exists (6.4, S)
+    /// A taken username names its holder in `innerError.existingId` (pingone-api.md §3.3: in the model S, for users G)
+    #[arg(long)]
+    pub existing_id: bool,
+    /// Create without population is refused although a default exists (pingone-api.md §6.4, S)
     #[arg(long)]
     pub population_required: bool,
-    /// Create without e-mail is refused (6.4: the schema says required)
+    /// Create without e-mail is refused (pingone-api.md §6.4: the schema says required)
     #[arg(long)]
     pub email_required: bool,
     /// A `password` in application/json (point 28, D)
     #[arg(long, value_enum, default_value_t = Treatment::Ignore)]
     pub json_password: Treatment,
-    /// enabled, mfaEnabled, population, account in PUT or PATCH of a user (6.5, G)
+    /// enabled, mfaEnabled, population, account in PUT or PATCH of a user (pingone-api.md §6.5, G)
     #[arg(long, value_enum, default_value_t = Treatment::Ignore)]
     pub state_in_patch: Treatment,
-    /// `mfaEnabled` of a new user when not given (6.4, contested)
+    /// `mfaEnabled` of a new user when not given (pingone-api.md §6.4, contested)
     #[arg(long)]
     pub mfa_by_default: bool,
-    /// Status for an unknown population in a create (6.4, G): 400 or 404
+    /// Status for an unknown population in a create (pingone-api.md §6.4, G): 400 or 404
     #[arg(long, value_name = "STATUS", default_value_t = 400)]
     pub unknown_population_status: u16,
-    /// Lock without `unlockAt` does not lock (6.5, contested)
+    /// Lock without `unlockAt` does not lock (pingone-api.md §6.5, contested)
     #[arg(long)]
     pub open_lock_ignored: bool,
     /// The first lock or unlock after enabling answers 415 (point 33, S)
     #[arg(long)]
     pub lock_415_after_enabling: bool,
-    /// Lock and unlock of a disabled user answer 415 (6.5, S)
+    /// Lock and unlock of a disabled user answer 415 (pingone-api.md §6.5, S)
     #[arg(long)]
     pub lock_415_when_disabled: bool,
-    /// Most users of the licence (3.4 `LICENSE_EXCEEDED`); 0: no limit
+    /// Most users of the licence (pingone-api.md §3.4 `LICENSE_EXCEEDED`); 0: no limit
     #[arg(long, value_name = "USERS", default_value_t = 0)]
     pub licensed_users: u32,
-    /// Disabling a user ends its sessions (open question 13)
+    /// Disabling a user ends its sessions (pingone-api.md §11, question 13)
     #[arg(long)]
     pub disable_ends_sessions: bool,
-    /// Send `Location` with a 201 (6.4, G)
+    /// Send `Location` with a 201 (pingone-api.md §6.4, G)
     #[arg(long)]
     pub location_header: bool,
 }
@@ -105,21 +114,25 @@ pub struct Groups {
     /// Adding to a dynamic group by hand is refused (point 39, contested)
     #[arg(long)]
     pub refuse_dynamic_add: bool,
-    /// Removing from an external group works (6.6, contested)
+    /// Removing from an external group works (pingone-api.md §6.6, contested)
     #[arg(long)]
     pub external_remove: bool,
-    /// Type of the members of external groups (6.6, open)
+    /// Type of the members of external groups (pingone-api.md §6.6, open)
     #[arg(long, value_enum, default_value_t = SourceType::Indirect)]
     pub external_members: SourceType,
-    /// Leave out `directMemberCounts` (6.7: absent means "ask")
+    /// Leave out `directMemberCounts` (pingone-api.md §6.7: absent means "ask")
     #[arg(long)]
     pub no_direct_counts: bool,
-    /// Status of a successful add (6.6, S): 201 with a body, or 204
+    /// Status of a successful add (pingone-api.md §6.6, S): 201 with a body, or 204
     #[arg(long, value_name = "STATUS", default_value_t = 201)]
     pub add_status: u16,
-    /// Adding an existing member answers 201 instead of `UNIQUENESS_VIOLATION` (6.6, G)
+    /// Adding an existing member answers 201 instead of `UNIQUENESS_VIOLATION` (pingone-api.md §6.6, G)
     #[arg(long)]
     pub duplicate_member_ok: bool,
+    /// Status of a member that a group does not take: external or dynamic group, wrong population, duplicate
+    /// (pingone-api.md §6.6, §11, question 6, G): 400, 403, 404 or 409
+    #[arg(long, value_name = "STATUS", default_value_t = 400, value_parser = |text: &str| one_of(text, &[400, 403, 404, 409]))]
+    pub refused_member_status: u16,
     /// Status for removing an indirect membership (point 43, G): 400 or 404
     #[arg(long, value_name = "STATUS", default_value_t = 400)]
     pub remove_indirect_status: u16,
@@ -132,28 +145,28 @@ pub struct Groups {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Roles (points 47-53)")]
 pub struct Roles {
-    /// A user's list leaves out what it inherits through groups (6.10, S)
+    /// A user's list leaves out what it inherits through groups (pingone-api.md §6.10, S)
     #[arg(long)]
     pub no_inherited: bool,
-    /// Inherited assignments do not name their group (6.10, G)
+    /// Inherited assignments do not name their group (pingone-api.md §6.10, G)
     #[arg(long)]
     pub inherited_unmarked: bool,
-    /// Scope types in lower case (6.10, D)
+    /// Scope types in lower case (pingone-api.md §6.10, D)
     #[arg(long)]
     pub lower_case_scopes: bool,
-    /// Permissions of built-in roles have no id (6.9, S)
+    /// Permissions of built-in roles have no id (pingone-api.md §6.9, S)
     #[arg(long)]
     pub no_permission_ids: bool,
-    /// `GET /roles` leaves out `type` (6.9, G)
+    /// `GET /roles` leaves out `type` (pingone-api.md §6.9, G)
     #[arg(long)]
     pub no_role_type: bool,
-    /// A second equal assignment answers 201 with another id instead of an error (6.10, G)
+    /// A second equal assignment answers 201 with another id instead of an error (pingone-api.md §6.10, G)
     #[arg(long)]
     pub duplicate_assignment_ok: bool,
     /// Seconds during which a new assignment is read only (point 51, S)
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub read_only_seconds: u64,
-    /// Status of an assignment beyond the actor's scope (6.10): 403 or 400
+    /// Status of an assignment beyond the actor's scope (pingone-api.md §6.10): 403 or 400
     #[arg(long, value_name = "STATUS", default_value_t = 403)]
     pub beyond_scope_status: u16,
 }
@@ -186,13 +199,13 @@ pub struct Limits {
     /// Burst of a bucket in seconds of its rate
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     pub rate_burst: f64,
-    /// `capabilities` tell the licence's rates (section 5, G)
+    /// `capabilities` tell the licence's rates (pingone-api.md §5, G)
     #[arg(long)]
     pub rates_in_capabilities: bool,
     /// Share of the licence's rate that one address gets (D); capabilities tell rate / share
     #[arg(long, value_name = "SHARE", default_value_t = 0.35)]
     pub ip_share: f64,
-    /// Role assignments count in the configuration group (open question 2)
+    /// Role assignments count in the configuration group (pingone-api.md §11, question 2)
     #[arg(long)]
     pub assignments_in_config: bool,
     /// Form of Retry-After
@@ -237,7 +250,7 @@ pub struct Audit {
     /// Days that events are kept
     #[arg(long, value_name = "DAYS", default_value_t = 14)]
     pub activity_days: u32,
-    /// Lists the last to arrive first: the order is not documented (6.11, G)
+    /// Lists the last to arrive first: the order is not documented (pingone-api.md §6.11, G)
     #[arg(long)]
     pub newest_activity_first: bool,
 }

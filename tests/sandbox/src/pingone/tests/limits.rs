@@ -391,4 +391,18 @@ fn the_command_line_takes_every_knob_and_the_empty_one_is_the_default() {
         format!("{:?}", Options::default())
     );
     assert!(Line::try_parse_from(["x", "--fault", "{}"]).is_err());
+    for (flag, good, bad) in [
+        ("--cursor-status", "403", "404"),
+        ("--refused-member-status", "409", "500"),
+    ] {
+        assert!(Line::try_parse_from(["x", flag, good]).is_ok(), "{flag}");
+        assert!(Line::try_parse_from(["x", flag, bad]).is_err(), "{flag}");
+    }
+    assert!(
+        Line::try_parse_from(["x", "--existing-id"])
+            .unwrap()
+            .options
+            .users
+            .existing_id
+    );
 }

@@ -110,6 +110,21 @@ async fn point_25_user_names_are_unique_without_case() {
 }
 
 #[tokio::test]
+async fn point_25_the_holder_of_a_taken_name_may_be_told() {
+    for told in [false, true] {
+        let bench = bent(|options| options.users.existing_id = told).await;
+        let expected = told.then(|| json!({"existingId": id("mara")}));
+        for said in [
+            bench.json("POST", "/users", &json!({"username": "MARA"})).await,
+            bench.json("PATCH", &user("ivo"), &json!({"username": "mara"})).await,
+        ] {
+            assert_eq!(error(&said).2, "UNIQUENESS_VIOLATION");
+            assert_eq!(said.1["details"][0].get("innerError"), expected.as_ref());
+        }
+    }
+}
+
+#[tokio::test]
 async fn point_26_e_mails_repeat_unless_the_schema_says_unique() {
     let body = json!({"username": "two", "email": "mara@example.com"});
     for (unique, expected) in [
@@ -579,6 +594,35 @@ async fn point_42_adding_a_member_is_checked() {
             error(&bench.json("POST", &tail, &json!({"id": id("top")})).await),
             expected
         );
+    }
+}
+
+#[tokio::test]
+async fn point_42_the_status_of_a_refused_member_is_a_knob() {
+    for (status, kept) in [(400, true), (403, true), (404, false), (409, true)] {
+        let bench = bent(|options| {
+            options.groups.refused_member_status = status;
+            options.groups.refuse_dynamic_add = true;
+        })
+        .await;
+        let before = bench.server.snapshot();
+        for (group, detail) in [
+            ("outside", "CONSTRAINT_VIOLATION"),
+            ("filtered", "CONSTRAINT_VIOLATION"),
+            ("guests-only", "INVALID_VALUE"),
+            ("top", "UNIQUENESS_VIOLATION"),
+        ] {
+            let tail = format!("{}/memberOfGroups", user("mara"));
+            let said = bench.json("POST", &tail, &json!({"id": id(group)})).await;
+            let (code, detail) = if kept {
+                ("INVALID_DATA", detail)
+            } else {
+                ("NOT_FOUND", "")
+            };
+            let told = error(&said);
+            assert_eq!((told.0, told.1, told.2), (status, code, detail), "{group}");
+        }
+        assert_eq!(bench.server.snapshot(), before);
     }
 }
 
