@@ -13,6 +13,7 @@ mod observe;
 mod one_shot;
 mod one_shot_events;
 mod one_shot_provision;
+mod proof;
 pub mod report;
 mod standalone;
 mod state;

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::credentials::{self, Credentials, pingone_credentials};
 use super::history::History;
 use super::leader::Candidacy;
+use super::proof::Proof;
 use super::syncs::Syncs;
 use super::term::Work;
 use super::workspace::Workspace;
@@ -89,7 +90,7 @@ fn start_work(
         Credentials::Fixed { pingone, .. } => {
             let (_, receiver) = watch::channel(Arc::new(pingone_credentials(pingone)));
             let client = connect::client(&config.pingone, pingone, receiver, Some(Arc::clone(&context.metrics)))?;
-            let told = context.readiness.clone();
+            let told = context.clone();
             let work = Work::new(config, context, client.clone(), credentials.clone())?;
             supervisor.start("credentials", Stage::Work, Policy::MustRun, async move {
                 tokio::select! {
@@ -221,23 +222,22 @@ async fn pass_on(
 
 /// Ready needs the credentials to have been good once. Returns only when PingOne refuses them: nothing can change them
 /// while this process runs.
-async fn prove(client: &Client, readiness: &crate::runtime::readiness::Readiness) -> Failure {
+async fn prove(client: &Client, context: &Context) -> Failure {
     let client = client.with_budget(Budget::PROBE);
-    loop {
-        match client.environment().await {
-            Ok(_) => {
-                readiness.meet(Condition::Credentials);
-                return std::future::pending().await;
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, error_class = error.class().as_str(), "PingOne credentials not proved");
-                readiness.miss(Condition::Credentials, error.to_string());
-                if error.class() == ErrorClass::Auth {
-                    return error.into();
-                }
-                tokio::time::sleep(PROVE_AGAIN).await;
-            }
-        }
+    let pulse = context.liveness.register("credentials", Budget::PROBE.0);
+    let proof = Proof {
+        condition: Condition::Credentials,
+        readiness: &context.readiness,
+        pulse: &pulse,
+        limit: Budget::PROBE.0,
+        again: PROVE_AGAIN,
+    };
+    let ask = || async { client.environment().await.map(drop) };
+    let proved = proof.until(ask, |error| error.class() == ErrorClass::Auth).await;
+    drop(pulse);
+    match proved {
+        Ok(()) => std::future::pending().await,
+        Err(refused) => refused.into(),
     }
 }
 

@@ -1,20 +1,19 @@
 //! Without C1: syncs on our own clock into `--file`, replaced atomically.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::observe::completed;
+use super::proof::Proof;
 use super::term::{RUN_LIMIT, Work};
 use crate::c1z::Lock;
 use crate::error::ErrorClass;
 use crate::k8s::events::Event;
-use crate::pingone::{Budget, PingOneError};
-use crate::runtime::liveness::Pulse;
+use crate::pingone::Budget;
 use crate::runtime::permit::Permit;
-use crate::runtime::readiness::{Condition, Readiness};
+use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::Term;
 use crate::runtime::supervisor::Failure;
 use crate::schedule::{self, IntervalConfig};
@@ -60,9 +59,16 @@ impl Work {
         let client = self.client.with_budget(Budget(VALIDATION));
         let pulse = self.context.liveness.register("validation", VALIDATION);
         let readiness = &self.context.readiness;
+        let proof = Proof {
+            condition: Condition::Session,
+            readiness,
+            pulse: &pulse,
+            limit: VALIDATION,
+            again: VALIDATE_AGAIN,
+        };
         tokio::select! {
             () = term.stopping().cancelled() => false,
-            () = until_valid(|| client.validate(), &pulse, readiness) => true,
+            answered = proof.until(|| client.validate(), |_| false) => answered.is_ok(),
         }
     }
 
@@ -97,49 +103,6 @@ impl Work {
                 let class = error.class();
                 self.context.events.tell(Event::SyncFailed { class, task_id: None });
             }
-        }
-    }
-}
-
-/// Asks until PingOne says that it can be read, and tells readiness.
-async fn until_valid<F>(validate: impl Fn() -> F, pulse: &Pulse, readiness: &Readiness)
-where
-    F: Future<Output = Result<(), PingOneError>>,
-{
-    loop {
-        pulse.due_within(VALIDATION + VALIDATE_AGAIN);
-        match validate().await {
-            Ok(()) => return readiness.meet(Condition::Session),
-            Err(error) => {
-                tracing::warn!(error = %error, error_class = error.class().as_str(), "PingOne was not validated");
-                readiness.miss(Condition::Session, error.to_string());
-            }
-        }
-        tokio::time::sleep(VALIDATE_AGAIN).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::runtime::liveness::Liveness;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_validation_that_is_wedged_fails_liveness() {
-        let liveness = Liveness::new();
-        let is_late = || liveness.states()[0].late_by.is_some();
-        let pulse = liveness.register("validation", VALIDATION);
-        let readiness = Readiness::new();
-        let wedged = until_valid(std::future::pending, &pulse, &readiness);
-        let looking = async {
-            tokio::time::sleep(VALIDATION * 2).await;
-            assert!(!is_late());
-            tokio::time::sleep(VALIDATION).await;
-            assert!(is_late());
-        };
-        tokio::select! {
-            () = wedged => panic!("it never answers"),
-            () = looking => {}
         }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::HeaderValue;
-use reqwest::{Certificate, Url};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -284,6 +284,16 @@ impl Client {
     }
 }
 
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(anchors::store())
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
 fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     // Each answer has a window of its own and the connection has room for all of them: an answer that waits to be read
     // (see [`Bodies`]) never stops one that is being read.
@@ -291,9 +301,9 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
         .unwrap_or(u32::MAX)
         .saturating_add(32);
     let mut builder = reqwest::Client::builder();
-    if let Some(anchors) = anchors::named() {
-        let anchors: reqwest::Result<Vec<_>> = anchors.iter().map(|one| Certificate::from_der(one)).collect();
-        builder = builder.tls_certs_only(anchors?);
+    // The session's store of anchors serves here, too. Where any certificate is accepted, there is none to believe.
+    if let (false, Ok(tls)) = (config.insecure, tls()) {
+        builder = builder.tls_backend_preconfigured(tls);
     }
     builder
         .user_agent(concat!("baton-ping-one/", env!("CARGO_PKG_VERSION")))

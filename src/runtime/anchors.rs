@@ -2,6 +2,7 @@
 //! (c1-protocol.md §2.4). One variable adds to the system's, as it does for Go's programs; both together replace them.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -66,22 +67,21 @@ fn read(named_by: &str, file: Option<&Path>, dir: Option<&Path>) -> Vec<Certific
     found.certs
 }
 
-/// The anchors where one of the variables is set; `None` where the system's alone are believed.
-pub(crate) fn named() -> Option<Vec<CertificateDer<'static>>> {
-    let named = Named::from_env();
-    (named.file.is_some() || !named.dirs.is_empty()).then(|| usable(named.load(&BUNDLES)))
-}
-
-/// All anchors.
-pub(crate) fn all() -> Vec<CertificateDer<'static>> {
-    named().unwrap_or_else(|| rustls_native_certs::load_native_certs().certs)
-}
-
-/// Without those that no TLS library of ours can use.
-fn usable(certificates: Vec<CertificateDer<'static>>) -> Vec<CertificateDer<'static>> {
-    let mut store = RootCertStore::empty();
-    let usable = certificates.into_iter().filter(|one| store.add(one.clone()).is_ok());
-    usable.collect()
+/// All anchors, read once; empty where there are none. Shared, since a store of them is a fifth of a megabyte.
+pub(crate) fn store() -> Arc<RootCertStore> {
+    static STORE: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let read = || {
+        let named = Named::from_env();
+        let certificates = if named.file.is_some() || !named.dirs.is_empty() {
+            named.load(&BUNDLES)
+        } else {
+            rustls_native_certs::load_native_certs().certs
+        };
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(certificates);
+        Arc::new(store)
+    };
+    Arc::clone(STORE.get_or_init(read))
 }
 
 #[cfg(test)]

@@ -101,16 +101,18 @@ pub(super) struct Connector {
 }
 
 pub(super) fn roots(trust: &Trust) -> Result<Arc<RootCertStore>, ConnectError> {
-    let mut store = RootCertStore::empty();
-    let certificates = match trust {
-        Trust::Only(certificates) => certificates.clone(),
-        Trust::System => anchors::all(),
+    let store = match trust {
+        Trust::Only(certificates) => {
+            let mut store = RootCertStore::empty();
+            store.add_parsable_certificates(certificates.iter().cloned());
+            Arc::new(store)
+        }
+        Trust::System => anchors::store(),
     };
-    store.add_parsable_certificates(certificates);
     if store.is_empty() {
         return Err(ConnectError::NoTrust);
     }
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 impl Connector {
