@@ -22,6 +22,7 @@ use answer::Answer;
 use ask::Unfit;
 use futures_util::future::BoxFuture;
 use secret::{Delivery, Key};
+use zeroize::Zeroizing;
 
 /// Exit code of a failure.
 const FAILED: u8 = 1;
@@ -96,13 +97,15 @@ async fn carry_out(dispatcher: &Dispatcher, kind: TaskKind, cancel: Cancellation
 /// Prints the answer where its form belongs: JSON always to stdout, text for people by how it ended.
 fn show(config: &Config, answer: &Answer) -> anyhow::Result<()> {
     let text = match config.output {
-        Output::Json => format!("{}\n", answer.json()),
-        Output::Table if answer.failed => String::new(),
+        Output::Json => answer.json(),
+        Output::Table if answer.failed => Zeroizing::default(),
         Output::Table => answer.text(),
     };
-    io::stdout()
-        .lock()
+    let end: &[u8] = if config.output == Output::Json { b"\n" } else { b"" };
+    let mut stdout = io::stdout().lock();
+    stdout
         .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(end))
         .context("print the result")?;
     if answer.failed {
         complain(&answer.message);

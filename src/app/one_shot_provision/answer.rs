@@ -1,9 +1,11 @@
 //! What a one-shot task is answered with, for people and as JSON. Pure.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::secret::Delivered;
 use crate::app::report::columns;
@@ -43,6 +45,29 @@ pub(super) struct Answer {
     details: String,
     /// More for programs.
     members: Map<String, Value>,
+    /// A created password that is to be shown.
+    password: Option<Shown>,
+}
+
+/// A password on its way to a terminal: wiped when it goes, and never in a debug text.
+#[derive(Clone, PartialEq)]
+struct Shown(Zeroizing<String>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[password]")
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    operation: &'static str,
+    result: &'static str,
+    message: &'a str,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
 }
 
 impl Answer {
@@ -54,6 +79,7 @@ impl Answer {
             failed: false,
             details: String::new(),
             members: Map::new(),
+            password: None,
         }
     }
 
@@ -125,8 +151,8 @@ impl Answer {
         let (state, text) = match delivered {
             None => return self,
             Some(Delivered::Shown(password)) => {
-                self.members.insert("password".to_owned(), json!(*password));
-                ("shown", format!("  password  {}\n", *password))
+                self.password = Some(Shown(password));
+                ("shown", String::new())
             }
             Some(Delivered::Written(path)) => {
                 self.members.insert("password_file".to_owned(), json!(shown(&path)));
@@ -149,18 +175,39 @@ impl Answer {
     }
 
     /// For people.
-    pub(super) fn text(&self) -> String {
-        format!("{}\n{}", self.message, self.details)
+    pub(super) fn text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(self.size()));
+        for part in [&self.message, "\n", &self.details] {
+            text.push_str(part);
+        }
+        if let Some(Shown(password)) = &self.password {
+            for part in ["  password  ", password, "\n"] {
+                text.push_str(part);
+            }
+        }
+        text
+    }
+
+    /// At least as many bytes as either form takes: the text does not move while it grows.
+    fn size(&self) -> usize {
+        let password = self.password.as_ref().map_or(0, |Shown(password)| password.len());
+        let members = serde_json::to_string_pretty(&self.members).map_or(0, |text| text.len());
+        // An escaped byte takes six.
+        6 * (self.message.len() + password) + self.details.len() + 2 * members + 256
     }
 
     /// One document.
-    pub(super) fn json(&self) -> String {
-        let mut document = Map::new();
-        document.insert("operation".to_owned(), self.operation.into());
-        document.insert("result".to_owned(), self.result.into());
-        document.insert("message".to_owned(), self.message.as_str().into());
-        document.extend(self.members.clone());
-        serde_json::to_string_pretty(&Value::Object(document)).unwrap_or_default()
+    pub(super) fn json(&self) -> Zeroizing<String> {
+        let document = Document {
+            operation: self.operation,
+            result: self.result,
+            message: &self.message,
+            members: &self.members,
+            password: self.password.as_ref().map(|Shown(password)| password.as_str()),
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.size()));
+        serde_json::to_writer_pretty(&mut *bytes, &document).ok();
+        Zeroizing::new(String::from_utf8(std::mem::take(&mut *bytes)).unwrap_or_default())
     }
 }
 

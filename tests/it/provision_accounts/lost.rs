@@ -160,3 +160,13 @@ async fn a_conflict_is_read_and_then_tried_once_more() {
     assert_eq!(already_exists(&created).unwrap().id.id, rig.id("gus").to_string());
     assert_eq!(rig.calls("POST", USERS), 1);
 }
+
+/// PingOne's refusal may name who has the name (pingone-api.md §3.3): that user is read, whatever the lookup shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_that_a_refusal_names_is_the_one_who_has_the_name() {
+    let rig = Rig::bent(|options| options.users.existing_id = true).await;
+    rig.fault(Fault::on("GET", USERS, FaultAction::Body(NOBODY.to_owned())).times(0));
+    let created = rig.create(json!({"username": "gus"})).await.unwrap();
+    assert_eq!(already_exists(&created).unwrap().id.id, rig.id("gus").to_string());
+    assert_eq!(rig.calls("POST", USERS), 1);
+}

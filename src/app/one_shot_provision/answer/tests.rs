@@ -89,7 +89,7 @@ fn each_reply_has_one_word_for_programs_and_a_sentence_for_people() {
 #[test]
 fn a_grant_is_named_by_its_id() {
     let answer = plain(grant_reply(Vec::new()));
-    assert_eq!(answer.text(), "Granted\n  grant  group:g:member:user:u\n");
+    assert_eq!(*answer.text(), "Granted\n  grant  group:g:member:user:u\n");
     assert_eq!(json(&answer)["grants"], json!(["group:g:member:user:u"]));
 }
 
@@ -100,7 +100,7 @@ fn an_account_is_shown_with_its_id_and_name() {
         invitation_expires_at: None,
     }));
     assert_eq!(
-        answer.text(),
+        *answer.text(),
         "Created the account\n  user  u\n  name  Mara Lindqvist\n"
     );
     let account = json!({"resource_type": "user", "id": "u", "display_name": "Mara Lindqvist"});
@@ -149,12 +149,12 @@ fn a_failure_carries_the_code_and_a_plan_the_calls() {
     assert_eq!(json(&failed), document);
     let planned = Answer::planned("grant", &["PUT /x".to_owned()]);
     assert_eq!(
-        planned.text(),
+        *planned.text(),
         "Dry run: nothing was written; 1 call would be made\n  PUT /x\n"
     );
     assert_eq!(json(&planned)["calls"], json!(["PUT /x"]));
     assert_eq!(
-        Answer::planned("grant", &[]).text(),
+        *Answer::planned("grant", &[]).text(),
         "Dry run: nothing would be written\n"
     );
 }
@@ -169,12 +169,12 @@ fn an_action_is_shown_with_its_results_and_the_list_with_its_arguments() {
         response: response.as_object().unwrap().clone(),
     }));
     assert_eq!(
-        answer.text(),
+        *answer.text(),
         "2 devices\n  devices_found  2\n  updated_fields  title\n"
     );
     assert_eq!(json(&answer)["response"], response);
     let answer = plain(Reply::ActionSchemas(action_schemas()));
-    let text = answer.text();
+    let text = answer.text().to_string();
     assert!(text.contains("set_population  user  user_id* population_id*"), "{text}");
     assert!(text.contains("enable_user     -     user_id*"), "{text}");
     assert_eq!(json(&answer)["schemas"].as_array().unwrap().len(), 11);
