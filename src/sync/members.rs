@@ -62,6 +62,10 @@ pub(crate) struct MemberReads {
     needed: HashSet<Uuid>,
     /// PingOne refused the member type once: from here on the fallback of pingone-api.md §6.6.
     type_refused: AtomicBool,
+    /// A group's plain list held more than its direct members: it holds everybody.
+    plain_is_whole: AtomicBool,
+    /// A group has more members than its plain list held: it holds direct members only (pingone-api.md §11 Q4).
+    plain_is_direct: AtomicBool,
 }
 
 impl MemberReads {
@@ -83,6 +87,8 @@ impl MemberReads {
             shared: std::sync::Mutex::default(),
             needed,
             type_refused: AtomicBool::new(nesting.type_refused),
+            plain_is_whole: AtomicBool::new(false),
+            plain_is_direct: AtomicBool::new(false),
         }
     }
 
@@ -206,7 +212,50 @@ impl MemberReads {
                 None => raw.gone = true,
             }
         }
+        if let (GroupKind::Dynamic { filter }, Some(direct), Some(all)) = (&group.kind, &raw.direct, &mut raw.all)
+            && self.lacks_inherited(group, direct.len(), all.len()).await?
+        {
+            self.add_matching(group, filter, all).await?;
+        }
         Ok(raw)
+    }
+
+    /// Whether the plain list of a group leaves out whoever came through its filter. Asked of PingOne only where the list
+    /// holds no more than the direct members, and no other group's did.
+    async fn lacks_inherited(&self, group: &GroupPlan, direct: usize, all: usize) -> Result<bool, SyncError> {
+        if all > direct {
+            self.plain_is_whole.store(true, Ordering::Relaxed);
+        }
+        if self.plain_is_whole.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        if self.plain_is_direct.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let total = self.reads.total_members(group.id).await?;
+        let lacks = total.is_some_and(|total| total > u64::try_from(all).unwrap_or(u64::MAX));
+        if lacks && !self.plain_is_direct.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                group = %group.id,
+                "PingOne lists direct members only; who belongs to a group through its filter is asked for by that filter"
+            );
+        }
+        Ok(lacks)
+    }
+
+    async fn add_matching(&self, group: &GroupPlan, filter: &str, all: &mut Vec<Uuid>) -> Result<(), SyncError> {
+        let filter = match group.population {
+            Some(population) => format!("population.id eq \"{population}\" and ({filter})"),
+            None => filter.to_owned(),
+        };
+        if let Ok(matching) = self.reads.matching(&filter).await? {
+            let known: HashSet<Uuid> = all.iter().copied().collect();
+            all.extend(matching.into_iter().filter(|user| !known.contains(user)));
+        } else {
+            self.reads.warnings.add(Warning::CountsDiffer, &group.id);
+            tracing::warn!(group = %group.id, "PingOne does not take the group's filter; its members by filter are missing");
+        }
+        Ok(())
     }
 
     /// PingOne's own count of the direct members is not followed, but a list that is far from it is told

@@ -214,6 +214,16 @@ impl Reads {
         absent(self.client.member_ids(group, MemberKind::All).await)
     }
 
+    /// How many users belong to a group; `None` where nobody says.
+    pub(crate) async fn total_members(&self, group: Uuid) -> Result<Option<u64>, SyncError> {
+        Ok(absent(self.client.total_members(group).await)?.flatten())
+    }
+
+    /// The users that a group's own filter finds; [`TypeRefused`] where the list of users does not take it.
+    pub(crate) async fn matching(&self, filter: &str) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
+        Ok(refusable(self.client.user_ids(Some(filter.to_owned())).await)?.map(Option::unwrap_or_default))
+    }
+
     /// Groups nested directly in a group.
     pub(crate) async fn nested_groups(&self, group: Uuid) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
         Ok(refusable(self.client.nested_group_ids(group).await)?.map(Option::unwrap_or_default))

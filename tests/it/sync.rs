@@ -131,6 +131,35 @@ async fn where_the_membership_type_is_refused_the_grants_are_the_same() {
     assert_eq!(rows(&dir.path().join("8.c1z"), dir.path()), typed);
 }
 
+/// pingone-api.md §11 Q4: whether the plain filter gives everybody is a guess; the grants of groups with a filter are the
+/// same both ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_plain_list_holds_direct_members_only_the_grants_are_the_same() {
+    let mut found = Vec::new();
+    for plain_means_direct in [false, true] {
+        let mut options = Options::default();
+        options.filters.plain_means_direct = plain_means_direct;
+        let (server, dir) = (start(options).await.unwrap(), tempfile::tempdir().unwrap());
+        let mut options = SyncOptions::full(dir.path().to_owned(), dir.path().join("a.c1z"));
+        // Nothing but its source knows the members of an external group.
+        options.skip_external_groups = true;
+        options.concurrency = 8;
+        let file = options.file.clone();
+        run(
+            client(&server, UNLIMITED),
+            options,
+            Arc::default(),
+            CancellationToken::new(),
+        )
+        .await
+        .unwrap();
+        found.push(rows(&file, dir.path()));
+    }
+    let [whole, direct] = found.try_into().unwrap();
+    let missing: Vec<_> = whole.iter().filter(|row| !direct.contains(row)).take(3).collect();
+    assert!(whole == direct, "missing: {missing:#?}");
+}
+
 /// A sync of every resource that `full` holds, each named by its id, gives what `full` holds.
 async fn targets_give_the_same(server: &Server, dir: &Path, change: impl Fn(&mut SyncOptions)) -> Vec<String> {
     let mut full = SyncOptions::full(dir.to_owned(), dir.join("full.c1z"));

@@ -221,6 +221,15 @@ impl Client {
         self.read(Operation::ReadGroup, &id, self.url(&["groups", &id])).await
     }
 
+    /// How many users belong to a group in whatever way; `None` where PingOne does not say (pingone-api.md §6.7).
+    pub(crate) async fn total_members(&self, group: Uuid) -> Result<Option<u64>, PingOneError> {
+        let id = group.to_string();
+        let mut url = self.url(&["groups", &id]);
+        url.query_pairs_mut().append_pair("include", "totalMemberCounts");
+        let group: Group = self.read(Operation::ReadGroup, &id, url).await?;
+        Ok(group.total_member_counts.and_then(|counts| counts.users))
+    }
+
     /// The groups that a user belongs to.
     pub async fn groups_of_user(&self, id: Uuid) -> Result<Vec<Membership>, PingOneError> {
         let id = id.to_string();

@@ -36,6 +36,8 @@ pub(crate) struct GroupPlan {
     pub(crate) direct_groups: Option<u64>,
     /// Display name.
     pub(crate) name: String,
+    /// The population that it is bound to.
+    pub(crate) population: Option<Uuid>,
 }
 
 impl GroupPlan {
@@ -54,6 +56,7 @@ impl GroupPlan {
             direct_users: counts.and_then(|counts| counts.users),
             direct_groups: counts.and_then(|counts| counts.groups),
             name: group_name(group),
+            population: group.population_id(),
         }
     }
 }
