@@ -9,17 +9,17 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::credentials::{self, Credentials, pingone_credentials};
+use super::credentials::{self, Credentials, c1_credentials, pingone_credentials};
 use super::history::History;
 use super::leader::Candidacy;
 use super::proof::Proof;
 use super::syncs::Syncs;
 use super::term::Work;
 use super::workspace::Workspace;
-use super::{connect, log_config, writes};
+use super::{connect, log_config, session_config, writes};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy};
 use crate::config::Config;
-use crate::credentials::source::{CredentialState, PingOneValues};
+use crate::credentials::source::{CredentialState, PingOneValues, Problem};
 use crate::error::ErrorClass;
 use crate::k8s::events::Events;
 use crate::k8s::{self, Home, Place, setup};
@@ -27,6 +27,7 @@ use crate::pingone::{Budget, Client};
 use crate::runtime::readiness::Condition;
 use crate::runtime::shutdown::ProcessSignals;
 use crate::runtime::supervisor::{Failure, Policy, Stage, Supervisor};
+use crate::session::Session;
 use crate::task::TaskKind;
 use crate::telemetry::{BuildInfo, LogControl, Metrics};
 
@@ -87,7 +88,11 @@ fn start_work(
 ) -> anyhow::Result<()> {
     let draining = context.shutdown.draining().clone();
     match &credentials {
-        Credentials::Fixed { pingone, .. } => {
+        Credentials::Fixed { pingone, c1 } => {
+            if let Some(c1) = c1 {
+                let c1 = c1_credentials(c1).map_err(Problem::from)?;
+                Session::check(&session_config(&config), &c1, BuildInfo::CURRENT)?;
+            }
             let (_, receiver) = watch::channel(Arc::new(pingone_credentials(pingone)));
             let client = connect::client(&config.pingone, pingone, receiver, Some(Arc::clone(&context.metrics)))?;
             let told = context.clone();

@@ -12,7 +12,7 @@ use super::observe::Observer;
 use super::syncs::Syncs;
 use super::{session_config, writes};
 use crate::config::Config;
-use crate::credentials::source::C1Values;
+use crate::credentials::source::{C1Values, Problem};
 use crate::feed::AuditFeed;
 use crate::pingone::types::Environment;
 use crate::pingone::{Budget, Client, Region};
@@ -137,7 +137,7 @@ impl Work {
                     syncs: Arc::clone(&self.syncs),
                 })),
             };
-            let credentials = c1_credentials(&values).map_err(|unproved| format!("{unproved:?}"))?;
+            let credentials = c1_credentials(&values).map_err(Problem::from)?;
             let session = Session::new(session_config(&self.config), credentials, session_parts)?;
             let ended = tokio::select! {
                 ended = session.run(term) => ended,

@@ -106,6 +106,8 @@ struct Inner {
     bodies: Bodies,
     /// When the environment was last asked for after a refusal, and was not missing.
     environment_seen: Mutex<Option<Instant>>,
+    /// When it was last noted or told that requests fail.
+    trouble: Mutex<Option<Instant>>,
     /// Tells this run of the program from others in PingOne's audit.
     session: Option<HeaderValue>,
 }
@@ -164,6 +166,7 @@ impl Client {
                 gate: Gate::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Bodies::new(),
                 environment_seen: Mutex::default(),
+                trouble: Mutex::default(),
                 session: HeaderValue::try_from(Uuid::new_v4().to_string()).ok(),
             }),
             budget: Budget::SYNC,

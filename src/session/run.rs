@@ -162,6 +162,13 @@ impl Session {
         })
     }
 
+    /// What [`Session::new`] would refuse of settings that cannot change.
+    pub fn check(config: &SessionConfig, credentials: &C1Credentials, build: BuildInfo) -> Result<(), SessionError> {
+        host_id(config.host_id.as_deref())?;
+        credentials.client_id.address(config.api_host.as_deref())?;
+        user_agent(&credentials.client_id, build, config.user_agent_suffix.as_deref()).map(drop)
+    }
+
     /// Serves one term: Hello until it is answered, then tasks until the term stops, then the end of the running
     /// tasks. Fails only when C1 refuses the Hello for good.
     pub async fn run(&self, term: &Term) -> Result<(), SessionError> {

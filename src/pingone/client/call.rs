@@ -23,6 +23,9 @@ use crate::runtime::backoff::Backoff;
 /// Transaction and session ids of pingone-api.md §3.1.
 /// How long an environment that was found after a refusal is not looked for again.
 const STILL_THERE: Duration = Duration::from_secs(10);
+/// How often it is said that requests fail, and after which silence that is news again.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+const FORGOTTEN: Duration = Duration::from_mins(1);
 const TRANSACTION: &str = "x-ping-external-transaction-id";
 const SESSION: &str = "x-ping-external-session-id";
 
@@ -165,6 +168,7 @@ impl Client {
                 return Err(out_of_time(error, wait));
             }
             self.inner.gate.retried(call.operation, class.as_str());
+            self.tell_trouble(&error);
             tracing::debug!(
                 operation = call.operation.as_str(),
                 error_class = class.as_str(),
@@ -172,6 +176,23 @@ impl Client {
                 "a request is repeated"
             );
             self.pause(wait).await;
+        }
+    }
+
+    /// Says now and then why there is no progress. What passes after one repetition is not worth a line.
+    fn tell_trouble(&self, error: &PingOneError) {
+        let Ok(mut trouble) = self.inner.trouble.lock() else {
+            return;
+        };
+        let now = Instant::now();
+        let since = trouble.filter(|told| now.duration_since(*told) < FORGOTTEN);
+        match since {
+            Some(told) if now.duration_since(told) < TOLD_EVERY => {}
+            Some(_) => {
+                *trouble = Some(now);
+                tracing::warn!(error = %error, error_class = error.class().as_str(), "requests fail and are repeated");
+            }
+            None => *trouble = Some(now),
         }
     }
 

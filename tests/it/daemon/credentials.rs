@@ -146,3 +146,29 @@ async fn settings_that_never_change_and_are_refused_end_the_process() {
     );
     assert!(!log.contains("wrong~secret"));
 }
+
+/// What can be known to be wrong without the network ends the start, with the setting's name.
+#[tokio::test]
+async fn malformed_settings_of_c1_end_the_start() {
+    let world = World::new().await;
+    let good = || {
+        let mut env = world.pingone_values().to_vec();
+        env.push(("BATON_CLIENT_ID", super::rig::CLIENT_ID.to_owned()));
+        env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+        env
+    };
+    let cases = [
+        ("BATON_CLIENT_SECRET", "marker", "BATON_CLIENT_SECRET is malformed"),
+        ("BATON_CLIENT_ID", "marker", "BATON_CLIENT_ID is malformed"),
+        ("BATON_C1_API_HOST", "https://marker/x", "invalid BATON_C1_API_HOST"),
+    ];
+    for (name, value, expected) in cases {
+        let mut env = good();
+        env.push((name, value.to_owned()));
+        let mut daemon = world.start(&[], &env).await;
+        assert_ne!(daemon.ended().await.code(), Some(0), "{name}");
+        let log = daemon.log();
+        assert!(log.contains(expected) && !log.contains("marker"), "{log}");
+    }
+    assert_eq!(world.c1.count("Token"), 0);
+}
