@@ -92,22 +92,25 @@ where
         // Somebody else changed it at the same time: what is there now decides (connector-model.md §9).
         if is_conflict(call, &failure) && !tried_conflict_again {
             tried_conflict_again = true;
-            if let Some(seen) = look(work.deciding()).await? {
-                return Ok(Landed::Seen(seen));
-            }
-            continue;
-        }
-        let right_missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
-        if right_missing && !tried_right_again {
-            tried_right_again = true;
-            match work.wait(SETTLE).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(cancelled) => return given_up(lost, cancelled),
+            match look(work.deciding()).await {
+                Ok(Some(seen)) => return Ok(Landed::Seen(seen)),
+                Ok(None) => continue,
+                Err(undecided) => return given_up(lost, undecided),
             }
         }
-        return given_up(lost, failure);
+        match right_may_come(work, &failure, &mut tried_right_again).await {
+            Ok(true) => {}
+            Ok(false) => return given_up(lost, failure),
+            Err(cancelled) => return given_up(lost, cancelled),
+        }
     }
+}
+
+/// Waits once for a right that may only not have spread yet.
+async fn right_may_come(work: &Work, failure: &Failure, tried: &mut bool) -> Result<bool, Failure> {
+    let missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
+    let first = missing && !std::mem::replace(tried, *tried || missing);
+    Ok(first && work.wait(SETTLE).await?)
 }
 
 /// Whether there is an attempt and time left for another one, after the wait that PingOne asked for.
