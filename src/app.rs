@@ -155,6 +155,8 @@ fn log_config(settings: &LogSettings) -> LogConfig {
 
 /// What the session takes of the settings.
 fn session_config(config: &Config) -> SessionConfig {
+    let grace = config.schedule.shutdown_grace;
+    let reports = REPORTS.min(grace / 2);
     SessionConfig {
         api_host: config.c1_api_host.clone(),
         host_id: config.host_id.clone(),
@@ -163,11 +165,8 @@ fn session_config(config: &Config) -> SessionConfig {
         token_limit: config.pingone.timeout,
         user_agent_suffix: config.user_agent_suffix.clone(),
         trust: Trust::System,
-        reports: REPORTS.min(config.schedule.shutdown_grace / 2),
-        drain_limit: config
-            .schedule
-            .shutdown_grace
-            .saturating_sub(REPORTS.min(config.schedule.shutdown_grace / 2)),
+        reports,
+        drain_limit: grace.saturating_sub(reports),
     }
 }
 

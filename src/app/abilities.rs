@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::pingone::types::RoleAssignment;
+use crate::pingone::types::{Role, RoleAssignment};
 use crate::pingone::{Budget, Client, Principal};
 
-/// Identity Data Admin (pingone-api.md §6.9), the role behind every write but those of roles.
-const IDENTITY_DATA_ADMIN: Uuid = Uuid::from_u128(0x0bd9_c966_7664_4ac1_b059_0ff9_2939_08e2);
+/// The role behind every write but those of roles (pingone-api.md §6.9).
+const WRITER: &str = "Identity Data Admin";
 /// For a read that nothing waits for.
 const LOOK: Budget = Budget(Duration::from_secs(10));
 
@@ -22,7 +22,7 @@ pub(super) async fn tell(client: &Client) {
         .role_assignments(Principal::Application(application))
         .await;
     match held {
-        Ok(held) if lacks_writes(&held, &known(client)) => tracing::warn!(
+        Ok(held) if lacks_writes(&held, &client.fallback_roles()) => tracing::warn!(
             "provisioning is on, and the worker application does not hold Identity Data Admin: PingOne will refuse changes \
              of users, passwords and memberships"
         ),
@@ -31,13 +31,10 @@ pub(super) async fn tell(client: &Client) {
     }
 }
 
-fn known(client: &Client) -> Vec<Uuid> {
-    client.fallback_roles().iter().map(|role| role.id).collect()
-}
-
 /// Whether no role can allow writes. What a role that is not built in allows is not known here.
-fn lacks_writes(held: &[RoleAssignment], built_in: &[Uuid]) -> bool {
-    let may = |id: Uuid| id == IDENTITY_DATA_ADMIN || !built_in.contains(&id);
+fn lacks_writes(held: &[RoleAssignment], built_in: &[Role]) -> bool {
+    let named = |id: Uuid| built_in.iter().find(|role| role.id == id);
+    let may = |id: Uuid| named(id).is_none_or(|role| role.name.as_deref() == Some(WRITER));
     !held.iter().any(|assignment| may(assignment.role.id))
 }
 
@@ -49,12 +46,16 @@ mod tests {
 
     #[test]
     fn only_a_role_that_may_write_or_is_not_known_keeps_the_warning_away() {
-        let read_only = Uuid::from_u128(1);
-        let built_in = [read_only, IDENTITY_DATA_ADMIN];
+        let (read_only, admin) = (Uuid::from_u128(1), Uuid::from_u128(3));
+        let built_in = [(read_only, "Identity Data Read Only"), (admin, WRITER)].map(|(id, name)| Role {
+            id,
+            name: Some(name.to_owned()),
+            ..Role::default()
+        });
         for (roles, lacking) in [
             (vec![], true),
             (vec![read_only], true),
-            (vec![read_only, IDENTITY_DATA_ADMIN], false),
+            (vec![read_only, admin], false),
             (vec![Uuid::from_u128(2)], false),
         ] {
             let held = roles.iter().map(|role| {

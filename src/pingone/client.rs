@@ -287,16 +287,6 @@ impl Client {
     }
 }
 
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(anchors::store())
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
-}
-
 fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     // Each answer has a window of its own and the connection has room for all of them: an answer that waits to be read
     // (see [`Bodies`]) never stops one that is being read.
@@ -305,7 +295,8 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
         .saturating_add(32);
     let mut builder = reqwest::Client::builder();
     // The session's store of anchors serves here, too. Where any certificate is accepted, there is none to believe.
-    if let (false, Ok(tls)) = (config.insecure, tls()) {
+    let tls = anchors::client_config(anchors::store(), &[b"h2", b"http/1.1"]);
+    if let (false, Ok(tls)) = (config.insecure, tls) {
         builder = builder.tls_backend_preconfigured(tls);
     }
     builder

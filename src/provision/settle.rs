@@ -107,14 +107,14 @@ where
 }
 
 /// Waits once for a right that may only not have spread yet.
-async fn right_may_come(work: &Work, failure: &Failure, tried: &mut bool) -> Result<bool, Failure> {
+pub(super) async fn right_may_come(work: &Work, failure: &Failure, tried: &mut bool) -> Result<bool, Failure> {
     let missing = failure.pingone().is_some_and(PingOneError::is_right_missing);
     let first = missing && !std::mem::replace(tried, *tried || missing);
     Ok(first && work.wait(SETTLE).await?)
 }
 
 /// Whether there is an attempt and time left for another one, after the wait that PingOne asked for.
-async fn may_repeat(work: &Work, failure: &Failure, writes: u32) -> Result<bool, Failure> {
+pub(super) async fn may_repeat(work: &Work, failure: &Failure, writes: u32) -> Result<bool, Failure> {
     if writes >= MOST_WRITES || work.client().time_left().is_zero() {
         return Ok(false);
     }
@@ -129,7 +129,7 @@ fn is_conflict(call: &WriteCall, failure: &Failure) -> bool {
 }
 
 /// Waits as long as PingOne asked for; `false` if the task's time does not reach so far.
-pub(super) async fn waited_as_asked(work: &Work, failure: &Failure) -> Result<bool, Failure> {
+async fn waited_as_asked(work: &Work, failure: &Failure) -> Result<bool, Failure> {
     match failure.pingone().and_then(|error| error.retry_after) {
         Some(asked) => work.wait(asked).await,
         None => Ok(true),

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::load_certs_from_paths;
 
 const FILE: &str = "SSL_CERT_FILE";
@@ -82,6 +82,17 @@ pub(crate) fn store() -> Arc<RootCertStore> {
         Arc::new(store)
     };
     Arc::clone(STORE.get_or_init(read))
+}
+
+/// TLS 1.2 or later without a client certificate, for a peer that one of `roots` vouches for.
+pub(crate) fn client_config(roots: Arc<RootCertStore>, alpn: &[&[u8]]) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
 }
 
 #[cfg(test)]

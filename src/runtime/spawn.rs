@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A running task; dropping it aborts the work.
 #[derive(Debug)]
@@ -25,12 +25,7 @@ impl<T> Future for Task<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match Pin::new(&mut self.0).poll(cx) {
-            Poll::Ready(Ok(value)) => Poll::Ready(value),
-            Poll::Ready(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // Aborted: only our own drop does that, or a runtime that is going down.
-                Err(_) => Poll::Pending,
-            },
+            Poll::Ready(ended) => value(ended).map_or(Poll::Pending, Poll::Ready),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -43,13 +38,19 @@ pub async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 
         reason = "this is the place the ban points to; the work has a limit of its own"
     )]
     let running = tokio::spawn(work);
-    match running.await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that is going down ends it.
-            Err(_) => std::future::pending().await,
-        },
+    match value(running.await) {
+        Some(value) => value,
+        None => std::future::pending().await,
+    }
+}
+
+/// The value of work that ended; its panic goes on here. `None` for work that was aborted, which only our own drop does, or
+/// a runtime that is going down.
+fn value<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(value) => Some(value),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 

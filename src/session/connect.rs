@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -124,13 +124,7 @@ impl Connector {
     ) -> Result<Self, ConnectError> {
         let setup = |host: &str| ConnectError::Setup { host: host.to_owned() };
         let name = ServerName::try_from(address.bare_host().to_owned()).map_err(|_| setup(&address.host))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| setup(&address.host))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        let config = anchors::client_config(roots, alpn).map_err(|_| setup(&address.host))?;
         Ok(Self {
             dialer,
             address,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::client::{Client, SHORT_LIMIT};
 use super::connect::{Connector, Trust, roots};
 use super::dial::Dialer;
-use super::endpoint::ClientId;
+use super::endpoint::{Address, ClientId};
 use super::error::SessionError;
 use super::hello::MetadataSource;
 use super::key::C1Credentials;
@@ -116,12 +116,10 @@ impl Session {
     #[expect(clippy::needless_pass_by_value, reason = "the configuration is used up")]
     pub fn new(config: SessionConfig, credentials: C1Credentials, parts: SessionParts) -> Result<Self, SessionError> {
         let client_id = credentials.client_id.clone();
-        let host_id = host_id(config.host_id.as_deref())?;
-        let address = client_id.address(config.api_host.as_deref())?;
+        let (host_id, address, agent) = names(&config, &credentials, parts.build)?;
         let roots = roots(&config.trust)?;
         let connector =
             |alpn: &[&[u8]]| Connector::new(Arc::clone(&parts.dialer), address.clone(), Arc::clone(&roots), alpn);
-        let agent = user_agent(&client_id, parts.build, config.user_agent_suffix.as_deref())?;
         let token_connector = connector(&[b"h2", b"http/1.1"])?;
         let tokens = Arc::new(TokenSource::new(
             token_connector,
@@ -164,9 +162,7 @@ impl Session {
 
     /// What [`Session::new`] would refuse of settings that cannot change.
     pub fn check(config: &SessionConfig, credentials: &C1Credentials, build: BuildInfo) -> Result<(), SessionError> {
-        host_id(config.host_id.as_deref())?;
-        credentials.client_id.address(config.api_host.as_deref())?;
-        user_agent(&credentials.client_id, build, config.user_agent_suffix.as_deref()).map(drop)
+        names(config, credentials, build).map(drop)
     }
 
     /// Serves one term: Hello until it is answered, then tasks until the term stops, then the end of the running
@@ -207,8 +203,7 @@ impl Session {
         dialer: Arc<dyn Dialer>,
         build: BuildInfo,
     ) -> Result<(), SessionError> {
-        let address = credentials.client_id.address(config.api_host.as_deref())?;
-        let agent = user_agent(&credentials.client_id, build, config.user_agent_suffix.as_deref())?;
+        let (_, address, agent) = names(config, &credentials, build)?;
         let connector = Connector::new(dialer, address, roots(&config.trust)?, &[b"h2", b"http/1.1"])?;
         let tokens = Arc::new(TokenSource::new(connector, credentials, config.token_limit, agent));
         tokens.bearer().await.map(drop).map_err(SessionError::Unproved)
@@ -246,6 +241,20 @@ async fn ended(tasks: &mut JoinSet<()>, pulse: &Pulse) {
             return;
         }
     }
+}
+
+/// Who we are, where C1 is, and what we call ourselves there.
+fn names(
+    config: &SessionConfig,
+    credentials: &C1Credentials,
+    build: BuildInfo,
+) -> Result<(Arc<str>, Address, HeaderValue), SessionError> {
+    let id = &credentials.client_id;
+    Ok((
+        host_id(config.host_id.as_deref())?,
+        id.address(config.api_host.as_deref())?,
+        user_agent(id, build, config.user_agent_suffix.as_deref())?,
+    ))
 }
 
 fn host_id(given: Option<&str>) -> Result<Arc<str>, SessionError> {

@@ -104,6 +104,15 @@ struct State {
     serial: u64,
 }
 
+impl State {
+    /// The token in the cache, unless its end is near.
+    fn good(&self) -> Option<Bearer> {
+        let cached = self.cached.as_ref()?;
+        let left = cached.expires_at.saturating_duration_since(Instant::now());
+        (left > EARLY).then(|| cached.bearer.clone())
+    }
+}
+
 pub(super) struct TokenSource {
     connector: Connector,
     /// Limit of one fetch, `http-timeout-seconds`.
@@ -135,16 +144,19 @@ impl TokenSource {
     /// A token that is good now. A request for one goes on when the caller stops waiting, so that a slow endpoint is not
     /// asked again and again.
     pub(super) async fn bearer(self: &Arc<Self>) -> Result<Bearer, TokenError> {
+        if let Ok(state) = self.state.try_lock()
+            && let Some(bearer) = state.good()
+        {
+            return Ok(bearer);
+        }
         let source = Arc::clone(self);
         detached(async move { source.cached_or_fetched().await }).await
     }
 
     async fn cached_or_fetched(&self) -> Result<Bearer, TokenError> {
         let mut state = self.state.lock().await;
-        if let Some(cached) = &state.cached
-            && cached.expires_at.saturating_duration_since(Instant::now()) > EARLY
-        {
-            return Ok(cached.bearer.clone());
+        if let Some(bearer) = state.good() {
+            return Ok(bearer);
         }
         match self.fetch(&state.credentials).await {
             Ok(fetched) => Ok(store(&mut state, fetched)),

@@ -199,7 +199,9 @@ impl MemberReads {
         } else if !self.type_refused.load(Ordering::Relaxed) {
             match self.reads.direct_members(id).await? {
                 Ok(Some(members)) => {
-                    self.compare(group, members.len());
+                    self.reads
+                        .warnings
+                        .compare(group.direct_users, members.len(), &group.id);
                     raw.direct = Some(members);
                 }
                 Ok(None) => raw.gone = true,
@@ -256,17 +258,6 @@ impl MemberReads {
             tracing::warn!(group = %group.id, "PingOne does not take the group's filter; its members by filter are missing");
         }
         Ok(())
-    }
-
-    /// PingOne's own count of the direct members is not followed, but a list that is far from it is told
-    /// (pingone-api.md §11 Q4).
-    fn compare(&self, group: &GroupPlan, found: usize) {
-        let found = u64::try_from(found).unwrap_or(u64::MAX);
-        let far = |told: u64| told.abs_diff(found) > (told / 10).max(5);
-        if let Some(told) = group.direct_users.filter(|told| far(*told)) {
-            self.reads.warnings.add(Warning::CountsDiffer, &group.id);
-            tracing::debug!(group = %group.id, told, found, "a group's direct members are far from PingOne's count of them");
-        }
     }
 
     fn remember_refusal(&self) {

@@ -137,11 +137,13 @@ impl SyncOptions {
 
     /// Whether some users are left out by a setting.
     pub(crate) fn filters_users(&self) -> bool {
-        let told = self
-            .user_filter
-            .as_deref()
-            .is_some_and(|filter| !filter.trim().is_empty());
-        told || !self.population_filter.is_empty()
+        self.extra_filter().is_some() || !self.population_filter.is_empty()
+    }
+
+    /// `user-filter`, where it says something.
+    pub(crate) fn extra_filter(&self) -> Option<&str> {
+        let filter = self.user_filter.as_deref().map(str::trim);
+        filter.filter(|filter| !filter.is_empty())
     }
 
     pub(crate) fn has(&self, resource_type: ResourceType) -> bool {

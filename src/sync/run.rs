@@ -311,7 +311,7 @@ impl Run {
             .into_iter()
             .filter(|resource_type| self.options.has(*resource_type));
         self.sink.put(Rows::ResourceTypes(types.collect())).await?;
-        self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
+        self.fetched_now().await?;
         self.drop_gone_groups(plan);
         let with_entitlements = !self.options.skip_entitlements_and_grants;
         let mut entitlements = Vec::new();
@@ -368,12 +368,25 @@ impl Run {
             .unzip()
     }
 
+    /// What is written from here on was fetched before now (c1z.md §4.2).
+    pub(super) async fn fetched_now(&self) -> Result<(), Ended> {
+        Ok(self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?)
+    }
+
     /// One grant of a nested group. Without users in the sync there is nothing to expand to (c1z.md §10.1 V10).
     pub(super) fn nested_grant(&self, parent: Uuid, child: Uuid) -> Grant {
-        let grant = nested_grant(parent, child);
+        let expands = self.options.has(ResourceType::User);
         Grant {
-            expandable: grant.expandable.filter(|_| self.options.has(ResourceType::User)),
-            ..grant
+            entitlement: EntitlementId::member(ResourceType::Group, parent),
+            principal: ResourceId::new(ResourceType::Group, child),
+            immutable: Some(GrantImmutable {
+                source_id: "nested-group",
+                user_filter: None,
+            }),
+            expandable: expands.then(|| Expandable {
+                entitlement_ids: vec![EntitlementId::member(ResourceType::Group, child)],
+            }),
+            metadata: None,
         }
     }
 
@@ -415,11 +428,7 @@ impl Run {
         let listing = self.list_users(plan, &candidates, sender);
         let told = users_told(&plan.populations).filter(|_| !self.options.filters_users());
         let (mut users, holdings) = futures_util::try_join!(listing, async { scan.await.map_err(Ended::from) })?;
-        let found = u64::try_from(users.len()).unwrap_or(u64::MAX);
-        if told.is_some_and(|told| told.abs_diff(found) > (told / 10).max(5)) {
-            self.reads.warnings.add(Warning::CountsDiffer, &"users");
-            tracing::debug!(told, found, "the users are far from PingOne's count of them");
-        }
+        self.reads.warnings.compare(told, users.len(), &"users");
         let gone = self.reads.warnings.take_vanished();
         if !gone.is_empty() {
             let ids: HashSet<UserId> = gone.iter().filter_map(|id| id.id.parse().ok()).collect();
@@ -462,7 +471,7 @@ impl Run {
             }
             self.reads.warnings.step();
             add(&self.reads.progress.users, rows.len());
-            self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
+            self.fetched_now().await?;
             self.sink.put(Rows::Resources(rows)).await?;
             if !scanned.is_empty() && scan.send(scanned).await.is_err() {
                 // The scan ended with an error of its own, which the join reports.
@@ -518,7 +527,7 @@ impl Run {
             });
             if !members.is_empty() {
                 let entitlement = EntitlementId::member(ResourceType::Group, group.id);
-                self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
+                self.fetched_now().await?;
                 self.sink
                     .put(Rows::Members {
                         entitlement,
@@ -610,7 +619,7 @@ impl Run {
             self.sink.put(Rows::LateRoles(late)).await?;
         }
         let around = self.surroundings(&plan.populations, &plan.roles, &holdings).await?;
-        self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?;
+        self.fetched_now().await?;
         let entitlements = scope::entitlements(&plan.roles, &around, &holdings);
         if entitlements.len() > MANY_PAIRS {
             tracing::warn!(
@@ -729,19 +738,4 @@ fn nested_grants(
         grants.push(run.nested_grant(group.id, *child));
     }
     grants
-}
-
-fn nested_grant(parent: Uuid, child: Uuid) -> Grant {
-    Grant {
-        entitlement: EntitlementId::member(ResourceType::Group, parent),
-        principal: ResourceId::new(ResourceType::Group, child),
-        immutable: Some(GrantImmutable {
-            source_id: "nested-group",
-            user_filter: None,
-        }),
-        expandable: Some(Expandable {
-            entitlement_ids: vec![EntitlementId::member(ResourceType::Group, child)],
-        }),
-        metadata: None,
-    }
 }

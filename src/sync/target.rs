@@ -97,24 +97,14 @@ impl Run {
     }
 
     async fn filtered_users(&self, populations: &[PopulationPlan]) -> Result<Option<HashSet<Uuid>>, Ended> {
-        let filters: Vec<String> = lanes(populations, &self.options)?
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect();
         if !self.options.filters_users() {
             return Ok(None);
         }
         let mut users = HashSet::new();
-        for filter in &filters {
+        for filter in lanes(populations, &self.options)?.iter().flatten().flatten() {
             users.extend(self.reads.user_ids(filter).await?);
         }
         Ok(Some(users))
-    }
-
-    /// What is written from here on was fetched before now (c1z.md §4.2).
-    async fn fetched_now(&self) -> Result<(), Ended> {
-        Ok(self.sink.put(Rows::FetchedAt(jiff::Timestamp::now())).await?)
     }
 
     fn with_entitlements(&self) -> bool {

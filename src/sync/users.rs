@@ -74,11 +74,7 @@ pub(crate) fn lanes(
     populations: &[PopulationPlan],
     options: &SyncOptions,
 ) -> Result<Vec<Vec<Option<String>>>, SyncError> {
-    let extra = options
-        .user_filter
-        .as_deref()
-        .map(str::trim)
-        .filter(|filter| !filter.is_empty());
+    let extra = options.extra_filter();
     let chosen = chosen(populations, &options.population_filter, "population-filter")?;
     if options.population_filter.is_empty() && !worth_it(populations, options) {
         return Ok(vec![vec![extra.map(str::to_owned)]]);

@@ -66,6 +66,15 @@ pub struct Warnings {
 }
 
 impl Warnings {
+    /// PingOne's own counts are not followed, but a list that is far from one is told (pingone-api.md §11 Q4).
+    pub(crate) fn compare(&self, told: Option<u64>, found: usize, object: &dyn std::fmt::Display) {
+        let found = u64::try_from(found).unwrap_or(u64::MAX);
+        if let Some(told) = told.filter(|told| told.abs_diff(found) > (told / 10).max(5)) {
+            self.add(Warning::CountsDiffer, object);
+            tracing::debug!(object = %object, told, found, "a list is far from PingOne's count of it");
+        }
+    }
+
     /// Counts a warning; the 1st, 10th, 100th and every 1000th is logged with the total. `object` is an id, never a
     /// name or an address.
     pub(crate) fn add(&self, warning: Warning, object: &dyn std::fmt::Display) {

@@ -268,15 +268,13 @@ async fn a_group_that_vanishes_takes_its_grants_along() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_fails_fails_the_sync_and_publishes_nothing() {
     let forbidden = "Give the application Identity Data Read Only";
+    let roles_refused = || {
+        let (code, detail) = ("ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS");
+        refuse("*/roleAssignments", None, 403, code, detail)
+    };
     let cases = [
         (
-            refuse(
-                "*/roleAssignments",
-                None,
-                403,
-                "ACCESS_FAILED",
-                "INSUFFICIENT_PERMISSIONS",
-            ),
+            roles_refused(),
             ErrorClass::Forbidden,
             "--sync-resource-types without role",
         ),
@@ -295,17 +293,7 @@ async fn a_read_that_fails_fails_the_sync_and_publishes_nothing() {
             ErrorClass::Corrupt,
             "is not JSON",
         ),
-        (
-            refuse(
-                "*/roleAssignments",
-                None,
-                403,
-                "ACCESS_FAILED",
-                "INSUFFICIENT_PERMISSIONS",
-            ),
-            ErrorClass::Forbidden,
-            forbidden,
-        ),
+        (roles_refused(), ErrorClass::Forbidden, forbidden),
     ];
     for (fault, class, text) in cases {
         let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());

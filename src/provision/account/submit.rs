@@ -18,12 +18,9 @@ use crate::pingone::{PingOneError, Reason, WriteBody, WriteCall};
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::crypto::Plaintext;
 use crate::provision::error::{Failure, found, task_error_with};
-use crate::provision::settle::waited_as_asked;
+use crate::provision::settle::{may_repeat, right_may_come};
 use crate::provision::work::{SETTLE, Told, Work};
 use crate::task::Code;
-
-/// Most times that the creation is sent, each time after a read that showed no account.
-const MOST_WRITES: u32 = 3;
 
 /// Looks for an account that is there for certain and is not shown, each after [`SETTLE`].
 const LATE_LOOKS: u32 = 3;
@@ -165,12 +162,7 @@ impl Creation<'_> {
                 self.lost = true;
                 match seen(work, wanted).await {
                     Ok(Some(user)) => return Ok(self.of_holder(user)),
-                    Ok(None) if writes < MOST_WRITES && !work.client().time_left().is_zero() => {
-                        if waited_as_asked(work, &failure).await? {
-                            continue;
-                        }
-                        return Err(failure);
-                    }
+                    Ok(None) if may_repeat(work, &failure, writes).await? => continue,
                     Ok(None) | Err(_) => return Err(failure),
                 }
             }
@@ -192,12 +184,9 @@ impl Creation<'_> {
                     continue;
                 }
             }
-            let right_missing = refusal.is_some_and(PingOneError::is_right_missing);
-            if right_missing && !tried_right_again && work.wait(SETTLE).await? {
-                tried_right_again = true;
-                continue;
+            if !right_may_come(work, &failure, &mut tried_right_again).await? {
+                return Err(explained(failure));
             }
-            return Err(explained(failure));
         }
     }
 }
