@@ -1,5 +1,6 @@
-//! `make bench`: one table from one run. Syncs of three directories against the stand-in in a process of its own, each
-//! compared with its true state row for row; writes of three files; translation. `SMALL=1` leaves the million out.
+//! `make bench`: one table from one run. Syncs of three directories against the stand-in in a process of its own, without
+//! a limit and under one that is told and one that is not, each compared with its true state row for row; writes of three
+//! files; translation. `SMALL=1` leaves the million out.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,40 +21,107 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use baton_ping_one::app::report::process_usage;
-use baton_ping_one::c1z::{
-    EntitlementRow, GrantRow, Limits, Reader, ResourceRow, ResourceTypeRow, SyncEnd, SyncStart, SyncType, Writer,
-    WriterOptions,
+use baton::c1z::{
+    EntitlementRow, GrantRow, Limits, Reader, ResourceRow, ResourceTypeRow, StorageEngine, SyncEnd, SyncStart,
+    SyncType, Writer, WriterOptions,
 };
-use baton_ping_one::model::{EntitlementId, ResourceType};
+use baton::model::EntitlementId;
+use baton::wire::{self, GrantEncoder};
+use baton_ping_one::app::report::process_usage;
+use baton_ping_one::model::{GROUP, USER};
 use baton_ping_one::sync::translate_page;
-use baton_ping_one::wire::{self, GrantEncoder};
 use serde_json::Value;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if let Some(at) = args.iter().position(|arg| arg == "--write") {
-        write_child(args[at + 1].parse().unwrap());
+        write_child(args[at + 1].parse().unwrap(), args[at + 2].parse().unwrap());
         return;
     }
     let mut failed = false;
     println!(
-        "{:<10} {:>8} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9}  rows",
-        "sync", "wall s", "cpu s", "peak MB", "requests", "least", "x least", "refused", "file MB"
+        "{:<14} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9}  rows",
+        "sync", "wall s", "x bound", "cpu s", "peak MB", "requests", "least", "x least", "refused", "file MB"
     );
-    let mut presets = vec!["bench-2k", "bench-50k"];
+    let mut scenarios = vec![Scenario::free("bench-2k"), Scenario::free("bench-50k")];
     if std::env::var_os("SMALL").is_none() {
-        presets.push("bench-1m");
+        scenarios.push(Scenario::free("bench-1m"));
     }
-    for preset in presets {
-        failed |= !sync_row(preset);
+    scenarios.extend(Scenario::LIMITED);
+    for scenario in &scenarios {
+        failed |= !sync_row(scenario);
     }
-    println!("\n{:<10} {:>8} {:>9} {:>9}", "grants", "wall s", "peak MB", "file MB");
+    println!(
+        "\n{:<10} {:<7} {:>8} {:>8} {:>9} {:>9}",
+        "grants", "engine", "wall s", "cpu s", "peak MB", "file MB"
+    );
     for grants in ["10000", "100000", "1000000"] {
-        write_row(grants);
+        for engine in StorageEngine::ALL {
+            write_row(grants, engine);
+        }
     }
     translate_row();
     assert!(!failed, "a file differs from the directory");
+}
+
+/// A directory and how fast it may be asked.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    /// Switches of the stand-in.
+    sandbox: &'static [&'static str],
+    /// `pingone-rate-limit`
+    rate_limit: &'static str,
+    /// Requests a second that are taken, if not all.
+    rate: Option<f64>,
+}
+
+impl Scenario {
+    const LIMITED: [Self; 2] = [
+        Self {
+            name: "told 100/s",
+            sandbox: &[
+                "--preset",
+                "bench-2k",
+                "--latency-ms",
+                "50",
+                "--rate-shared",
+                "100",
+                "--rates-in-capabilities",
+            ],
+            rate_limit: "0",
+            rate: Some(100.0),
+        },
+        Self {
+            name: "hidden 40/s",
+            sandbox: &[
+                "--preset",
+                "bench-2k",
+                "--users",
+                "1000",
+                "--latency-ms",
+                "50",
+                "--rate-shared",
+                "40",
+            ],
+            rate_limit: "0",
+            rate: Some(40.0),
+        },
+    ];
+
+    fn free(preset: &'static str) -> Self {
+        let sandbox: &'static [&'static str] = match preset {
+            "bench-2k" => &["--preset", "bench-2k"],
+            "bench-50k" => &["--preset", "bench-50k"],
+            _ => &["--preset", "bench-1m"],
+        };
+        Self {
+            name: preset,
+            sandbox,
+            rate_limit: "100000",
+            rate: None,
+        }
+    }
 }
 
 /// The release binary beside this one.
@@ -68,9 +136,10 @@ struct Sandbox {
 }
 
 impl Sandbox {
-    fn start(preset: &str) -> Self {
+    fn start(switches: &[&str]) -> Self {
         let mut child = Command::new(program("sandbox"))
-            .args(["pingone", "--preset", preset])
+            .arg("pingone")
+            .args(switches)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the sandbox is built (make release)");
@@ -122,8 +191,9 @@ impl Drop for Sandbox {
     }
 }
 
-fn sync_row(preset: &str) -> bool {
-    let sandbox = Sandbox::start(preset);
+fn sync_row(scenario: &Scenario) -> bool {
+    let name = scenario.name;
+    let sandbox = Sandbox::start(scenario.sandbox);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("sync.c1z");
     let output = Command::new(program("baton-ping-one"))
@@ -133,7 +203,7 @@ fn sync_row(preset: &str) -> bool {
             "--log-level",
             "warn",
             "--pingone-rate-limit",
-            "100000",
+            scenario.rate_limit,
             "--max-shrink-percent",
             "0",
         ])
@@ -148,19 +218,13 @@ fn sync_row(preset: &str) -> bool {
         .output()
         .unwrap();
     if !output.status.success() {
-        println!("{preset:<10} the sync failed");
+        println!("{name:<14} the sync failed");
         return false;
     }
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let mut least = 0;
-    sandbox.lines("/sandbox/state", |line| {
-        let sizes: Value = serde_json::from_str(line).unwrap();
-        least = sizes["least_calls"]
-            .as_u64()
-            .or_else(|| sizes["sizes"]["least_calls"].as_u64())
-            .unwrap_or(0);
-    });
-    let (expected, found) = (expected_rows(&sandbox), file_rows(&file, dir.path()));
+    let mut calls = Calls::default();
+    let (expected, found) = (expected_rows(&sandbox, &mut calls), file_rows(&file, dir.path()));
+    let least = calls.least() + u64::from(scenario.rate_limit == "0");
     let requests: u64 = report["requests"]
         .as_object()
         .unwrap()
@@ -169,12 +233,17 @@ fn sync_row(preset: &str) -> bool {
         .sum::<u64>()
         + 1;
     let number = |key: &str| report[key].as_f64().unwrap();
+    let ratio = |one: f64, other: u64| one / f64::from(u32::try_from(other.max(1)).unwrap());
+    let bound = scenario.rate.map_or_else(
+        || "-".to_owned(),
+        |rate| format!("{:.3}", ratio(number("seconds") * rate, least)),
+    );
     println!(
-        "{preset:<10} {:>8.2} {:>8.2} {:>9.1} {requests:>9} {least:>9} {:>7.3} {:>9} {:>9.1}  {}",
+        "{name:<14} {:>8.2} {bound:>8} {:>8.2} {:>9.1} {requests:>9} {least:>9} {:>7.3} {:>9} {:>9.1}  {}",
         number("seconds"),
         number("cpu_seconds"),
         number("peak_memory_bytes") / 1e6,
-        f64::from(u32::try_from(requests).unwrap()) / f64::from(u32::try_from(least.max(1)).unwrap()),
+        ratio(f64::from(u32::try_from(requests).unwrap()), least),
         report["refused"],
         number("file_size_bytes") / 1e6,
         if expected == found {
@@ -206,7 +275,59 @@ impl Rows {
     }
 }
 
-fn expected_rows(sandbox: &Sandbox) -> Rows {
+/// What the least calls of a sync follow from (pingone-api.md §8, L), counted from the rows of the true state.
+#[derive(Default)]
+struct Calls {
+    users: u64,
+    populations: HashSet<String>,
+    groups: u64,
+    of_groups: u64,
+    scopes: HashSet<String>,
+}
+
+impl Calls {
+    fn least(&self) -> u64 {
+        let foreign = self.scopes.difference(&self.populations).count();
+        let lists = pages(self.users, 200).max(1)
+            + pages(length(self.populations.len()), 100).max(1)
+            + pages(self.groups, 200).max(1)
+            + 2;
+        2 + lists + self.of_groups + self.users + length(foreign)
+    }
+
+    /// Its lists of members and of nested groups, and a static one's role assignments.
+    fn group(&mut self, row: &Value) {
+        let count = |key: &str| length(row[key].as_array().map_or(0, Vec::len));
+        let by_source = row["dynamic"] == true || row["external"] == true;
+        self.groups += 1;
+        self.of_groups += pages(count("children"), 200);
+        if row["external"] != true {
+            self.of_groups += pages(count("direct"), 200);
+        }
+        self.of_groups += if by_source {
+            pages(all_members(row), 200).max(1)
+        } else {
+            1
+        };
+    }
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap()
+}
+
+fn pages(rows: u64, size: u64) -> u64 {
+    rows.div_ceil(size)
+}
+
+fn all_members(row: &Value) -> u64 {
+    let lists = ["direct", "computed", "nested"]
+        .iter()
+        .filter_map(|key| row[key].as_array());
+    length(lists.flatten().filter_map(Value::as_str).collect::<HashSet<_>>().len())
+}
+
+fn expected_rows(sandbox: &Sandbox, calls: &mut Calls) -> Rows {
     let mut rows = Rows::default();
     let environment = sandbox.text("environment_id").to_owned();
     let mut assignments = HashSet::new();
@@ -215,8 +336,12 @@ fn expected_rows(sandbox: &Sandbox) -> Rows {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let list = |key: &str| value[key].as_array().cloned().unwrap_or_default();
         match text("kind").as_str() {
+            "population" => {
+                calls.populations.insert(text("id"));
+            }
             "user" => {
                 rows.users += 1;
+                calls.users += 1;
                 rows.add(&format!("user {}", text("id")));
                 rows.grant(
                     &format!("population:{}:member", text("population")),
@@ -225,6 +350,7 @@ fn expected_rows(sandbox: &Sandbox) -> Rows {
                 );
             }
             "group" => {
+                calls.group(&value);
                 let entitlement = format!("group:{}:member", text("id"));
                 let direct: Vec<Value> = list("direct");
                 let nested: HashSet<String> = list("nested")
@@ -251,6 +377,9 @@ fn expected_rows(sandbox: &Sandbox) -> Rows {
                 let scope = if text("scope") == environment {
                     "assigned".to_owned()
                 } else {
+                    if text("scope_type") != "ORGANIZATION" {
+                        calls.scopes.insert(text("scope"));
+                    }
                     format!("assigned-{}-{}", text("scope_type").to_lowercase(), text("scope"))
                 };
                 assignments.insert((
@@ -292,9 +421,9 @@ fn file_rows(file: &Path, dir: &Path) -> Rows {
     rows
 }
 
-fn write_row(grants: &str) {
+fn write_row(grants: &str, engine: StorageEngine) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--write", grants])
+        .args(["--write", grants, engine.as_str()])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -302,16 +431,19 @@ fn write_row(grants: &str) {
 }
 
 /// Writes `count` grants of 100 groups' worth of users into a finished file, in a process of its own.
-fn write_child(count: u64) {
+fn write_child(count: u64, engine: StorageEngine) {
     let dir = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let mut writer = Writer::create(
         dir.path(),
         SyncStart::new(SyncType::Full, jiff::Timestamp::now()),
-        WriterOptions::default(),
+        WriterOptions {
+            engine,
+            ..WriterOptions::default()
+        },
     )
     .unwrap();
-    for kind in [ResourceType::Group, ResourceType::User] {
+    for kind in [GROUP, USER] {
         writer
             .put_resource_type(&ResourceTypeRow {
                 id: kind.id(),
@@ -337,7 +469,7 @@ fn write_child(count: u64) {
     }
     let mut left = count;
     for group in &group_ids {
-        let entitlement = EntitlementId::member(ResourceType::Group, group);
+        let entitlement = EntitlementId::member(GROUP, group);
         let text = entitlement.to_string();
         writer
             .put_entitlement(&EntitlementRow {
@@ -347,7 +479,7 @@ fn write_child(count: u64) {
                 data: b"",
             })
             .unwrap();
-        let mut encoder = GrantEncoder::new(&entitlement, ResourceType::User, None);
+        let mut encoder = GrantEncoder::new(&entitlement, USER, None);
         for user in user_ids.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             let (grant, data) = encoder.encode(user);
             writer
@@ -373,9 +505,10 @@ fn write_child(count: u64) {
     let report = writer.finish(end, &dir.path().join("out.c1z")).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
     let mega = |bytes: u64| f64::from(u32::try_from(bytes / 1_000).unwrap_or(u32::MAX)) / 1e3;
+    let (cpu_seconds, peak_bytes) = process_usage();
     println!(
-        "{count:<10} {seconds:>8.2} {:>9.1} {:>9.1}",
-        mega(process_usage().1),
+        "{count:<10} {engine:<7} {seconds:>8.2} {cpu_seconds:>8.2} {:>9.1} {:>9.1}",
+        mega(peak_bytes),
         mega(report.size_bytes)
     );
 }

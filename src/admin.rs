@@ -1,24 +1,28 @@
-//! The admin server: liveness, readiness, the SDK's three health paths, metrics, the log level and a status page.
+//! The admin server: liveness, readiness, the SDK's three health paths, metrics, the log level and the status, as a page
+//! and as JSON.
 //! It answers from state that others keep; only `/health` asks the connector to validate. It never serves a secret and
 //! takes no input but a log level.
 
 mod client;
+mod page;
 mod reply;
 mod server;
 
-use std::net::IpAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
-use crate::error::ErrorClass;
-use crate::runtime::liveness::Liveness;
-use crate::runtime::readiness::Readiness;
-use crate::telemetry::{BuildInfo, LogControl, Metrics};
+use process::error::ErrorClass;
+use process::runtime::liveness::Liveness;
+use process::runtime::readiness::Readiness;
+use process::telemetry::{BuildInfo, LogControl, Metrics};
 
-pub use client::{Endpoint, HealthCheck, HealthCheckError};
+pub use client::{Endpoint, HealthCheck, HealthCheckError, fetch};
 pub use server::serve;
 
 /// How long one validation for `/health` may take (c1-protocol.md §14).
@@ -31,7 +35,7 @@ pub struct AdminConfig {
     pub address: IpAddr,
     /// `--health-check-port`; 0 takes a free one.
     pub port: u16,
-    /// `--health-check` was given: a failed bind ends the start. Else it is one warning.
+    /// `--health-check` was given: a failed bind fails the startup. Otherwise it is one warning.
     pub required: bool,
 }
 
@@ -47,8 +51,8 @@ pub enum Unhealthy {
 /// Asks the connector to validate itself.
 pub type Validate = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Unhealthy>> + Send + Sync>;
 
-/// Facts for the status page: a name and a value per line, read at each request.
-pub type Facts = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+/// Facts for the status, read at each request: nothing secret, and nothing that names a person.
+pub type Facts = Arc<dyn Fn() -> Map<String, Value> + Send + Sync>;
 
 /// What the server answers from.
 #[derive(Clone)]
@@ -63,9 +67,8 @@ pub struct AdminState {
     pub validate: Validate,
     /// The log level.
     pub log: LogControl,
-    /// The build.
     pub build: BuildInfo,
-    /// Further lines of the status page.
+    /// The rest of the status.
     pub facts: Facts,
 }
 
@@ -83,13 +86,11 @@ pub enum AdminError {
         "the health server could not listen on {address}:{port} (--health-check-bind-address, --health-check-port)"
     )]
     Bind {
-        /// The address.
         address: IpAddr,
-        /// The port.
         port: u16,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -105,7 +106,13 @@ impl AdminError {
 impl AdminConfig {
     /// Listens. Without `required` a failure is one warning and no server.
     pub async fn bind(&self) -> Result<Option<TcpListener>, AdminError> {
-        match TcpListener::bind((self.address, self.port)).await {
+        let mut bound = TcpListener::bind((self.address, self.port)).await;
+        if let Err(error) = &bound
+            && let Some(address) = without_ipv6(self.address, error)
+        {
+            bound = TcpListener::bind((address, self.port)).await;
+        }
+        match bound {
             Ok(listener) => Ok(Some(listener)),
             Err(source) if self.required => Err(AdminError::Bind {
                 address: self.address,
@@ -121,4 +128,10 @@ impl AdminConfig {
             }
         }
     }
+}
+
+/// `::` stands for every address of both families. A kernel without IPv6 does not know it, but has the others.
+fn without_ipv6(address: IpAddr, error: &io::Error) -> Option<IpAddr> {
+    let other = matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied);
+    (address == IpAddr::from(Ipv6Addr::UNSPECIFIED) && !other).then_some(IpAddr::from(Ipv4Addr::UNSPECIFIED))
 }

@@ -1,25 +1,34 @@
 //! Wiring only: builds the parts, hands each its dependencies, prints results. Knows every module; no module knows it.
 
 mod abilities;
+mod board;
 mod client_key;
 mod connect;
 mod context;
 mod credentials;
 mod daemon;
+mod diff;
+mod doctor;
+mod handover;
 mod history;
 mod inspect;
 mod leader;
+mod man;
+mod observations;
 mod observe;
 mod one_shot;
 mod one_shot_events;
 mod one_shot_provision;
 mod proof;
 pub mod report;
+mod rows;
 mod standalone;
 mod state;
+mod status;
 mod syncs;
 mod term;
 mod terminal;
+mod traces;
 mod workspace;
 mod writes;
 
@@ -29,15 +38,24 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::admin::{Endpoint, HealthCheck, HealthCheckError};
-use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, command_line};
+use crate::config::{Command, Config, ConfigError, Invocation, LogSettings, OneShot, SyncApplications, command_line};
+use crate::feed::AuditFeed;
 use crate::manifest;
-use crate::session::{InvalidProxy, ProxyConfig, SessionConfig, Trust};
-use crate::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
+use crate::model::APPLICATION;
+use baton::session::{InvalidProxy, ProxyConfig, SessionConfig, Trust};
+use pingone::Client;
+use process::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
+use traces::Traces;
 
 /// Exit code of a failure at run time.
 const FAILED: u8 = 1;
+/// Exit code of `diff` where it could not compare: 1 says that the files differ.
+const NOT_COMPARED: u8 = 2;
+/// How long the end of the process waits for the last records to be written.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// Of the shutdown's budget: for the reports of cancelled work.
 const REPORTS: Duration = Duration::from_secs(5);
 
@@ -83,24 +101,51 @@ fn complain(error: &anyhow::Error) {
 
 fn run(invocation: Invocation) -> anyhow::Result<u8> {
     let config = invocation.config;
-    let print = |text: &str| {
-        io::stdout()
-            .lock()
-            .write_all(text.as_bytes())
-            .context("print the result")
+    let print = |text: &[u8]| {
+        let printed = io::stdout().lock().write_all(text).context("print the result");
+        rows::unless_pipe_is_closed(printed)
     };
     match invocation.command {
-        Command::Config => print(&manifest::config_document())?,
-        Command::Capabilities => print(&manifest::capabilities_document()?)?,
-        Command::Inspect(inspect) => inspect::show(&inspect, &config.temp_dir)?,
+        Command::Config => print(manifest::config_document().as_bytes())?,
+        Command::Capabilities => print(manifest::capabilities_document()?.as_bytes())?,
+        Command::Inspect(inspect) => return Ok(u8::from(!inspect::show(&inspect, &config.temp_dir)?)),
+        Command::State(command) => return observations::command(command, config.state_dir.as_deref()),
         Command::Completion(shell) => {
-            clap_complete::generate(shell, &mut command_line(), "baton-ping-one", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command_line(), "baton-ping-one", &mut script);
+            print(&script)?;
         }
+        Command::Man(of) => print(&man::page(command_line(), of.as_deref())?)?,
         Command::HealthCheck { endpoint, timeout } => return health_check(&config, &endpoint, timeout),
-        Command::Run => {
-            let log = daemon::start_logging(&config)?;
+        Command::Diff(asked) => {
+            return Ok(match diff::show(&asked, &config.temp_dir) {
+                Ok(differ) => u8::from(differ),
+                Err(error) => {
+                    complain(&error);
+                    NOT_COMPARED
+                }
+            });
+        }
+        Command::Doctor(doctor) => {
             let runtime = runtime()?;
-            let code = runtime.block_on(work(config, log));
+            let code = runtime.block_on(doctor::run(&config, &doctor));
+            runtime.shutdown_background();
+            return code;
+        }
+        Command::Status => return runtime()?.block_on(status::show(&config)),
+        Command::Run => {
+            let runtime = runtime()?;
+            let traces = {
+                let _inside = runtime.enter();
+                config.traces.as_ref().map(Traces::start).transpose()?
+            };
+            let log = daemon::start_logging(&config, traces.as_ref())?;
+            let code = runtime.block_on(work(config, log.clone()));
+            if let Some(traces) = traces {
+                traces.end();
+            }
+            // Whoever reads the log may have stopped: the end does not wait for them.
+            log.flush(LAST_RECORDS);
             // A name that is still being looked up must not hold the end up.
             runtime.shutdown_background();
             return code;
@@ -151,6 +196,14 @@ fn log_config(settings: &LogSettings) -> LogConfig {
         format: if console { LogFormat::Console } else { LogFormat::Json },
         paths: settings.paths.iter().map(PathBuf::from).collect(),
     }
+}
+
+/// The event feed. Its sign-ons name applications where each sync has all of them.
+fn audit_feed(config: &Config, client: &Client) -> AuditFeed {
+    let types = &config.sync.resource_types;
+    let synced = types.is_empty() || types.iter().any(|kind| kind == APPLICATION.id());
+    let all = config.sync.access.applications == SyncApplications::All;
+    AuditFeed::new(client).naming_applications(all && synced)
 }
 
 /// What the session takes of the settings.
@@ -208,18 +261,29 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
             "keep-previous-sync-c1z has no effect: no sync of baton-ping-one takes over rows of the one before"
         );
     }
+    if config.pingone.insecure {
+        tracing::warn!(
+            "insecure is on: PingOne is reached without proof of who answers; whoever is in between can read the client \
+             secret and change what is synced"
+        );
+    }
     if daemon::is_wanted(&config) {
         return Box::pin(daemon::serve(config, log)).await;
     }
     let cancel = CancellationToken::new();
-    let _signals = crate::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    let _signals = process::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
     if let OneShot::EventFeed { .. } = config.one_shot {
         return one_shot_events::run(&config, cancel).await;
     }
     if one_shot_provision::is_wanted(&config.one_shot) {
-        return Box::pin(one_shot_provision::run(config, cancel)).await;
+        return Box::pin(one_shot_provision::run(config, cancel).instrument(one_shot_span())).await;
     }
-    one_shot::sync(config, cancel).await
+    Box::pin(one_shot::sync(config, cancel).instrument(one_shot_span())).await
+}
+
+/// What is done without C1 is one task, too.
+fn one_shot_span() -> tracing::Span {
+    tracing::debug_span!("task", task_type = "one_shot")
 }
 
 /// The first SIGINT or SIGTERM ends the work in order, the second ends the process.

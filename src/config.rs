@@ -4,22 +4,35 @@
 //! file key `x-y` are derived from it. Precedence: flag, environment, file, default. No message ever holds a value of a
 //! secret setting.
 
+mod access;
+mod choices;
 mod command;
 pub mod docs;
 mod error;
+mod examine;
 pub mod fields;
 mod file;
+mod help;
 mod kubernetes;
 mod one_shot;
+mod pingone;
 mod settings;
+mod traces;
 mod values;
 
-pub use command::{Command, Inspect, InspectFormat, InspectView, Invocation, Output, command_line};
-pub use error::ConfigError;
-pub use kubernetes::{KubernetesSettings, LeaderElection, Surroundings};
-pub use one_shot::OneShot;
-pub use settings::{
-    AdminSettings, C1Settings, Config, FixedC1, LogSettings, PingOneSettings, ProvisionSettings, RoleModel,
-    ScheduleSettings, StorageEngine, SyncSettings,
+pub use access::AccessSettings;
+pub use choices::{
+    DeprovisionMode, Incremental, LeaderElection, Output, RoleModel, RolePopulationEntitlements, RoleScan,
+    StorageEngine, SyncApplications,
 };
+pub use command::{Command, Diff, Doctor, Inspect, InspectView, Invocation, StateCommand, command_line};
+pub use error::ConfigError;
+pub use examine::{Examined, Shown};
+pub use kubernetes::{KubernetesSettings, Surroundings};
+pub use one_shot::OneShot;
+pub use pingone::PingOneSettings;
+pub use settings::{
+    AdminSettings, C1Settings, Config, FixedC1, LogSettings, ProvisionSettings, ScheduleSettings, SyncSettings,
+};
+pub use traces::{Authority, TraceSettings};
 pub use values::{Environment, Source, Values};

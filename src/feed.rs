@@ -4,21 +4,26 @@
 //! that is recorded up to a minute late, and almost always exactly once. A failed read is an error and never an empty
 //! page. Our own writes are left out: C1 asked for them.
 
+mod applications;
 mod cursor;
 mod page;
 mod translate;
 mod window;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::pingone::{Budget, Client};
 use crate::provision::read_error;
-use crate::task::{Code, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, TaskError};
+use baton::task::{Code, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, TaskError};
+use pingone::{Budget, Client};
 
+use applications::KnownApplications;
 use cursor::{Cursor, Position};
 use page::Gathered;
+use translate::Places;
 use window::Window;
 
 /// The feed's id.
@@ -41,6 +46,8 @@ const DEFAULT_START_HOURS: i64 = 24;
 #[derive(Debug, Clone)]
 pub struct AuditFeed {
     client: Client,
+    /// Set where applications are synced, all of them.
+    applications: Option<KnownApplications>,
 }
 
 impl AuditFeed {
@@ -48,7 +55,15 @@ impl AuditFeed {
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.with_budget(Budget::PROVISION),
+            applications: None,
         }
+    }
+
+    /// The same feed, whose sign-ons name the application: for where a sync has all of them, and nowhere else.
+    #[must_use]
+    pub fn naming_applications(mut self, all_are_synced: bool) -> Self {
+        self.applications = all_are_synced.then(KnownApplications::default);
+        self
     }
 
     async fn page(&self, query: EventQuery) -> Result<EventPage, TaskError> {
@@ -84,7 +99,7 @@ impl AuditFeed {
         })
     }
 
-    /// Where to go on: the cursor wins over the time. Neither can lie before what PingOne keeps.
+    /// Where to continue: the cursor wins over the time. Neither can lie before what PingOne keeps.
     fn start(&self, query: &EventQuery, now: Timestamp) -> Result<Cursor, TaskError> {
         let oldest_ms = window::oldest_ms(now.as_millisecond());
         let cursor = match (&query.cursor, query.start_at) {
@@ -113,7 +128,14 @@ impl AuditFeed {
     /// Reads a window. `None`: it holds too much for one page and should be narrowed.
     async fn read(&self, window: &Window, cursor: &Cursor, size: usize) -> Result<Option<Gathered>, TaskError> {
         let own_client = self.client.client_id();
-        let environment = self.client.environment_id();
+        let applications = match &self.applications {
+            Some(known) => known.ids(&self.client).await.map_err(|error| read_error(&error))?,
+            None => Arc::default(),
+        };
+        let places = Places {
+            environment: self.client.environment_id(),
+            applications: &applications,
+        };
         let mut gathered = Gathered::new(cursor, size);
         let mut pages = self.client.activities(&window.filter(), ACTIVITY_PAGE);
         let mut read = 0u32;
@@ -124,7 +146,7 @@ impl AuditFeed {
                         tracing::warn!("an audit activity without id or time was left out");
                         return;
                     };
-                    gathered.offer(position, || translate::event(&activity, environment, &own_client));
+                    gathered.offer(position, || translate::event(&activity, &places, &own_client));
                 })
                 .await
                 .map_err(|error| read_error(&error))?;

@@ -2,102 +2,60 @@
 //! connector's metadata. Needs no credentials. The committed copies at the top of the repository are compared with
 //! what is printed here.
 
-use serde_json::{Map, Value, json};
+pub mod describe;
+
+use baton::wire::config::{self, ConfigField, ConfigHead, ConfigKind};
+use baton::wire::json::JsonError;
 
 use crate::config::fields::{FIELDS, Field, Kind};
-use crate::model::ResourceType;
-use crate::wire::describe;
-use crate::wire::json::JsonError;
 
-/// The `config` document: `c1.config.v1.Configuration` in proto3 JSON, two blanks of indent, no line end, and the
-/// three characters that HTML minds as escapes.
+/// The `config` document: `c1.config.v1.Configuration` in proto3 JSON.
 pub fn config_document() -> String {
-    let fields: Vec<Value> = FIELDS.iter().filter(|field| field.export).map(field_json).collect();
-    let document = json!({
-        "fields": fields,
-        "displayName": "PingOne",
-        "helpUrl": "/docs/baton/ping-one",
-        "iconUrl": "/static/app-icons/ping-one.svg",
-        "isDirectory": true
-    });
-    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
-}
-
-fn field_json(field: &Field) -> Value {
-    let mut object = Map::new();
-    let mut set = |key: &str, value: Value| {
-        object.insert(key.to_owned(), value);
+    let head = ConfigHead {
+        display_name: "PingOne",
+        help_url: "/docs/baton/ping-one",
+        icon_url: "/static/app-icons/ping-one.svg",
+        is_directory: true,
     };
-    set("name", json!(field.name));
-    if !field.display_name.is_empty() {
-        set("displayName", json!(field.display_name));
-    }
-    set("description", json!(field.help));
-    for (key, yes) in [
-        ("isRequired", field.required),
-        ("isOps", field.ops),
-        ("isSecret", field.secret),
-    ] {
-        if yes {
-            set(key, json!(true));
-        }
-    }
-    let (key, value) = kind_json(field);
-    set(key, value);
-    Value::Object(object)
+    config::document(head, FIELDS.iter().filter(|field| field.export).map(config_field))
 }
 
-fn kind_json(field: &Field) -> (&'static str, Value) {
-    let mut kind = Map::new();
-    let mut rules = Map::new();
-    let key = match field.kind {
-        Kind::Text | Kind::Choice(_) | Kind::Duration => {
-            if !field.default.is_empty() {
-                kind.insert("defaultValue".to_owned(), json!(field.default));
-            }
-            if let Kind::Choice(choices) = field.kind {
-                rules.insert("in".to_owned(), json!(choices));
-            }
-            if field.required {
-                rules.insert("isRequired".to_owned(), json!(true));
-            }
-            "stringField"
-        }
-        Kind::Int(least, most) => {
-            if field.default != "0" {
-                kind.insert("defaultValue".to_owned(), json!(field.default));
-            }
+fn config_field(field: &Field) -> ConfigField {
+    ConfigField {
+        name: field.name,
+        display_name: field.display_name,
+        description: field.help,
+        required: field.required,
+        ops: field.ops,
+        secret: field.secret,
+        default: field.default,
+        kind: match field.kind {
+            Kind::Text | Kind::Duration => ConfigKind::Text(&[]),
+            Kind::Choice(choices) => ConfigKind::Text(choices),
             // The port and the cache size stand without rules in the reference.
-            if !matches!(field.name, "health-check-port" | "session-store-maximum-size") {
-                rules.insert("lte".to_owned(), json!(most.to_string()));
-                rules.insert("gte".to_owned(), json!(least.to_string()));
+            Kind::Int(..) if matches!(field.name, "health-check-port" | "session-store-maximum-size") => {
+                ConfigKind::Int(None)
             }
-            "intField"
-        }
-        Kind::Bool => "boolField",
-        Kind::List => "stringSliceField",
-    };
-    if !rules.is_empty() {
-        kind.insert("rules".to_owned(), Value::Object(rules));
+            Kind::Int(least, most) => ConfigKind::Int(Some((least, most))),
+            Kind::Bool => ConfigKind::Bool,
+            Kind::List => ConfigKind::List,
+        },
     }
-    (key, Value::Object(kind))
 }
 
 /// The `capabilities` document: `ConnectorCapabilities` wrapped with its type, two blanks of indent, no line end.
 pub fn capabilities_document() -> Result<String, JsonError> {
-    let document = describe::capabilities_json(&ResourceType::ALL)?;
+    let document = baton::wire::describe::capabilities_json(&describe::capabilities(false, false))?;
     Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::c1::config::v1::Configuration;
+    use baton::proto::c1::config::v1::Configuration;
     use prost::Message;
     use prost_reflect::{DescriptorPool, DynamicMessage};
+    use serde_json::{Value, json};
 
     /// The committed files are what the binary prints (connector-model.md §8.4, §8.5). Set `BATON_WRITE_MANIFESTS` to
     /// write them anew.
@@ -119,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_config_document_is_a_configuration_and_loses_nothing_on_the_way() {
-        let pool = DescriptorPool::decode(crate::proto::FILE_DESCRIPTOR_SET).unwrap();
+        let pool = DescriptorPool::decode(baton::proto::FILE_DESCRIPTOR_SET).unwrap();
         let descriptor = pool.get_message_by_name("c1.config.v1.Configuration").unwrap();
         let document = config_document();
         let mut parser = serde_json::Deserializer::from_str(&document);

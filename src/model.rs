@@ -1,20 +1,167 @@
-//! What the connector shows C1: resource types, resources, entitlements and grants in our own types
-//! (connector-model.md §2–6). Pure data and pure functions: no I/O, no async, no protobuf, no other module of ours.
-//! The identifiers made here are a public API (connector-model.md §1 point 1): they never change once released.
+//! What PingOne's objects are called at C1 (connector-model.md §2, §4–6). The identifiers made here are a public API
+//! (connector-model.md §1 point 1): they never change once released.
 
-mod entitlement;
-mod grant;
-mod id;
-mod profile;
-mod resource;
-mod resource_type;
+mod slug;
+mod writable;
 
-pub use entitlement::{Entitlement, EntitlementId, Immutable, Slug};
-pub use grant::{Expandable, Grant, GrantImmutable, GrantMetadata, grant_id};
-pub use id::{ApplicationId, EnvironmentId, GroupId, OrganizationId, PopulationId, RoleId, UserId};
-pub use profile::{Profile, Value};
-pub use resource::{
-    AccountType, AppTrait, DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, GroupTrait, Resource, ResourceId,
-    ResourceTrait, RoleTrait, Status, StatusKind, StructuredName, UserTrait, cut,
-};
-pub use resource_type::{Capability, ResourceType, Trait};
+use baton::model::{Capability, Profile, ResourceType, ResourceTypeSpec, Trait};
+
+pub use slug::Slug;
+pub use writable::{WRITABLE_TYPES, WritableScopes};
+
+/// `group`
+pub const GROUP: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "group",
+    display_name: "Group",
+    traits: &[Trait::Group],
+    offers_nothing: false,
+    opt_in: false,
+    permissions: &["p1:read:userGroup", "p1:update:userGroup"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
+});
+
+/// `population`: a group, too, since it is a container whose membership reviewers want to see.
+pub const POPULATION: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "population",
+    display_name: "Population",
+    traits: &[Trait::Group],
+    offers_nothing: false,
+    opt_in: false,
+    permissions: &["p1:read:population"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync],
+});
+
+/// The same type where memberships are changed, too (`population-provisioning`).
+pub const POPULATION_MOVING: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "population",
+    display_name: "Population",
+    traits: &[Trait::Group],
+    offers_nothing: false,
+    opt_in: false,
+    permissions: &["p1:read:population", "p1:update:user"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
+});
+
+/// `role`
+pub const ROLE: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "role",
+    display_name: "Role",
+    traits: &[Trait::Role],
+    offers_nothing: false,
+    opt_in: false,
+    permissions: &["p1:read:role", "p1:update:role"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
+});
+
+/// `user`
+pub const USER: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "user",
+    display_name: "User",
+    traits: &[Trait::User],
+    offers_nothing: true,
+    opt_in: false,
+    permissions: &["p1:read:user", "p1:create:user", "p1:update:user", "p1:delete:user"],
+    capabilities: &[
+        Capability::Sync,
+        Capability::TargetedSync,
+        Capability::AccountProvisioning,
+        Capability::ResourceDelete,
+        Capability::CredentialRotation,
+    ],
+});
+
+/// `application`, where `sync-applications` is on.
+pub const APPLICATION: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "application",
+    display_name: "Application",
+    traits: &[Trait::App],
+    offers_nothing: false,
+    opt_in: true,
+    permissions: &[
+        "applications:read:application",
+        "permissions:read:applicationRoleAssignments",
+        "permissions:update:applicationRoleAssignments",
+    ],
+    capabilities: &[Capability::Sync, Capability::TargetedSync],
+});
+
+/// `gateway`, where `sync-gateways` is on.
+pub const GATEWAY: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "gateway",
+    display_name: "Gateway",
+    traits: &[Trait::App],
+    offers_nothing: true,
+    opt_in: true,
+    permissions: &["gateways:read:gateway", "permissions:read:gatewayRoleAssignments"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync],
+});
+
+/// `secret`, where `sync-secrets` is on: what is known of credentials beside their values.
+pub const SECRET: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "secret",
+    display_name: "Credential",
+    traits: &[Trait::Secret],
+    offers_nothing: true,
+    opt_in: true,
+    permissions: &["certmgt:read:key"],
+    capabilities: &[Capability::Sync, Capability::SyncSecrets],
+});
+
+/// The types of every sync, in the order of their ids.
+pub const RESOURCE_TYPES: [ResourceType; 4] = [GROUP, POPULATION, ROLE, USER];
+
+/// Every type that there is, in the order of their ids: those above, and those that a setting switches on.
+pub const ALL_TYPES: [ResourceType; 7] = [APPLICATION, GATEWAY, GROUP, POPULATION, ROLE, SECRET, USER];
+
+/// The same with populations whose memberships are changed.
+pub const ALL_TYPES_MOVING: [ResourceType; 5] = [APPLICATION, GROUP, POPULATION_MOVING, ROLE, USER];
+
+/// The type with this id.
+pub fn resource_type(id: &str) -> Option<ResourceType> {
+    ALL_TYPES.into_iter().find(|candidate| candidate.id() == id)
+}
+
+/// Why an entitlement or its resource cannot be changed through us (`EntitlementImmutable.source_id`).
+pub mod immutable {
+    /// The group is kept by its source.
+    pub const EXTERNAL_GROUP: &str = "external-group";
+    /// Population membership is not provisioned.
+    pub const POPULATION: &str = "population";
+    /// The scope is outside what we may write.
+    pub const SCOPE_NOT_WRITABLE: &str = "scope-not-writable";
+}
+
+/// What a role grant says about PingOne's assignment behind it (connector-model.md §5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// PingOne's id of the assignment; a hint, never an identity.
+    pub assignment_id: String,
+    /// The role.
+    pub role_id: String,
+    /// The scope's type as PingOne wrote it.
+    pub scope_type: String,
+    /// The scope's id.
+    pub scope_id: String,
+    /// The scope's name, or its id where the name is not to be had.
+    pub scope_name: String,
+    /// Our client may not delete it.
+    pub read_only: bool,
+}
+
+impl Assignment {
+    /// As `GrantMetadata`.
+    pub fn profile(&self) -> Profile {
+        let mut profile = Profile::default();
+        for (key, value) in [
+            ("assignment_id", &self.assignment_id),
+            ("role_id", &self.role_id),
+            ("scope_type", &self.scope_type),
+            ("scope_id", &self.scope_id),
+            ("scope_name", &self.scope_name),
+        ] {
+            profile.text(key, Some(value.as_str()));
+        }
+        profile.flag("read_only", Some(self.read_only));
+        profile
+    }
+}

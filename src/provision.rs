@@ -1,58 +1,67 @@
 //! Grant, revoke, account creation and deletion, credential rotation, actions: idempotent, decided from live state.
 //!
-//! One file per kind of task. What they share is `work::Work`: one task's client, deadline, cancellation, audit trail
-//! and dry run. Invariants: a write whose answer was lost is never repeated before a read; a refusal names the real
+//! One file per kind of task. What they share is `context::TaskContext`: one task's client, deadline, cancellation, audit trail
+//! and dry run. Invariants: a write is told as done only where PingOne's answer or a read shows it; a refusal names the real
 //! reason; every change leaves one audit line; no secret is in any of them (connector-model.md §1, §7).
 
+mod access;
 mod account;
 mod actions;
+mod assignments;
 mod audit;
-pub mod crypto;
+mod context;
 mod delete;
 mod error;
 mod grant;
 mod group;
-mod held;
+mod locks;
+mod memory;
 mod password;
 mod plan;
+mod population;
 mod protect;
 mod revoke;
 mod rotate;
 mod scope;
 mod settings;
-mod settle;
+mod spelling;
 mod target;
-mod turns;
-mod work;
+mod write;
 
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 
-pub use actions::action_schemas;
+pub use actions::{PingOneActions, action_schemas};
 pub use audit::{AuditLog, AuditSink, Change, ChangeOutcome};
 pub(crate) use error::read_error;
 pub use plan::{DRY_RUN, Plan};
 pub use settings::{Deprovision, ProvisionOptions};
+pub(crate) use spelling::is_identity_provider;
 
-use crate::pingone::Client;
-use crate::runtime::permit::Permit;
-use crate::task::{
+use baton::crypto::KeySource;
+use baton::schedule::WriteLog;
+use baton::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
-    GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
+    GrantRequest, IssueCredentialRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated,
+    TaskError, WriteContext,
 };
-use crypto::KeySource;
+use context::TaskContext;
 use error::Failure;
-use work::{Facts, Work};
+use memory::Memory;
+use pingone::{Client, PingOneError};
+use process::runtime::leader_guard::LeaderGuard;
+use protect::roles::Protected;
 
 /// Changes PingOne for tasks of C1.
 pub struct PingOneProvisioner {
     options: Arc<ProvisionOptions>,
     client: Client,
     audit: Arc<dyn AuditSink>,
-    facts: Arc<Facts>,
+    memory: Arc<Memory>,
+    log: Option<WriteLog>,
     client_key: KeySource,
-    permit: Permit,
+    guard: LeaderGuard,
     /// What the last dry run would have sent.
     plan: Mutex<Option<Plan>>,
 }
@@ -72,9 +81,10 @@ impl PingOneProvisioner {
             options: Arc::new(options),
             client,
             audit: Arc::new(AuditLog),
-            facts: Arc::default(),
+            memory: Arc::default(),
+            log: None,
             client_key: KeySource::none(),
-            permit: Permit::always(),
+            guard: LeaderGuard::always(),
             plan: Mutex::default(),
         }
     }
@@ -94,11 +104,30 @@ impl PingOneProvisioner {
         self
     }
 
-    /// The same provisioner, which asks `permit` immediately before each write.
+    /// The same provisioner, which asks `guard` immediately before each write.
     #[must_use]
-    pub fn with_permit(mut self, permit: Permit) -> Self {
-        self.permit = permit;
+    pub fn with_guard(mut self, guard: LeaderGuard) -> Self {
+        self.guard = guard;
         self
+    }
+
+    /// The same provisioner, which tells snapshots of its tasks.
+    #[must_use]
+    pub fn with_log(mut self, log: WriteLog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Looks up what the settings name in PingOne. `Some`: they name what is not there, and what there is.
+    pub async fn check_settings(&self, client: &Client) -> Result<Option<String>, PingOneError> {
+        let list = &self.options.protected_roles;
+        if !list.is_empty() {
+            match Protected::read(client, list).await? {
+                Ok(known) => *self.memory.protected.lock().await = Some(known),
+                Err(unknown) => return Ok(Some(unknown.to_string())),
+            }
+        }
+        scope::foreign_entry(client, &self.options.writable_scopes).await
     }
 
     /// What the last task would have sent, where `dry_run` is on and it came to its end. Taken once.
@@ -106,21 +135,22 @@ impl PingOneProvisioner {
         self.plan.lock().ok()?.take()
     }
 
-    fn begin(&self, context: WriteContext) -> Work {
-        Work::new(
+    fn begin(&self, context: WriteContext) -> TaskContext {
+        TaskContext::new(
             Arc::clone(&self.options),
-            (&self.client, &self.permit),
+            (&self.client, &self.guard),
             Arc::clone(&self.audit),
-            Arc::clone(&self.facts),
+            Arc::clone(&self.memory),
             context,
+            self.log.as_ref().map(WriteLog::begin),
         )
     }
 
     /// The task's outcome. A dry run that came to its end keeps its plan for whoever asked, and is refused with it.
-    fn end<T>(&self, work: Work, outcome: Result<T, Failure>) -> Result<T, TaskError> {
-        work.ended();
+    fn end<T>(&self, task: TaskContext, outcome: Result<T, Failure>) -> Result<T, TaskError> {
+        task.ended();
         let reply = outcome.map_err(Failure::into_task)?;
-        let Some(plan) = work.into_plan() else {
+        let Some(plan) = task.into_plan() else {
             return Ok(reply);
         };
         let refusal = plan.refusal();
@@ -134,17 +164,17 @@ impl PingOneProvisioner {
 impl Provisioner for PingOneProvisioner {
     fn grant(&self, request: GrantRequest, context: WriteContext) -> BoxFuture<'_, Result<GrantReply, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = grant::grant(&work, &request).await;
-            self.end(work, outcome)
+            let task = self.begin(context);
+            let outcome = grant::grant(&task, &request).await.map_err(Failure::of_grant);
+            self.end(task, outcome)
         })
     }
 
     fn revoke(&self, request: RevokeRequest, context: WriteContext) -> BoxFuture<'_, Result<RevokeReply, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = revoke::revoke(&work, &request).await;
-            self.end(work, outcome)
+            let task = self.begin(context);
+            let outcome = revoke::revoke(&task, &request).await;
+            self.end(task, outcome)
         })
     }
 
@@ -154,9 +184,9 @@ impl Provisioner for PingOneProvisioner {
         context: WriteContext,
     ) -> BoxFuture<'_, Result<AccountCreated, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = account::create(&work, &request, self.client_key.key().as_ref()).await;
-            self.end(work, outcome)
+            let task = self.begin(context);
+            let outcome = account::create(&task, &request, self.client_key.key().as_ref()).await;
+            self.end(task, outcome)
         })
     }
 
@@ -166,9 +196,9 @@ impl Provisioner for PingOneProvisioner {
         context: WriteContext,
     ) -> BoxFuture<'_, Result<Vec<Annotation>, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = delete::delete(&work, &request).await;
-            self.end(work, outcome)
+            let task = self.begin(context);
+            let outcome = delete::delete(&task, &request).await;
+            self.end(task, outcome)
         })
     }
 
@@ -178,21 +208,27 @@ impl Provisioner for PingOneProvisioner {
         context: WriteContext,
     ) -> BoxFuture<'_, Result<Rotated, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = rotate::rotate(&work, &request, self.client_key.key().as_ref()).await;
-            self.end(work, outcome)
+            let task = self.begin(context);
+            let outcome = rotate::rotate(&task, &request, self.client_key.key().as_ref()).await;
+            self.end(task, outcome)
         })
+    }
+
+    fn refuse_issue(&self, request: &IssueCredentialRequest) -> TaskError {
+        access::refuse_issue(request)
     }
 
     fn run_action(&self, call: ActionCall, context: WriteContext) -> BoxFuture<'_, Result<ActionOutcome, TaskError>> {
         Box::pin(async move {
-            let work = self.begin(context);
-            let outcome = match actions::run(&work, &call).await {
+            let task = self.begin(context);
+            let outcome = match actions::run(&task, &call).await {
                 // PingOne's no is the action's failure, and no refusal of the call (c1-protocol.md §9.6).
-                Err(Failure::PingOne(error)) if !work.is_dry_run() => Ok(actions::failed_by(&error)),
+                Err(failure @ (Failure::PingOne(_) | Failure::Unknown { .. })) if !task.is_dry_run() => {
+                    Ok(actions::failed_by(failure))
+                }
                 outcome => outcome,
             };
-            self.end(work, outcome)
+            self.end(task, outcome)
         })
     }
 }

@@ -4,29 +4,40 @@
 //! same directory gives the same file at any concurrency. Invariants: a failed read fails the sync and nothing is
 //! published; nothing but ids of users stays in memory; everything ends when the caller's token is cancelled.
 
+mod applications;
 mod error;
-mod gate;
-mod holders;
 mod index;
+mod job;
+mod machines;
 mod members;
+mod nesting;
+pub mod observations;
+mod observe;
 mod options;
+mod phase;
+mod population;
 mod progress;
 mod read;
 mod report;
+mod role_scan;
 mod run;
 mod scope;
-mod sink;
+mod shrink;
 mod target;
 mod translate;
 mod users;
 mod warnings;
+mod writer_thread;
 
+pub use baton::task::Counts;
 pub use error::SyncError;
-pub use gate::Shrunk;
-pub use options::{Counts, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions};
+pub use options::{
+    Applications, ObservationSettings, Reuse, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions,
+};
 pub use progress::{Phase, Progress};
 pub use report::SyncReport;
 pub use run::run;
+pub use shrink::Shrunk;
 pub use translate::translate_page;
 pub(crate) use translate::{UserRules, is_bare_address, user as translate_user};
 pub use warnings::{Warning, Warnings};

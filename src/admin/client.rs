@@ -2,13 +2,22 @@
 //! §7.6).
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::error::ErrorClass;
+use process::error::ErrorClass;
+
+/// Most that is read of an answer.
+const LARGEST_ANSWER: usize = 4 << 20;
 
 /// Which path is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,9 +25,7 @@ pub enum Endpoint {
     /// `/health`
     #[default]
     Health,
-    /// `/ready`
     Ready,
-    /// `/live`
     Live,
 }
 
@@ -49,7 +56,6 @@ pub struct HealthCheck {
     pub address: String,
     /// `--health-check-port`
     pub port: u16,
-    /// `--endpoint`
     pub endpoint: Endpoint,
     /// `--timeout`, for the whole check.
     pub timeout: Duration,
@@ -63,21 +69,14 @@ pub enum HealthCheckError {
     UnknownEndpoint,
     /// The server says no.
     #[error("{path} answered HTTP status {status}")]
-    Status {
-        /// The path.
-        path: &'static str,
-        /// The status.
-        status: u16,
-    },
+    Status { path: &'static str, status: u16 },
     /// What answered is no health server.
     #[error("the answer is not HTTP")]
     NotHttp,
     /// Nothing listens, or the connection broke.
     #[error("the health server at {address}:{port} could not be reached")]
     Unreachable {
-        /// The address.
         address: String,
-        /// The port.
         port: u16,
         /// Why.
         #[source]
@@ -92,12 +91,15 @@ pub enum HealthCheckError {
 }
 
 impl HealthCheckError {
+    /// The exit code where nothing listens.
+    pub const UNREACHABLE: u8 = 14;
+
     /// The exit code of the sub-command.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::UnknownEndpoint | Self::Status { .. } | Self::NotHttp => 2,
             Self::Timeout { .. } => 4,
-            Self::Unreachable { .. } => 14,
+            Self::Unreachable { .. } => Self::UNREACHABLE,
         }
     }
 
@@ -134,7 +136,7 @@ impl HealthCheck {
     }
 
     async fn ask(&self) -> io::Result<[u8; 12]> {
-        let mut stream = TcpStream::connect((self.address.as_str(), self.port)).await?;
+        let mut stream = connect(&self.address, self.port).await?;
         let path = self.endpoint.path();
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
@@ -145,6 +147,52 @@ impl HealthCheck {
         stream.read_exact(&mut head).await?;
         Ok(head)
     }
+}
+
+/// A server that listens on every address is asked over loopback, whose family it may not have.
+async fn connect(address: &str, port: u16) -> io::Result<TcpStream> {
+    let every = address.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+    if !every {
+        return TcpStream::connect((address, port)).await;
+    }
+    let loopbacks = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+    let loopbacks = loopbacks.map(|address| SocketAddr::new(address, port));
+    TcpStream::connect(loopbacks.as_slice()).await
+}
+
+/// One GET of a server on this machine: status and body.
+pub async fn fetch(address: IpAddr, port: u16, path: &str, limit: Duration) -> Result<(u16, String), HealthCheckError> {
+    let address = address.to_string();
+    let asking = async {
+        let stream = connect(&address, port)
+            .await
+            .map_err(|source| HealthCheckError::Unreachable {
+                address: address.clone(),
+                port,
+                source,
+            })?;
+        let broken = |_| HealthCheckError::NotHttp;
+        let (mut send, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let request = hyper::Request::get(path)
+            .header(hyper::header::HOST, &address)
+            .body(Empty::<Bytes>::new())
+            .map_err(|_| HealthCheckError::NotHttp)?;
+        let answering = async {
+            let answer = send.send_request(request).await.map_err(broken)?;
+            let status = answer.status().as_u16();
+            let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|_| HealthCheckError::NotHttp)?.to_bytes();
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        };
+        let mut answering = pin!(answering);
+        tokio::select! {
+            answer = &mut answering => answer,
+            // It may end with what we wait for.
+            _ = connection => answering.await,
+        }
+    };
+    let late = Err(HealthCheckError::Timeout { timeout: limit });
+    timeout(limit, asking).await.unwrap_or(late)
 }
 
 /// The status of `HTTP/1.x NNN`.

@@ -30,6 +30,11 @@ pub(super) fn not_found() -> Response {
     json_line(StatusCode::NOT_FOUND, &json!({"error": "not found"}))
 }
 
+pub(super) fn forbidden() -> Response {
+    let text = "the log level may be changed from the same host only, for example through kubectl port-forward";
+    json_line(StatusCode::FORBIDDEN, &json!({"error": text}))
+}
+
 /// UTC with whole seconds.
 fn now() -> String {
     let now = jiff::Timestamp::now();

@@ -1,7 +1,9 @@
-//! Routes, and the accept loop with its limits: bounded connections, 10 s for the head of a request, ended by the
-//! token.
+//! Routes, and the accept loop with its limits: bounded connections, 10 s for the head of a request, a limit for each
+//! connection, ended by the token. A new connection always finds room: where there is none the oldest one goes, so that
+//! clients that are idle or do not read keep no probe out.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,27 +16,28 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::reply::{details, health, json_line, not_found};
-use super::{AdminState, Unhealthy, VALIDATE_LIMIT};
-use crate::telemetry::LogLevel;
+use super::reply::{details, forbidden, health, json_line, not_found};
+use super::{AdminState, Unhealthy, VALIDATE_LIMIT, page};
+use process::telemetry::LogLevel;
 
 /// How long a client may take for a request's head (c1-protocol.md §14).
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 64;
 const MAX_BODY_BYTES: usize = 64;
-/// How long open requests may run on at shutdown.
+/// How long a connection may last; the longest request is a validation.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(45);
+/// How long open requests may run on at shutdown, or when their connection's time is up.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves until the token is cancelled.
 pub async fn serve(listener: TcpListener, state: AdminState, token: CancellationToken) {
-    let routes = router(state);
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (local, remote) = (router(state.clone(), true), router(state, false));
     let mut connections = JoinSet::new();
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -42,43 +45,57 @@ pub async fn serve(listener: TcpListener, state: AdminState, token: Cancellation
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of file descriptors, most likely: wait for some to come back.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            continue;
-        };
+        open.retain(|one| !one.is_finished());
+        if open.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let routes = if is_local(peer) { &local } else { &remote };
         let service = TowerToHyperService::new(routes.clone());
         let token = token.clone();
-        connections.spawn(async move {
+        open.push_back(connections.spawn(async move {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
             let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
             tokio::select! {
                 ended = connection.as_mut() => drop(ended),
-                () = token.cancelled() => {
+                _ = timeout(CONNECTION_LIMIT, token.cancelled()) => {
                     connection.as_mut().graceful_shutdown();
                     drop(timeout(DRAIN_LIMIT, connection).await);
                 }
             }
-            drop(slot);
-        });
+        }));
     }
     while connections.join_next().await.is_some() {}
 }
 
-pub(super) fn router(state: AdminState) -> Router {
+fn is_local(peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
+}
+
+/// The level may be changed from this machine only: whoever can reach the port may look, and no more.
+fn router(state: AdminState, is_local: bool) -> Router {
+    let level = if is_local {
+        put(log_level)
+    } else {
+        put(async || forbidden())
+    };
     Router::new()
         .route("/", get(status))
+        .route("/status.json", get(status_json))
         .route("/livez", any(livez))
         .route("/readyz", any(readyz))
         .route("/ready", any(readyz))
         .route("/health", any(healthy))
         .route("/live", any(live))
         .route("/metrics", get(metrics))
-        .route("/log-level", put(log_level))
+        .route("/log-level", level)
         .fallback(async || not_found())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(state)
@@ -158,45 +175,54 @@ async fn log_level(State(state): State<AdminState>, body: Bytes) -> Response {
         .parse::<LogLevel>()
         .and_then(|level| state.log.set_level(level).map(|()| level));
     match changed {
-        Ok(level) => {
-            tracing::info!(level = level.as_str(), "log level changed");
-            json_line(StatusCode::OK, &json!({"level": level.as_str()}))
-        }
+        Ok(level) => json_line(StatusCode::OK, &json!({"level": level.as_str()})),
         Err(error) => json_line(StatusCode::BAD_REQUEST, &json!({"error": error.to_string()})),
     }
 }
 
-async fn status(State(state): State<AdminState>) -> Response {
+/// Build, readiness and loops, and what the rest of the process tells.
+fn document(state: &AdminState) -> Map<String, Value> {
     let build = state.build;
-    let unmet = state.readiness.unmet();
-    let ready = if unmet.is_empty() { "yes" } else { "no" };
-    let mut rows = vec![("ready".to_owned(), ready.to_owned())];
-    rows.extend(
-        unmet
-            .into_iter()
-            .map(|(condition, reason)| (format!("  {condition}"), reason)),
-    );
-    for one in state.liveness.states() {
-        let late = |late: Duration| format!("late by {} s", late.as_secs());
-        rows.push((
-            format!("loop {}", one.name),
-            one.late_by.map_or_else(|| "ok".to_owned(), late),
-        ));
-    }
-    rows.extend((state.facts)());
-    let rows: Vec<_> = rows
+    let unmet: Map<String, Value> = state
+        .readiness
+        .unmet()
         .into_iter()
-        .map(|(name, value)| format!("{name:<24} {value}\n"))
+        .map(|(condition, reason)| (condition.to_owned(), reason.into()))
         .collect();
-    let text = format!(
-        "baton-ping-one {} (revision {}, rust {})\n\n{}\n\
-         /livez /readyz /health /ready /live /metrics, PUT /log-level\n",
-        build.version,
-        build.revision,
-        build.rustc,
-        rows.concat()
-    );
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+    let loops: Map<String, Value> = state
+        .liveness
+        .states()
+        .into_iter()
+        .map(|one| {
+            let late = |late: Duration| format!("late by {} s", late.as_secs());
+            (
+                one.name.to_owned(),
+                one.late_by.map_or_else(|| "ok".to_owned(), late).into(),
+            )
+        })
+        .collect();
+    let mut document = Map::new();
+    document.insert("ready".to_owned(), unmet.is_empty().into());
+    document.insert("version".to_owned(), build.version.into());
+    document.insert("revision".to_owned(), build.revision.into());
+    document.extend((state.facts)());
+    document.insert("waits_for".to_owned(), unmet.into());
+    document.insert("loops".to_owned(), loops.into());
+    document
+}
+
+async fn status_json(State(state): State<AdminState>) -> Response {
+    json_line(StatusCode::OK, &document(&state).into())
+}
+
+async fn status(State(state): State<AdminState>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, page::html(&document(&state))).into_response()
 }
 
 #[cfg(test)]

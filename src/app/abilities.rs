@@ -4,30 +4,36 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::pingone::types::{Role, RoleAssignment};
-use crate::pingone::{Budget, Client, Principal};
+use pingone::types::{Role, RoleAssignment};
+use pingone::{Budget, Client, Principal};
 
 /// The role behind every write but those of roles (pingone-api.md §6.9).
 const WRITER: &str = "Identity Data Admin";
+const LACKING: &str = "the worker application does not hold Identity Data Admin: PingOne will refuse changes of users, \
+                       passwords and memberships";
 /// For a read that nothing waits for.
 const LOOK: Budget = Budget(Duration::from_secs(10));
 
-/// Looks at the application's own roles, if they may be read, and says what is missing.
+/// Says what is missing, where that can be known.
 pub(super) async fn tell(client: &Client) {
-    let Ok(application) = Uuid::try_parse(&client.client_id()) else {
-        return;
-    };
+    if let Some(lacking) = lacking(client).await {
+        tracing::warn!("provisioning is on, and {lacking}");
+    }
+}
+
+/// What the application's own roles do not allow, where they may be read and that is certain.
+pub(super) async fn lacking(client: &Client) -> Option<&'static str> {
+    let application = Uuid::try_parse(&client.client_id()).ok()?;
     let held = client
         .with_budget(LOOK)
         .role_assignments(Principal::Application(application))
         .await;
     match held {
-        Ok(held) if lacks_writes(&held, &client.fallback_roles()) => tracing::warn!(
-            "provisioning is on, and the worker application does not hold Identity Data Admin: PingOne will refuse changes \
-             of users, passwords and memberships"
-        ),
-        Ok(_) => {}
-        Err(error) => tracing::debug!(error = %error, "the application's own roles were not read"),
+        Ok(held) => lacks_writes(&held, &client.fallback_roles()).then_some(LACKING),
+        Err(error) => {
+            tracing::debug!(error = %error, "the application's own roles were not read");
+            None
+        }
     }
 }
 

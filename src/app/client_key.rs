@@ -1,18 +1,15 @@
 //! The client secret's key, for passwords that C1 encrypts to us (c1-protocol.md §10.5).
 
 use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
 
-use super::credentials::Credentials;
-use crate::credentials::source::C1Values;
-use crate::provision::crypto::{ClientKey, KeySource};
-use crate::session::SigningKey;
+use crate::credentials::{C1Values, CredentialState};
+use baton::crypto::{ClientKey, KeySource};
+use baton::session::SigningKey;
 
 /// The key of whatever client secret is in use when it is asked for.
-pub(super) fn source(credentials: &Credentials) -> KeySource {
-    match credentials.clone() {
-        Credentials::Fixed { c1, .. } => KeySource::new(move || key(c1.as_ref()?)),
-        Credentials::Watched(state) => KeySource::new(move || key(state.borrow().c1.current.as_ref()?)),
-    }
+pub(super) fn source(state: watch::Receiver<CredentialState>) -> KeySource {
+    KeySource::new(move || key(state.borrow().c1.current.as_ref()?))
 }
 
 /// `None` where the secret is none: no session runs with it either.

@@ -4,42 +4,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use super::credentials::pingone_credentials;
-use crate::config::PingOneSettings;
-use crate::credentials::source::PingOneValues;
-use crate::pingone::{Client, ClientConfig, Credentials, Operation, RequestObserver};
-use crate::telemetry::Metrics;
+use crate::config::{AccessSettings, PingOneSettings, SyncApplications};
+use crate::credentials::{Key, Origin, PingOneValues, Values};
+use pingone::{Client, ClientConfig, Credentials, Operation, RequestObserver};
+use process::runtime::current::Current;
+use process::telemetry::Metrics;
 
 /// A client whose credentials never change.
 pub(super) fn pingone(settings: &PingOneSettings, metrics: Option<Arc<Metrics>>) -> anyhow::Result<(Client, Uuid)> {
     let environment = settings.environment_id.context("pingone-environment-id is missing")?;
-    let secret = settings
-        .client_secret
-        .clone()
-        .context("pingone-client-secret is missing")?;
-    let values = PingOneValues {
-        client_id: settings.client_id.clone(),
-        client_secret: secret,
-        environment_id: environment.to_string(),
-    };
-    // The sender may go: the receiver keeps the last value.
-    let (_, receiver) = watch::channel(Arc::new(pingone_credentials(&values)));
-    Ok((client(settings, &values, receiver, metrics)?, environment))
+    let values = PingOneValues::of(&of_settings(settings))?;
+    let credentials = Current::fixed((*values.credentials).clone());
+    Ok((client(settings, environment, credentials, metrics)?, environment))
 }
 
-/// A client of the values' environment whose credentials are those of the channel.
+/// The settings' values of PingOne's side.
+pub(super) fn of_settings(settings: &PingOneSettings) -> Values {
+    let mut values = Values::default();
+    let environment = settings.environment_id.map(|id| id.to_string());
+    let secret = settings.client_secret.as_ref().map(ExposeSecret::expose_secret);
+    let private_key = settings.private_key.as_ref().map(ExposeSecret::expose_secret);
+    for (key, text) in [
+        (Key::PingOneClientId, Some(settings.client_id.as_str())),
+        (Key::PingOneClientSecret, secret),
+        (Key::PingOnePrivateKey, private_key),
+        (Key::PingOnePrivateKeyId, settings.private_key_id.as_deref()),
+        (Key::PingOneEnvironmentId, environment.as_deref()),
+    ] {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            values.insert(key, Origin::Settings, text.as_bytes());
+        }
+    }
+    values
+}
+
+/// A client of this environment.
 pub(super) fn client(
     settings: &PingOneSettings,
-    values: &PingOneValues,
-    credentials: watch::Receiver<Arc<Credentials>>,
+    environment: Uuid,
+    credentials: Current<Credentials>,
     metrics: Option<Arc<Metrics>>,
 ) -> anyhow::Result<Client> {
-    let environment = Uuid::try_parse(&values.environment_id).context("the environment id is not a UUID")?;
     let config = ClientConfig {
-        region: settings.region.parse()?,
+        region: settings.region,
         api_url: settings.base_url.clone(),
         auth_url: settings.auth_url.clone(),
         environment_id: environment,
@@ -73,4 +83,17 @@ impl RequestObserver for Observer {
     fn retried(&self, _: Operation, reason: &'static str) {
         self.0.pingone_retry(reason);
     }
+}
+
+/// The lists that only settings ask for: one row of each shows whether our client may read them (access-model.md §9).
+pub(super) fn optional_lists(access: &AccessSettings) -> Vec<Operation> {
+    let lists = [
+        (
+            access.applications != SyncApplications::None,
+            Operation::ListApplications,
+        ),
+        (access.gateways, Operation::ListGateways),
+        (access.secrets, Operation::ListKeys),
+    ];
+    lists.into_iter().filter_map(|(on, list)| on.then_some(list)).collect()
 }

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::board::Board;
 use crate::k8s::events::Events;
-use crate::pingone::Client;
-use crate::runtime::liveness::Liveness;
-use crate::runtime::readiness::Readiness;
-use crate::runtime::shutdown::Shutdown;
-use crate::telemetry::Metrics;
+use pingone::Client;
+use process::runtime::liveness::Liveness;
+use process::runtime::readiness::Readiness;
+use process::runtime::shutdown::Shutdown;
+use process::telemetry::Metrics;
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(super) struct Context {
     pub(super) events: Events,
     /// There as soon as it is known which environment is served.
     pub(super) client: Arc<OnceLock<Client>>,
+    pub(super) board: Arc<Board>,
     role: Arc<Mutex<String>>,
 }
 
@@ -31,6 +33,7 @@ impl Context {
             shutdown: Shutdown::new(),
             events,
             client: Arc::default(),
+            board: Arc::default(),
             role: Arc::new(Mutex::new("starting".to_owned())),
         }
     }

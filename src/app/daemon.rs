@@ -9,44 +9,72 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::credentials::{self, Credentials, c1_credentials, pingone_credentials};
+use super::credentials;
 use super::history::History;
 use super::leader::Candidacy;
-use super::proof::Proof;
+use super::observations;
 use super::syncs::Syncs;
 use super::term::Work;
+use super::traces::Traces;
 use super::workspace::Workspace;
-use super::{connect, log_config, session_config, writes};
+use super::{connect, log_config, session_config, status, writes};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy};
 use crate::config::Config;
-use crate::credentials::source::{CredentialState, PingOneValues, Problem};
-use crate::error::ErrorClass;
+use crate::credentials::{CredentialState, PingOneValues, pingone_in_force};
 use crate::k8s::events::Events;
-use crate::k8s::{self, Home, Place, setup};
-use crate::pingone::{Budget, Client};
-use crate::runtime::readiness::Condition;
-use crate::runtime::shutdown::ProcessSignals;
-use crate::runtime::supervisor::{Failure, Policy, Stage, Supervisor};
-use crate::session::Session;
-use crate::task::TaskKind;
-use crate::telemetry::{BuildInfo, LogControl, Metrics};
+use crate::k8s::{self, ClusterAccess, PodInfo, setup};
+use baton::session::Session;
+use baton::task::TaskKind;
+use pingone::{Budget, Client, Operation, PingOneError};
+use process::runtime::readiness::Condition;
+use process::runtime::shutdown::ProcessSignals;
+use process::runtime::supervisor::{Failure, Policy, Stage, Supervisor};
+use process::telemetry::{LogControl, Metrics};
 
 /// How long a good validation answers probes (connector-model.md §8.2).
 const VALID_FOR: Duration = Duration::from_secs(30);
-/// Before credentials are asked for again after a failure.
-const PROVE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Whether these settings ask for a daemon; without one, a single piece of work is done.
 pub(super) const fn is_wanted(config: &Config) -> bool {
     config.c1.is_some() || config.kubernetes.has_changing_source() || config.schedule.sync_interval.is_some()
 }
 
-/// Serves C1's tasks, or syncs on its own clock, until a signal ends it.
+/// What these settings make of the program, in one line.
+pub(super) fn mode(config: &Config) -> String {
+    if !is_wanted(config) {
+        return "one piece of work, then it ends".to_owned();
+    }
+    let c1 = config.c1.is_some() || config.kubernetes.has_changing_source();
+    match (c1, config.schedule.sync_interval) {
+        (true, None) => "a daemon that serves C1".to_owned(),
+        (true, Some(every)) => format!("a daemon that serves C1 and syncs every {} s", every.as_secs()),
+        (false, every) => format!(
+            "a daemon that syncs into {} every {} s",
+            config.file.display(),
+            every.unwrap_or_default().as_secs()
+        ),
+    }
+}
+
+/// Serves C1's tasks, or syncs on its own schedule, until a signal ends it.
 pub(super) async fn serve(mut config: Config, log: LogControl) -> anyhow::Result<u8> {
     // Lives as long as the process works: what is left of a killed one is removed by the next.
     let workspace = Workspace::enter(&config.temp_dir)?;
     workspace.path().clone_into(&mut config.temp_dir);
-    let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).context("set up metrics")?);
+    tracing::info!(
+        version = crate::BUILD.version,
+        revision = crate::BUILD.revision,
+        region = config.pingone.region.tld(),
+        environment = config
+            .pingone
+            .environment_id
+            .map_or_else(|| "from the credentials".to_owned(), |id| id.to_string()),
+        mode = mode(&config),
+        provisioning = writes::mode(&config),
+        "baton-ping-one started"
+    );
+    let metrics = Arc::new(Metrics::new(crate::BUILD, &TaskKind::NAMES).context("set up metrics")?);
+    observations::prepare(&metrics);
     let signals = ProcessSignals::install().context("listen for signals")?;
     let kube = cluster(&config).await?;
     let (events, writer) = kube.as_ref().map_or_else(
@@ -66,69 +94,40 @@ pub(super) async fn serve(mut config: Config, log: LogControl) -> anyhow::Result
             Ok(())
         });
     }
-    let credentials = if config.kubernetes.has_changing_source() {
-        credentials::watch(&config, kube.as_ref(), &context, &mut supervisor)?
-    } else {
-        credentials::of_settings(&config)?
-    };
-    admin(&config, &context, &credentials, log, &mut supervisor).await?;
+    // What no credentials can put right ends the start.
+    Session::check(&session_config(&config))?;
+    let credentials = credentials::start(&config, kube.as_ref(), &context, &mut supervisor)?;
+    admin(&config, &context, credentials.clone(), log, &mut supervisor).await?;
     let grace = config.schedule.shutdown_grace;
-    start_work(config, context, kube, credentials, &mut supervisor)?;
+    start_work(config, context, kube, credentials, &mut supervisor);
     Ok(supervisor.run(signals, grace).await.exit_code())
 }
 
-/// With settings that never change, whatever can be known to be wrong without the network ends the start, and a refusal
-/// of PingOne's ends the process. With sources that can change, the work waits for them.
+/// The work begins when it is known with which credentials of PingOne, and whether C1 is served.
 fn start_work(
     config: Config,
     context: Context,
     kube: Option<k8s::Client>,
-    credentials: Credentials,
+    credentials: watch::Receiver<CredentialState>,
     supervisor: &mut Supervisor,
-) -> anyhow::Result<()> {
+) {
     let draining = context.shutdown.draining().clone();
-    match &credentials {
-        Credentials::Fixed { pingone, c1 } => {
-            if let Some(c1) = c1 {
-                let c1 = c1_credentials(c1).map_err(Problem::from)?;
-                Session::check(&session_config(&config), &c1, BuildInfo::CURRENT)?;
-            }
-            let (_, receiver) = watch::channel(Arc::new(pingone_credentials(pingone)));
-            let client = connect::client(&config.pingone, pingone, receiver, Some(Arc::clone(&context.metrics)))?;
-            let told = context.clone();
-            let work = Work::new(config, context, client.clone(), credentials.clone())?;
-            supervisor.start("credentials", Stage::Work, Policy::MustRun, async move {
-                tokio::select! {
-                    () = draining.cancelled() => Ok(()),
-                    refused = prove(&client, &told) => Err(refused),
-                }
-            });
-            supervisor.start("work", Stage::Work, Policy::MustRun, work.run(kube));
-        }
-        Credentials::Watched(changes) => {
-            let changes = changes.clone();
-            supervisor.start("work", Stage::Work, Policy::MustRun, async move {
-                let first = tokio::select! {
-                    () = draining.cancelled() => return Ok(()),
-                    first = first_pingone(changes.clone()) => first,
-                };
-                let Some(first) = first else { return Ok(()) };
-                let (sender, receiver) = watch::channel(Arc::new(pingone_credentials(&first)));
-                let metrics = Some(Arc::clone(&context.metrics));
-                let client = connect::client(&config.pingone, &first, receiver, metrics)?;
-                let work = Work::new(config, context, client, credentials)?;
-                tokio::select! {
-                    ended = work.run(kube) => ended,
-                    () = pass_on(changes, first, sender) => Ok(()),
-                }
-            });
-        }
-    }
-    Ok(())
+    supervisor.start("work", Stage::Work, Policy::MustRun, async move {
+        let first = tokio::select! {
+            () = draining.cancelled() => return Ok(()),
+            first = first_pingone(credentials.clone()) => first,
+        };
+        let Some(first) = first else { return Ok(()) };
+        let environment = first.environment_id;
+        let in_force = pingone_in_force(credentials.clone(), first);
+        let metrics = Some(Arc::clone(&context.metrics));
+        let client = connect::client(&config.pingone, environment, in_force, metrics)?;
+        Work::new(config, context, client, credentials)?.run(kube).await
+    });
 }
 
 /// The cluster that we are in; from outside only where a setting needs it.
-async fn cluster(config: &Config) -> anyhow::Result<Option<k8s::Client>> {
+pub(super) async fn cluster(config: &Config) -> anyhow::Result<Option<k8s::Client>> {
     use crate::config::LeaderElection;
     let settings = &config.kubernetes;
     let needed = if settings.secret.is_some() {
@@ -139,11 +138,11 @@ async fn cluster(config: &Config) -> anyhow::Result<Option<k8s::Client>> {
         None
     };
     let around = &settings.surroundings;
-    let place = Place::find(
+    let place = ClusterAccess::find(
         around.service_host.as_deref(),
         around.kubeconfig.as_deref().filter(|_| needed.is_some()),
     );
-    let home = Home {
+    let home = PodInfo {
         namespace: around.namespace.clone(),
         pod: around.pod.clone(),
         pod_uid: around.pod_uid.clone(),
@@ -153,7 +152,12 @@ async fn cluster(config: &Config) -> anyhow::Result<Option<k8s::Client>> {
 }
 
 impl Work {
-    fn new(config: Config, context: Context, client: Client, credentials: Credentials) -> anyhow::Result<Self> {
+    fn new(
+        config: Config,
+        context: Context,
+        client: Client,
+        credentials: watch::Receiver<CredentialState>,
+    ) -> anyhow::Result<Self> {
         let environment = Uuid::try_parse(client.environment_id()).context("the environment id is not a UUID")?;
         context.client.set(client.clone()).ok();
         // A daemon without C1 replaces one file, which it can be compared with.
@@ -161,6 +165,9 @@ impl Work {
         let file = file.filter(|_| config.schedule.sync_interval.is_some());
         let metrics = Arc::clone(&context.metrics);
         let history = History::new(&config, environment, file)?;
+        let verdicts = baton::session::Verdicts::default();
+        metrics.environment(client.environment_id(), config.pingone.region.tld());
+        refresh(&metrics, client.clone(), verdicts.clone());
         let syncs = Arc::new(Syncs::new(&config, client.clone(), history, metrics));
         Ok(Self {
             config,
@@ -168,6 +175,7 @@ impl Work {
             client,
             credentials,
             syncs,
+            verdicts,
         })
     }
 
@@ -180,76 +188,49 @@ impl Work {
             .clone()
             .unwrap_or_else(|| "baton-ping-one".to_owned());
         let candidacy = Candidacy::new(&self.config.kubernetes, &host, !serves_c1, self.syncs.notes())?;
+        self.syncs.hand_on(kube.as_ref(), &self.config.kubernetes);
         let context = self.context.clone();
         let work = Arc::new(self);
         let Some(every) = work.config.schedule.sync_interval.filter(|_| !serves_c1) else {
-            let serve = move |permit, term| Arc::clone(&work).serve(permit, term);
+            let serve = move |guard, term| Arc::clone(&work).serve(guard, term);
             return Box::pin(candidacy.run(kube, context, Arc::new(serve))).await;
         };
-        let sync = move |permit, term| Arc::clone(&work).sync_on_clock(every, permit, term);
+        let sync = move |guard, term| Arc::clone(&work).sync_on_clock(every, guard, term);
         Box::pin(candidacy.run(kube, context, Arc::new(sync))).await
     }
 
-    /// C1 is served where there are credentials for it. With sources that can change and an own clock, that is known when
-    /// they have said what they hold.
+    /// C1 is served where there are credentials for it.
     fn serves_c1(&self) -> bool {
-        match &self.credentials {
-            Credentials::Fixed { c1, .. } => c1.is_some(),
-            Credentials::Watched(changes) => changes.borrow().wants_c1,
-        }
+        self.credentials.borrow().wants_c1 == Some(true)
     }
 }
 
-/// The first PingOne credentials that were proved.
+/// What nobody tells of is looked up when somebody reads.
+fn refresh(metrics: &Metrics, client: Client, verdicts: baton::session::Verdicts) {
+    metrics.before_each_reading(move |metrics| {
+        let waited = client.stats().waited_by_group();
+        for rate in client.rates() {
+            let group = rate.group.as_str();
+            let waited = waited.get(group).copied().unwrap_or_default();
+            metrics.pingone_rate(group, rate.per_second, rate.waiting, waited);
+        }
+        metrics
+            .unreported_verdicts
+            .set(i64::try_from(verdicts.unreported()).unwrap_or(i64::MAX));
+    });
+}
+
+/// The first PingOne credentials to work with, once it is known whether C1 is served.
 async fn first_pingone(mut changes: watch::Receiver<CredentialState>) -> Option<Arc<PingOneValues>> {
-    let state = changes.wait_for(|state| state.pingone.current.is_some()).await.ok()?;
+    let is_known = |state: &CredentialState| state.pingone.current.is_some() && state.wants_c1.is_some();
+    let state = changes.wait_for(is_known).await.ok()?;
     state.pingone.current.clone()
-}
-
-/// Gives each pair other than `used` to the client; its next request takes a token for it. One that came while the
-/// client was built counts as well.
-async fn pass_on(
-    mut changes: watch::Receiver<CredentialState>,
-    mut used: Arc<PingOneValues>,
-    client: watch::Sender<Arc<crate::pingone::Credentials>>,
-) {
-    loop {
-        let current = changes.borrow_and_update().pingone.current.clone();
-        if let Some(values) = current.filter(|current| !Arc::ptr_eq(current, &used)) {
-            client.send_replace(Arc::new(pingone_credentials(&values)));
-            used = values;
-        }
-        if changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Ready needs the credentials to have been good once. Returns only when PingOne refuses them: nothing can change them
-/// while this process runs.
-async fn prove(client: &Client, context: &Context) -> Failure {
-    let client = client.with_budget(Budget::PROBE);
-    let pulse = context.liveness.register("credentials", Budget::PROBE.0);
-    let proof = Proof {
-        condition: Condition::Credentials,
-        readiness: &context.readiness,
-        pulse: &pulse,
-        limit: Budget::PROBE.0,
-        again: PROVE_AGAIN,
-    };
-    let ask = || async { client.environment().await.map(drop) };
-    let proved = proof.until(ask, |error| error.class() == ErrorClass::Auth).await;
-    drop(pulse);
-    match proved {
-        Ok(()) => std::future::pending().await,
-        Err(refused) => refused.into(),
-    }
 }
 
 async fn admin(
     config: &Config,
     context: &Context,
-    credentials: &Credentials,
+    credentials: watch::Receiver<CredentialState>,
     log: LogControl,
     supervisor: &mut Supervisor,
 ) -> anyhow::Result<()> {
@@ -261,27 +242,18 @@ async fn admin(
     let Some(listener) = admin_config.bind().await? else {
         return Ok(());
     };
-    let (shared, credentials) = (context.clone(), credentials.clone());
-    let provisioning = writes::mode(config);
-    let facts = move || {
-        let environment = shared.client.get().map_or("not known yet", Client::environment_id);
-        let mut lines = vec![
-            ("environment".to_owned(), environment.to_owned()),
-            ("role".to_owned(), shared.role()),
-            ("provisioning".to_owned(), provisioning.to_owned()),
-        ];
-        if let Credentials::Watched(changes) = &credentials {
-            lines.extend(credentials::problems(&changes.borrow()));
-        }
-        lines
-    };
+    let (shared, settings) = (context.clone(), config.clone());
+    let facts = move || status::tell(&settings, &shared, &credentials.borrow());
     let state = AdminState {
         liveness: context.liveness.clone(),
         readiness: context.readiness.clone(),
         metrics: Arc::clone(&context.metrics),
-        validate: validator(Arc::clone(&context.client)),
+        validate: validator(
+            Arc::clone(&context.client),
+            connect::optional_lists(&config.sync.access),
+        ),
         log,
-        build: BuildInfo::CURRENT,
+        build: crate::BUILD,
         facts: Arc::new(facts),
     };
     let token = context.shutdown.process().clone();
@@ -296,17 +268,25 @@ async fn admin(
 const VALIDATE: Budget = Budget(Duration::from_secs(10));
 
 /// Validation for `/health`: a good answer counts for half a minute, so that probes do not eat the rate limit.
-fn validator(client: Arc<OnceLock<Client>>) -> admin::Validate {
+fn validator(client: Arc<OnceLock<Client>>, more: Vec<Operation>) -> admin::Validate {
     let last: Arc<Mutex<Option<Instant>>> = Arc::default();
     Arc::new(move || {
-        let (client, last) = (client.get().cloned(), Arc::clone(&last));
+        let (client, last, more) = (client.get().cloned(), Arc::clone(&last), more.clone());
         Box::pin(async move {
             let client = client.ok_or(Unhealthy::NoClient)?;
             let mut last = last.lock().await;
             if last.is_some_and(|at| at.elapsed() < VALID_FOR) {
                 return Ok(());
             }
-            let found = client.with_budget(VALIDATE).validate().await;
+            let client = client.with_budget(VALIDATE);
+            let found = async {
+                client.validate().await?;
+                for list in more {
+                    client.can_list(list).await?;
+                }
+                Ok::<(), PingOneError>(())
+            }
+            .await;
             *last = found.is_ok().then(Instant::now);
             found.map_err(|error| Unhealthy::Invalid(error.to_string()))
         })
@@ -314,38 +294,7 @@ fn validator(client: Arc<OnceLock<Client>>) -> admin::Validate {
 }
 
 /// Starts logging for the daemon.
-pub(super) fn start_logging(config: &Config) -> anyhow::Result<LogControl> {
-    log_config(&config.log).install().context("set up logging")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(secret: &str) -> CredentialState {
-        let mut state = CredentialState::default();
-        state.pingone.current = Some(Arc::new(PingOneValues {
-            client_id: "client".to_owned(),
-            client_secret: secret.to_owned().into(),
-            environment_id: "8d1c0a3e-0000-4000-8000-000000000001".to_owned(),
-        }));
-        state.pingone.generation += 1;
-        state
-    }
-
-    #[tokio::test]
-    async fn credentials_that_change_while_the_client_is_built_reach_it() {
-        let (sender, changes) = watch::channel(state("first"));
-        let first = first_pingone(changes.clone()).await.unwrap();
-        let (client, mut used) = watch::channel(Arc::new(pingone_credentials(&first)));
-        let mut second = state("second");
-        second.pingone.generation = 2;
-        sender.send_replace(second);
-        tokio::select! {
-            biased;
-            () = pass_on(changes, first, client) => unreachable!("it lasts as long as the work"),
-            told = used.changed() => told.unwrap(),
-            () = tokio::task::yield_now() => panic!("the rotation was lost"),
-        }
-    }
+pub(super) fn start_logging(config: &Config, traces: Option<&Traces>) -> anyhow::Result<LogControl> {
+    let beside = traces.map(Traces::layer);
+    log_config(&config.log).install(beside).context("set up logging")
 }

@@ -5,17 +5,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::state;
 use crate::config::Config;
 use crate::k8s::lease::Notes;
-use crate::sync::Counts;
+use crate::sync::{Counts, SyncError};
 
 /// The Lease's annotation with the counts.
 const LAST_SYNC: &str = "baton-ping-one/last-sync";
+/// The Lease's annotation with the time of the last success, for whoever leads next.
+const LAST_SUCCESS: &str = "baton-ping-one/last-success";
 /// The Lease's annotation by which an operator accepts the next sync's size; removed after use.
 const ACCEPT_SHRINK: &str = "baton-ping-one/accept-shrink";
 
@@ -26,11 +31,20 @@ struct LastSync {
     counts: Counts,
 }
 
+/// Value of [`LAST_SUCCESS`].
+#[derive(Debug, Serialize, Deserialize)]
+struct LastSuccess {
+    environment: Uuid,
+    at: String,
+}
+
 pub(super) struct History {
     environment: Uuid,
     state_dir: Option<PathBuf>,
     notes: Notes,
     last: Mutex<Option<Counts>>,
+    /// What `state-dir` knew at the start.
+    stored_success: Option<Timestamp>,
     /// `accept-shrink` of the settings; used up by the next good sync.
     accept: AtomicBool,
 }
@@ -43,13 +57,29 @@ impl History {
         } else {
             None
         };
+        let stored_success = config
+            .state_dir
+            .as_deref()
+            .and_then(|dir| state::last_success(dir, environment));
         Ok(Self {
+            stored_success,
             environment,
             state_dir: config.state_dir.clone(),
             notes: Notes::default(),
             last: Mutex::new(last),
             accept: AtomicBool::new(config.sync.accept_shrink),
         })
+    }
+
+    /// For somebody who only looks: what `notes` and the places beside them hold.
+    pub(super) fn reading(config: &Config, environment: Uuid, notes: Notes) -> anyhow::Result<Self> {
+        let writes_a_file = config.c1.is_none() && !config.kubernetes.has_changing_source();
+        let history = Self::new(config, environment, writes_a_file.then_some(config.file.as_path()))?;
+        Ok(Self { notes, ..history })
+    }
+
+    pub(super) const fn environment(&self) -> Uuid {
+        self.environment
     }
 
     pub(super) fn notes(&self) -> Notes {
@@ -61,26 +91,52 @@ impl History {
         self.accept.load(Ordering::SeqCst) || self.notes.get(ACCEPT_SHRINK).as_deref() == Some("true")
     }
 
-    /// Counts of the last good whole sync, where there was one.
-    pub(super) fn last(&self) -> Option<Counts> {
+    /// Counts of the last good whole sync, where there was one. What is on the Lease and does not read is an error: it
+    /// would switch the check off in silence.
+    pub(super) fn last(&self) -> Result<Option<Counts>, SyncError> {
         let own = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Others may have led since we did.
-        self.on_lease().or(own)
+        let noted: Option<LastSync> = self.note(LAST_SYNC).map_err(|source| SyncError::Baseline {
+            annotation: LAST_SYNC,
+            source,
+        })?;
+        let noted = noted.filter(|last| last.environment == self.environment);
+        Ok(noted.map(|last| last.counts).or(own))
     }
 
-    fn on_lease(&self) -> Option<Counts> {
-        let text = self.notes.get(LAST_SYNC)?;
-        match serde_json::from_str::<LastSync>(&text) {
-            Ok(last) => (last.environment == self.environment).then_some(last.counts),
-            Err(error) => {
-                tracing::warn!(annotation = LAST_SYNC, error = %error, "the Lease's counts do not read; they are not compared with");
-                None
-            }
+    fn note<T: DeserializeOwned>(&self, key: &'static str) -> serde_json::Result<Option<T>> {
+        let text = self.notes.get(key);
+        text.map(|text| serde_json::from_str(&text)).transpose()
+    }
+
+    /// When a sync last succeeded, in this process or one before it: from the Lease, else from `state-dir`. A time to come,
+    /// after a clock was put back, counts as now.
+    pub(super) fn last_success(&self) -> Option<SystemTime> {
+        // It is for a metric only, so what does not read may count as missing.
+        let noted: Option<LastSuccess> = self.note(LAST_SUCCESS).unwrap_or_default();
+        let noted = noted.filter(|noted| noted.environment == self.environment);
+        let noted = noted.and_then(|noted| noted.at.parse::<Timestamp>().ok());
+        let at = noted.into_iter().chain(self.stored_success).max()?;
+        Some(SystemTime::from(at.min(Timestamp::now())))
+    }
+
+    /// A sync reached whom it is for. Of a whole one the counts: the next is held against them.
+    pub(super) fn succeeded(&self, whole: Option<Counts>) {
+        let at = Timestamp::now();
+        let success = LastSuccess {
+            environment: self.environment,
+            at: at.to_string(),
+        };
+        if let Ok(text) = serde_json::to_string(&success) {
+            self.notes.put(LAST_SUCCESS, text);
+        }
+        if let Some(counts) = whole {
+            self.remember(counts, at);
         }
     }
 
-    /// A whole sync was good: the next is held against it, and whatever accepted its size is used up.
-    pub(super) fn remember(&self, counts: Counts) {
+    /// Whatever accepted the size of this sync is used up.
+    fn remember(&self, counts: Counts, at: Timestamp) {
         self.accept.store(false, Ordering::SeqCst);
         if self.notes.get(ACCEPT_SHRINK).is_some() {
             self.notes.remove(ACCEPT_SHRINK);
@@ -94,7 +150,7 @@ impl History {
             self.notes.put(LAST_SYNC, text);
         }
         let Some(dir) = &self.state_dir else { return };
-        if let Err(error) = state::remember(dir, self.environment, counts) {
+        if let Err(error) = state::remember(dir, self.environment, counts, at) {
             tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
         }
     }

@@ -10,10 +10,10 @@ use crate::config::{KubernetesSettings, LeaderElection};
 use crate::k8s::events::Event;
 use crate::k8s::lease::{Election, ElectionNotice, Notes, NoticeFn, Timing};
 use crate::k8s::{self, setup};
-use crate::runtime::permit::Permit;
-use crate::runtime::readiness::Condition;
-use crate::runtime::shutdown::Term;
-use crate::runtime::supervisor::Failure;
+use process::runtime::leader_guard::LeaderGuard;
+use process::runtime::readiness::Condition;
+use process::runtime::shutdown::Term;
+use process::runtime::supervisor::Failure;
 
 /// Between looks whether the API server has answered.
 const LOOK: Duration = Duration::from_millis(200);
@@ -53,7 +53,7 @@ impl Candidacy {
         work: Arc<W>,
     ) -> Result<(), Failure>
     where
-        W: Fn(Permit, Term) -> F + Send + Sync + 'static,
+        W: Fn(LeaderGuard, Term) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let draining = context.shutdown.draining().clone();
@@ -68,10 +68,11 @@ impl Candidacy {
         let (Some(leases), Some(kube)) = (found, kube) else {
             context.metrics.leader.set(1);
             context.play("works alone, without a Lease");
-            return work(Permit::always(), context.shutdown.term()).await;
+            return work(LeaderGuard::always(), context.shutdown.term()).await;
         };
         let leading = Arc::new(AtomicBool::new(false));
         context.play("stands by");
+        context.metrics.standby.set(1);
         let pulse = context.liveness.register("lease", self.timing.request());
         let notice = notice(&context, &leading);
         let leases = leases.with_notes(self.notes.clone());
@@ -80,10 +81,8 @@ impl Candidacy {
         let terms = election.run(draining, |leadership| {
             let (work, failed) = (Arc::clone(&work), Arc::clone(&failed));
             let term = context.shutdown.term();
-            let guard = leadership.guard.clone();
-            let permit = Permit::new(move || guard.may_begin());
             async move {
-                let running = work(permit, term.clone());
+                let running = work(leadership.guard.clone(), term.clone());
                 tokio::pin!(running);
                 let ended = tokio::select! {
                     ended = &mut running => ended,
@@ -125,12 +124,14 @@ fn notice(context: &Context, leading: &Arc<AtomicBool>) -> NoticeFn {
         let stand_by = |role: String| {
             leading.store(false, Ordering::SeqCst);
             context.metrics.leader.set(0);
+            context.metrics.standby.set(1);
             context.play(role);
         };
         match notice {
             ElectionNotice::Elected { term, .. } => {
                 leading.store(true, Ordering::SeqCst);
                 context.metrics.leader.set(1);
+                context.metrics.standby.set(0);
                 context.metrics.lease_transitions.inc();
                 context.play(format!("leads, term {term}"));
                 context.events.tell(Event::LeaderElected { term: *term });

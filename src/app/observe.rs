@@ -1,30 +1,46 @@
 //! Events from the ends of tasks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::board::Board;
 use super::syncs::Syncs;
-use crate::error::ErrorClass;
 use crate::k8s::events::{Event, Events};
-use crate::task::{SyncFacts, TaskEnd, TaskObserver, Verdict};
-use crate::telemetry::Metrics;
+use baton::task::{SyncFacts, TaskEnd, TaskObserver, Verdict};
+use process::error::ErrorClass;
 
-/// Tells the cluster what became of syncs and writes, and keeps what the next sync is held against.
+/// Tells the cluster what became of syncs and writes, and keeps what the next sync is held against. What C1 did not take
+/// counts as nothing until it does.
 pub(super) struct Observer {
     pub(super) events: Events,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) syncs: Arc<Syncs>,
+    pub(super) board: Arc<Board>,
+    pub(super) unreached: AtomicBool,
 }
 
 impl TaskObserver for Observer {
+    fn began(&self, task: &TaskEnd) {
+        self.board.began(task);
+    }
+
     fn ended(&self, end: &TaskEnd) {
-        if let Some(Verdict::Synced(facts)) = end.verdict {
-            self.metrics.sync_succeeded_now();
-            if let Some(counts) = facts.whole {
-                self.syncs.uploaded(counts);
-            }
+        self.board.ended(end);
+        if let Some(Verdict::Synced(facts)) = end.verdict.filter(|_| end.reported) {
+            self.syncs.succeeded(facts.whole);
         }
         if let Some(event) = event(end) {
             self.events.tell(event);
+        }
+    }
+
+    fn reached(&self, unreached: Option<&str>) {
+        let was_unreached = self.unreached.swap(unreached.is_some(), Ordering::Relaxed);
+        match unreached {
+            Some(reason) if !was_unreached => self.events.tell(Event::C1Unreached {
+                reason: reason.to_owned(),
+            }),
+            None if was_unreached => self.events.tell(Event::C1Reached),
+            _ => {}
         }
     }
 }
@@ -39,7 +55,14 @@ pub(super) const fn completed(facts: SyncFacts) -> Event {
 }
 
 fn event(end: &TaskEnd) -> Option<Event> {
-    match end.verdict? {
+    let verdict = end.verdict?;
+    if !end.reported {
+        return Some(Event::TaskUnreported {
+            action: end.kind,
+            task_id: end.id.to_string(),
+        });
+    }
+    match verdict {
         Verdict::Synced(facts) => Some(completed(facts)),
         Verdict::Done | Verdict::Failed(ErrorClass::Cancelled) => None,
         Verdict::Failed(class) if end.kind == "sync_full" => Some(Event::SyncFailed {
@@ -62,7 +85,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::task::TaskId;
+    use baton::task::TaskId;
 
     fn end(kind: &'static str, writes: bool, verdict: Option<Verdict>) -> TaskEnd {
         TaskEnd {
@@ -97,6 +120,12 @@ mod tests {
             (end("hello", false, None), None),
         ];
         for (end, wanted) in cases {
+            let unreported = TaskEnd {
+                reported: false,
+                ..end.clone()
+            };
+            let told = end.verdict.map(|_| "TaskUnreported");
+            assert_eq!(event(&unreported).map(|event| event.reason()), told, "{end:?}");
             assert_eq!(event(&end).map(|event| event.reason()), wanted, "{end:?}");
         }
     }

@@ -1,22 +1,29 @@
 //! One sync into a file, then the end (c1-protocol.md §12.3).
 
+use crate::model::{self, GATEWAY, SECRET, WritableScopes};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::report::{Closing, process_usage};
 use super::workspace::Workspace;
-use super::{connect, state, terminal};
-use crate::c1z::Lock;
-use crate::config::{Config, Output, StorageEngine, SyncSettings};
-use crate::model::{ResourceId, ResourceType};
-use crate::pingone::Stats;
-use crate::runtime::spawn::spawn;
-use crate::sync::{Progress, RolePopulationEntitlements, RoleScan, ShrinkGate, SyncOptions, SyncReport, run};
+use super::{connect, observations, state, terminal};
+use crate::config::{self, Config, Output, SyncSettings};
+use crate::sync::{
+    Applications, Progress, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions, SyncReport, run,
+};
+use baton::c1z::Lock;
+use baton::model::ResourceId;
+use pingone::Stats;
+use process::runtime::spawn::spawn;
+
+/// How long somebody who waits at a terminal or in a pipeline waits for anything at all to answer.
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
 /// Syncs the environment into `--file` and prints what was done.
 pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
@@ -26,9 +33,6 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
     lock.sweep();
     let workspace = Workspace::enter(&config.temp_dir)?;
     workspace.path().clone_into(&mut config.temp_dir);
-    if config.sync.storage_engine == StorageEngine::Pebble {
-        tracing::warn!("storage-engine=pebble is answered with a sqlite file (v1), which every reader takes");
-    }
     let mut options = options(&config.sync, &config.temp_dir, &file);
     let whole = options.is_whole();
     options.shrink.previous = if !whole || config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
@@ -37,6 +41,7 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
         state::previous(config.state_dir.as_deref(), environment, Some(&file), &config.temp_dir)?
     };
     options.concurrency = config.pingone.max_in_flight;
+    options.observations = state::observations(&config, environment);
     let progress = Arc::new(Progress::default());
     let done = CancellationToken::new();
     let on_terminal = io::stderr().is_terminal() && config.output == Output::Table;
@@ -46,17 +51,17 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
         on_terminal,
         done.clone(),
     ));
-    let result = run(client.clone(), options, progress, cancel).await;
+    let result = run(client.with_first_answer_within(FIRST_ANSWER), options, progress, cancel).await;
     done.cancel();
     line.await;
     let report = result?;
     if let Some(dir) = config.state_dir.as_ref().filter(|_| whole) {
-        state::remember(dir, environment, report.counts)?;
+        state::remember(dir, environment, report.counts, jiff::Timestamp::now())?;
     }
     let closing = closing(&report, client.stats(), &file);
     let text = match config.output {
         Output::Json => format!("{}\n", closing.json()),
-        Output::Table => closing.table(),
+        Output::Table | Output::Csv => closing.table(),
     };
     io::stdout()
         .lock()
@@ -67,7 +72,15 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
 
 /// What the settings ask of a full sync.
 pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> SyncOptions {
-    let mut options = SyncOptions::full(temp_dir.to_owned(), file.to_owned());
+    let applications = match settings.access.applications {
+        config::SyncApplications::None => Applications::None,
+        config::SyncApplications::Workers => Applications::Workers,
+        config::SyncApplications::All => Applications::All,
+    };
+    let mut options = SyncOptions::full(temp_dir.to_owned(), file.to_owned())
+        .with_applications(applications)
+        .with_type(GATEWAY, settings.access.gateways)
+        .with_type(SECRET, settings.access.secrets);
     let wanted = |id: &str| settings.resource_types.is_empty() || settings.resource_types.iter().any(|t| t == id);
     options
         .resource_types
@@ -77,21 +90,24 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
     options.targets = settings
         .resources
         .iter()
-        .filter_map(|(kind, id)| ResourceType::from_id(kind).map(|kind| ResourceId::new(kind, id)))
+        .filter_map(|(kind, id)| model::resource_type(kind).map(|kind| ResourceId::new(kind, id)))
         .collect();
     options.targeted = !settings.resources.is_empty();
+    options.storage_engine = settings.storage_engine.chosen().unwrap_or_default();
     options.empty = settings.skip_full_sync;
     options.role_population_entitlements = match settings.role_population_entitlements {
-        "assigned" => RolePopulationEntitlements::Assigned,
-        _ => RolePopulationEntitlements::All,
+        config::RolePopulationEntitlements::All => RolePopulationEntitlements::All,
+        config::RolePopulationEntitlements::Assigned => RolePopulationEntitlements::Assigned,
     };
     options.role_scan = match settings.role_scan {
-        "candidates" => RoleScan::Candidates(settings.role_candidates.clone()),
-        "groups-and-workers" => RoleScan::GroupsAndWorkers,
-        _ => RoleScan::All,
+        config::RoleScan::All => RoleScan::All,
+        config::RoleScan::Candidates => RoleScan::Candidates(settings.role_candidates.clone()),
+        config::RoleScan::GroupsAndWorkers => RoleScan::GroupsAndWorkers,
     };
     options.population_filter.clone_from(&settings.population_filter);
     options.user_filter.clone_from(&settings.user_filter);
+    options.population_provisioning = settings.access.population_provisioning;
+    options.writable_scopes = WritableScopes::new(settings.access.writable_scopes.iter().cloned());
     options.skip_external_groups = settings.skip_external_groups;
     options.custom_attributes.clone_from(&settings.custom_attributes);
     options
@@ -100,7 +116,7 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
     options
         .service_account_types
         .clone_from(&settings.service_account_types);
-    options.shrink = ShrinkGate {
+    options.shrink = ShrinkCheck {
         previous: None,
         max_percent: settings.max_shrink_percent,
         accept: settings.accept_shrink,
@@ -116,6 +132,7 @@ fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
         peak_memory_bytes,
         file: file.display().to_string(),
         sync_id: report.sync_id.clone(),
+        storage_engine: report.file.engine.as_str(),
         environment: report.environment_name.clone(),
         resources: report.file.stats.resources_by_resource_type.clone(),
         entitlements: report.file.stats.entitlements_by_resource_type.clone(),
@@ -129,5 +146,11 @@ fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
         file_size_bytes: report.file.size_bytes,
         decoded_size_bytes: report.file.decoded_size_bytes,
         warnings: names(&report.warnings),
+        observations: report
+            .observations
+            .as_ref()
+            .map(observations::named)
+            .unwrap_or_default(),
+        observation_gap: report.observations.as_ref().and_then(|found| found.gap),
     }
 }

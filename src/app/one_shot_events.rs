@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect;
 use crate::config::{Config, OneShot};
-use crate::feed::{AuditFeed, FEED_ID};
-use crate::session::event_json;
-use crate::task::{EventFeed as _, EventQuery};
+use crate::feed::FEED_ID;
+use baton::session::event_json;
+use baton::task::{EventFeed as _, EventQuery};
 
 /// Events asked for at a time (c1-protocol.md §12.3).
 const PAGE_SIZE: u32 = 100;
@@ -21,7 +21,7 @@ pub(super) async fn run(config: &Config, cancel: CancellationToken) -> anyhow::R
         return Ok(0);
     };
     let (client, _) = connect::pingone(&config.pingone, None)?;
-    let events = AuditFeed::new(&client);
+    let events = super::audit_feed(config, &client);
     let mut query = EventQuery {
         feed_id: feed.unwrap_or_else(|| FEED_ID.to_owned()),
         cursor,

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect;
 use crate::config::{Config, OneShot, Output};
-use crate::provision::{PingOneProvisioner, action_schemas};
-use crate::task::{
-    ActionState, ActionStatus, Code, Dispatcher, NoEventFeed, Parts, Reply, SyncRequest, SyncRunner, SyncedFile, Task,
-    TaskError, TaskId, TaskKind, TaskRunner, Writes,
+use crate::provision::{PingOneActions, PingOneProvisioner, read_error};
+use answer::{Answer, Ending};
+use baton::c1z::C1zError;
+use baton::task::{
+    ActionState, ActionStatus, Code, Dispatcher, NoEventFeed, Parts, Reply, SyncProgress, SyncRequest, SyncRun,
+    SyncRunner, Task, TaskError, TaskId, TaskKind, TaskRunner, Writes,
 };
-use answer::Answer;
-use ask::Unfit;
-use futures_util::future::BoxFuture;
+use pingone::Budget;
 use secret::{Delivery, Key};
 use zeroize::Zeroizing;
 
@@ -30,6 +30,21 @@ const FAILED: u8 = 1;
 const UNFIT: u8 = 64;
 /// Who asks, for audit lines.
 const TASK_ID: &str = "one-shot";
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+enum Unfit {
+    /// The settings are at fault: exit code 64.
+    Settings(String),
+    /// What they name is: exit code 1.
+    Task(TaskError),
+}
+
+impl From<C1zError> for Unfit {
+    fn from(error: C1zError) -> Self {
+        Self::Task(TaskError::new(Code::FailedPrecondition, crate::app::chain(&error)))
+    }
+}
 
 /// Does what the settings ask for and prints the result; answers the exit code.
 pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
@@ -47,17 +62,35 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
         }
         Err(Unfit::Task(error)) => return show(&config, &Answer::failed(operation, &error)).map(|()| FAILED),
     };
-    let provisioner = Arc::new(PingOneProvisioner::new(super::writes::options(&config), client));
+    let provisioner = Arc::new(PingOneProvisioner::new(super::writes::options(&config), client.clone()));
+    match provisioner.check_settings(&client.with_budget(Budget::PROVISION)).await {
+        Ok(None) => {}
+        Ok(Some(unknown)) => {
+            delivery.discard();
+            complain(&unknown);
+            return Ok(UNFIT);
+        }
+        Err(error) => {
+            delivery.discard();
+            return show(&config, &Answer::failed(operation, &read_error(&error))).map(|()| FAILED);
+        }
+    }
     let parts = Parts {
         syncs: Arc::new(NoSyncs),
         writes: Writes::Enabled(Arc::clone(&provisioner) as _),
-        actions: Arc::new(action_schemas()),
+        actions: Arc::new(PingOneActions::default()),
         events: Arc::new(NoEventFeed),
     };
     let dispatcher = Dispatcher::new(parts, cancel.clone());
     let outcome = carry_out(&dispatcher, kind, cancel).await;
     let answer = match (outcome, provisioner.take_plan()) {
-        (_, Some(plan)) => Answer::planned(operation, plan.calls()),
+        (_, Some(plan)) => {
+            let lacking = match plan.calls() {
+                [] => None,
+                _ => super::abilities::lacking(&client).await,
+            };
+            Answer::planned(operation, plan.calls(), lacking)
+        }
         (Ok(reply), None) => Answer::of(operation, reply, |secrets| delivery.deliver(&key, secrets)),
         (Err(error), None) => {
             delivery.discard();
@@ -65,7 +98,7 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
         }
     };
     show(&config, &answer)?;
-    Ok(if answer.failed { FAILED } else { 0 })
+    Ok(answer.ending.exit_code())
 }
 
 /// Runs the task; an action is waited for, whatever it takes.
@@ -98,8 +131,8 @@ async fn carry_out(dispatcher: &Dispatcher, kind: TaskKind, cancel: Cancellation
 fn show(config: &Config, answer: &Answer) -> anyhow::Result<()> {
     let text = match config.output {
         Output::Json => answer.json(),
-        Output::Table if answer.failed => Zeroizing::default(),
-        Output::Table => answer.text(),
+        Output::Table | Output::Csv if answer.ending == Ending::Failed => Zeroizing::default(),
+        Output::Table | Output::Csv => answer.text(),
     };
     let end: &[u8] = if config.output == Output::Json { b"\n" } else { b"" };
     let mut stdout = io::stdout().lock();
@@ -107,7 +140,7 @@ fn show(config: &Config, answer: &Answer) -> anyhow::Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(end))
         .context("print the result")?;
-    if answer.failed {
+    if answer.ending != Ending::Done {
         complain(&answer.message);
     }
     Ok(())
@@ -121,7 +154,7 @@ fn complain(message: &str) {
 struct NoSyncs;
 
 impl SyncRunner for NoSyncs {
-    fn run(&self, _: SyncRequest, _: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>> {
+    fn run(&self, _: SyncRequest, _: CancellationToken, _: SyncProgress) -> SyncRun<'_> {
         Box::pin(async { Err(TaskError::new(Code::Unimplemented, "a one-shot task is no sync")) })
     }
 }

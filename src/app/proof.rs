@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::pingone::PingOneError;
-use crate::runtime::liveness::Pulse;
-use crate::runtime::readiness::{Condition, Readiness};
+use pingone::PingOneError;
+use process::runtime::liveness::Pulse;
+use process::runtime::readiness::{Condition, Readiness};
 
 /// What is asked for, and how often.
 pub(super) struct Proof<'a> {
@@ -50,7 +50,7 @@ impl Proof<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::liveness::Liveness;
+    use process::runtime::liveness::Liveness;
 
     #[tokio::test(start_paused = true)]
     async fn a_question_that_is_wedged_fails_liveness() {

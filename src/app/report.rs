@@ -12,6 +12,8 @@ pub struct Closing {
     pub file: String,
     /// The id of the sync in it.
     pub sync_id: String,
+    /// Which storage engine the file has.
+    pub storage_engine: &'static str,
     /// The environment's name.
     pub environment: String,
     /// Resources by type.
@@ -38,10 +40,14 @@ pub struct Closing {
     pub peak_memory_bytes: u64,
     /// Bytes of the file.
     pub file_size_bytes: u64,
-    /// Bytes of the database inside it.
+    /// Bytes of what is inside it.
     pub decoded_size_bytes: u64,
     /// What was left out or looked odd, by kind.
     pub warnings: BTreeMap<String, u64>,
+    /// What was used again of earlier syncs or read, by kind and reason; empty where nothing is kept.
+    pub observations: BTreeMap<String, u64>,
+    /// Why the audit activities proved nothing, if they did not.
+    pub observation_gap: Option<&'static str>,
 }
 
 impl Closing {
@@ -91,14 +97,21 @@ impl Closing {
         line(
             "file",
             format!(
-                "{} ({}, {} decoded)",
+                "{} ({}, {}, {} decoded)",
                 self.file,
+                self.storage_engine,
                 size(self.file_size_bytes),
                 size(self.decoded_size_bytes)
             ),
         );
         if self.grants_expanded > 0 {
             line("expansion", format!("{} grants added", self.grants_expanded));
+        }
+        for (kind, count) in &self.observations {
+            line("observations", format!("{kind}: {count}"));
+        }
+        if let Some(gap) = self.observation_gap {
+            line("observations", format!("everything was read again: {gap}"));
         }
         for (kind, count) in &self.warnings {
             line("warning", format!("{kind}: {count}"));

@@ -1,4 +1,4 @@
-//! Without C1: syncs on our own clock into `--file`, replaced atomically.
+//! Without C1: syncs on our own schedule into `--file`, replaced atomically.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,16 +8,17 @@ use tokio_util::sync::CancellationToken;
 use super::observe::completed;
 use super::proof::Proof;
 use super::term::{RUN_LIMIT, Work};
-use crate::c1z::Lock;
-use crate::error::ErrorClass;
 use crate::k8s::events::Event;
-use crate::pingone::Budget;
-use crate::runtime::permit::Permit;
-use crate::runtime::readiness::Condition;
-use crate::runtime::shutdown::Term;
-use crate::runtime::supervisor::Failure;
-use crate::schedule::{self, IntervalConfig};
-use crate::telemetry::metrics::Outcome;
+use baton::c1z::Lock;
+use baton::schedule::{self, IntervalConfig, Watchdog};
+use baton::task::SyncProgress;
+use pingone::Budget;
+use process::error::ErrorClass;
+use process::runtime::leader_guard::LeaderGuard;
+use process::runtime::readiness::Condition;
+use process::runtime::shutdown::Term;
+use process::runtime::supervisor::Failure;
+use process::telemetry::metrics::Outcome;
 
 /// Before PingOne is asked again whether it can be read.
 const VALIDATE_AGAIN: Duration = Duration::from_secs(5);
@@ -29,11 +30,12 @@ impl Work {
     pub(super) async fn sync_on_clock(
         self: Arc<Self>,
         every: Duration,
-        permit: Permit,
+        guard: LeaderGuard,
         term: Term,
     ) -> Result<(), Failure> {
         let lock = Lock::take(&self.config.file)?;
         lock.sweep();
+        self.syncs.take_over();
         if !self.validated(&term).await {
             return Ok(());
         }
@@ -43,9 +45,10 @@ impl Work {
             run_limit: RUN_LIMIT,
         };
         schedule::run(interval, &term, &pulse, |token| {
-            let (work, permit) = (Arc::clone(&self), permit.clone());
+            let (work, guard) = (Arc::clone(&self), guard.clone());
             async move {
-                if permit.may_begin() {
+                if guard.may_begin() {
+                    work.context.board.begins(every);
                     work.sync_once(token).await;
                 }
             }
@@ -76,17 +79,28 @@ impl Work {
         let started = Instant::now();
         tracing::info!("sync started");
         let metrics = &self.context.metrics;
-        match self.syncs.replace(&self.config.file, token).await {
+        let watchdog = Watchdog::new(self.context.liveness.clone(), Arc::clone(metrics));
+        let progress = SyncProgress::default();
+        let run = |token| self.syncs.replace(&self.config.file, token, &progress);
+        let Ok(ended) = watchdog.watch(&progress, &token, run).await else {
+            metrics.sync(Outcome::Error, started.elapsed());
+            let class = ErrorClass::Transient { retry_after: None };
+            self.context.board.not_synced(class);
+            self.context.events.tell(Event::SyncFailed { class, task_id: None });
+            return;
+        };
+        match ended {
             Ok(report) => {
                 metrics.sync(Outcome::Success, started.elapsed());
-                metrics.sync_succeeded_now();
                 tracing::info!(
                     sync_id = report.sync_id,
                     size_bytes = report.file.size_bytes,
                     elapsed_ms = started.elapsed().as_millis(),
                     "sync written"
                 );
-                self.context.events.tell(completed(super::syncs::facts(&report)));
+                let facts = super::syncs::facts(&report);
+                self.context.board.synced(facts);
+                self.context.events.tell(completed(facts));
             }
             Err(error) if error.class() == ErrorClass::Cancelled => {
                 metrics.sync(Outcome::Cancelled, started.elapsed());
@@ -101,6 +115,7 @@ impl Work {
                     "sync failed; the file of the last good one stays"
                 );
                 let class = error.class();
+                self.context.board.not_synced(class);
                 self.context.events.tell(Event::SyncFailed { class, task_id: None });
             }
         }

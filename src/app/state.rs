@@ -5,20 +5,39 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::c1z::{C1zError, Limits, Reader};
-use crate::sync::Counts;
+use crate::config::{Config, Incremental};
+use crate::sync::{Counts, ObservationSettings, Reuse, observations};
+use baton::c1z::{C1zError, Limits, Reader};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     counts: Counts,
     role_model: String,
+    /// When; RFC 3339.
+    #[serde(default)]
+    at: Option<String>,
 }
 
 fn state_path(dir: &Path, environment: Uuid) -> PathBuf {
     dir.join(format!("{environment}.json"))
+}
+
+/// What syncs may use again of each other, as the settings say; nothing without a state directory.
+pub(super) fn observations(config: &Config, environment: Uuid) -> Option<ObservationSettings> {
+    Some(ObservationSettings {
+        dir: observations::folder(config.state_dir.as_deref()?, environment),
+        reuse: match config.sync.incremental {
+            Incremental::Off => Reuse::Resume,
+            Incremental::Verify => Reuse::Verify,
+            Incremental::On => Reuse::All,
+        },
+        max_age: config.sync.observation_max_age,
+        resume_max_age: config.sync.resume_max_age,
+    })
 }
 
 /// The counts of the last good sync, where there are any. A state file that does not read is an error: it would switch
@@ -54,7 +73,7 @@ pub(super) fn previous(
         // What is there is no sync of ours: it is replaced, and there is nothing to compare with.
         Err(
             error @ (C1zError::Magic { .. }
-            | C1zError::Version3 { .. }
+            | C1zError::Foreign { .. }
             | C1zError::Damaged { .. }
             | C1zError::Oversize { .. }),
         ) => {
@@ -65,24 +84,38 @@ pub(super) fn previous(
     }
 }
 
+/// When the last whole sync succeeded, where that is known; for a metric only, so nothing that is wrong matters.
+pub(super) fn last_success(dir: &Path, environment: Uuid) -> Option<Timestamp> {
+    let bytes = std::fs::read(state_path(dir, environment)).ok()?;
+    let state: State = serde_json::from_slice(&bytes).ok()?;
+    state.at?.parse().ok()
+}
+
 fn counts_of(reader: &Reader) -> Result<Counts, C1zError> {
     let stats = &reader.run().stats;
     let of = |kind: &str| stats.resources_by_resource_type.get(kind).copied().unwrap_or(0);
     // Expansion adds grants to roles: only raw ones are compared.
     let role_grants = reader.raw_grants("role")?;
+    let held_by = |kinds: &[&str]| kinds.iter().filter_map(|kind| role_grants.get(*kind)).sum();
     Ok(Counts {
         users: of("user"),
         groups: of("group"),
-        role_grants,
+        role_grants: held_by(&["user", "group"]),
+        memberships: reader.raw_grants("group")?.into_values().sum(),
+        applications: of("application"),
+        machine_role_grants: held_by(&["application"]),
+        gateways: of("gateway"),
+        gateway_role_grants: held_by(&["gateway"]),
     })
 }
 
 /// Remembers the counts, replaced atomically, readable by the owner only.
-pub(super) fn remember(dir: &Path, environment: Uuid, counts: Counts) -> anyhow::Result<()> {
+pub(super) fn remember(dir: &Path, environment: Uuid, counts: Counts, at: Timestamp) -> anyhow::Result<()> {
     let path = state_path(dir, environment);
     let state = State {
         counts,
         role_model: "entitlements".to_owned(),
+        at: Some(at.to_string()),
     };
     let write = || -> std::io::Result<()> {
         let mut temp = tempfile::Builder::new().prefix(".state-").tempfile_in(dir)?;

@@ -1,23 +1,28 @@
-//! C1's sync tasks, and those of our own clock, on the sync engine.
+//! C1's sync tasks, and those on our own schedule, on the sync engine.
 
+use crate::model;
+use crate::model::ALL_TYPES;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use futures_util::future::BoxFuture;
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
 
+use super::handover::Handover;
 use super::history::History;
-use super::one_shot;
-use crate::config::{Config, SyncSettings};
-use crate::error::ErrorClass;
+use super::observations;
+use super::{one_shot, state};
+use crate::config::{Config, KubernetesSettings, SyncSettings};
+use crate::k8s;
 use crate::k8s::lease::Notes;
-use crate::model::{ResourceId, ResourceType};
-use crate::pingone::Client;
 use crate::provision::read_error;
-use crate::sync::{self, Counts, SyncError, SyncOptions, SyncReport};
-use crate::task::{Code, SyncFacts, SyncRequest, SyncRunner, SyncedFile, TaskError};
-use crate::telemetry::Metrics;
+use crate::sync::{self, Counts, ObservationSettings, SyncError, SyncOptions, SyncReport, Warning};
+use baton::model::ResourceId;
+use baton::task::{Code, SyncFacts, SyncProgress, SyncRequest, SyncRun, SyncRunner, SyncedFile, TaskError};
+use pingone::Client;
+use process::error::{ErrorClass, io_words};
+use process::telemetry::Metrics;
 
 /// Runs each sync into a file of its own.
 pub(super) struct Syncs {
@@ -25,20 +30,39 @@ pub(super) struct Syncs {
     settings: SyncSettings,
     temp_dir: PathBuf,
     concurrency: usize,
+    observations: Option<ObservationSettings>,
     metrics: Arc<Metrics>,
     history: History,
+    handover: OnceLock<Handover>,
 }
 
 impl Syncs {
     /// Syncs with these settings, each whole one held against what `history` knows.
     pub(super) fn new(config: &Config, client: Client, history: History, metrics: Arc<Metrics>) -> Self {
+        for kind in ALL_TYPES {
+            metrics.sync_objects(kind.id(), 0);
+            metrics.sync_grants(kind.id(), 0);
+        }
+        for warning in Warning::ALL {
+            metrics.sync_warnings(warning.as_str(), 0);
+        }
         Self {
+            observations: state::observations(config, history.environment()),
             client,
             settings: config.sync.clone(),
             temp_dir: config.temp_dir.clone(),
             concurrency: config.pingone.max_in_flight,
             metrics,
             history,
+            handover: OnceLock::new(),
+        }
+    }
+
+    /// From here on what a sync observed is left for the next leader, where the settings say so.
+    pub(super) fn hand_on(&self, kube: Option<&k8s::Client>, settings: &KubernetesSettings) {
+        let name = settings.observations.as_deref();
+        if let Some(handover) = Handover::new(name, kube, self.observations.as_ref()) {
+            self.handover.set(handover).ok();
         }
     }
 
@@ -54,11 +78,17 @@ impl Syncs {
         options.skip_entitlements_and_grants = request.skip_entitlements_and_grants;
         options.skip_grants = request.skip_grants;
         options.expand_grants = !request.skip_expand_grants;
+        options.storage_engine = self
+            .settings
+            .storage_engine
+            .chosen()
+            .or(request.storage_engine)
+            .unwrap_or_default();
         if !request.resource_type_ids.is_empty() {
             let unknown = request
                 .resource_type_ids
                 .iter()
-                .find(|id| ResourceType::from_id(id).is_none());
+                .find(|id| model::resource_type(id).is_none());
             if let Some(unknown) = unknown {
                 let message = format!("resource type {unknown} does not exist in this connector");
                 return Err(TaskError::new(Code::InvalidArgument, message));
@@ -66,15 +96,21 @@ impl Syncs {
             let wanted = request
                 .resource_type_ids
                 .iter()
-                .filter_map(|id| ResourceType::from_id(id));
-            options.resource_types = wanted.collect();
+                .filter_map(|id| model::resource_type(id));
+            // What C1 offers for selection is everything that the program can sync; a setting may be off.
+            let (on, off): (BTreeSet<_>, BTreeSet<_>) =
+                wanted.partition(|kind| !kind.0.opt_in || options.resource_types.contains(kind));
+            if !off.is_empty() {
+                tracing::warn!(resource_types = ?off, "C1 asks for types that no setting switches on; they are left out");
+            }
+            options.resource_types = on;
         }
         options.targeted = !request.targets.is_empty();
         options.targets = request
             .targets
             .iter()
             .filter_map(|target| {
-                let kind = ResourceType::from_id(&target.resource_type);
+                let kind = model::resource_type(&target.resource_type);
                 if kind.is_none() {
                     tracing::warn!(resource_type = %target.resource_type, "a target's type is unknown; it is left out");
                 }
@@ -87,35 +123,76 @@ impl Syncs {
     fn plain(&self, file: &Path) -> SyncOptions {
         let mut options = one_shot::options(&self.settings, &self.temp_dir, file);
         options.concurrency = self.concurrency;
+        options.observations.clone_from(&self.observations);
         options
     }
 
     /// A full sync with the settings' own options, atomically into `file`.
-    pub(super) async fn replace(&self, file: &Path, token: CancellationToken) -> Result<SyncReport, SyncError> {
-        let report = self.run_guarded(self.plain(file), token).await?;
-        self.history.remember(report.counts);
+    pub(super) async fn replace(
+        &self,
+        file: &Path,
+        token: CancellationToken,
+        progress: &SyncProgress,
+    ) -> Result<SyncReport, SyncError> {
+        let report = self.run_guarded(self.plain(file), token, progress).await?;
+        self.succeeded(Some(report.counts));
         Ok(report)
     }
 
-    /// C1 has a whole sync of these counts: the next is held against it.
-    pub(super) fn uploaded(&self, counts: Counts) {
-        self.history.remember(counts);
+    /// A sync has reached whom it is for; of a whole one the counts, which the next is held against.
+    pub(super) fn succeeded(&self, whole: Option<Counts>) {
+        self.metrics.sync_succeeded_now();
+        self.history.succeeded(whole);
+    }
+
+    /// A term begins: the metric goes on from what the leaders before it left.
+    pub(super) fn take_over(&self) {
+        if let Some(at) = self.history.last_success() {
+            self.metrics.sync_succeeded(at);
+        }
     }
 
     /// The shrink gate compares whole syncs only.
-    async fn run_guarded(&self, mut options: SyncOptions, token: CancellationToken) -> Result<SyncReport, SyncError> {
+    async fn run_guarded(
+        &self,
+        mut options: SyncOptions,
+        token: CancellationToken,
+        progress: &SyncProgress,
+    ) -> Result<SyncReport, SyncError> {
         let whole = options.is_whole();
         options.shrink.previous = None;
         if whole {
             options.shrink.accept = self.history.accepts();
-            options.shrink.previous = self.history.last();
+            if options.shrink.is_on() {
+                options.shrink.previous = self.history.last()?;
+            }
         }
-        let report = sync::run(self.client.clone(), options, Arc::default(), token).await?;
-        self.count(&report);
-        Ok(report)
+        let steps = Arc::<sync::Progress>::default();
+        let seen = Arc::clone(&steps);
+        progress.read_from(move || seen.steps());
+        let handover = self.handover.get().filter(|_| whole);
+        if let Some(handover) = handover {
+            handover.take().await;
+        }
+        let ended = sync::run(self.client.clone(), options, steps, token.clone()).await;
+        if let (Some(handover), Ok(_)) = (handover, &ended) {
+            // Whoever lost the Lease meanwhile leaves nothing.
+            token.run_until_cancelled(handover.leave()).await;
+        }
+        match &ended {
+            Ok(report) => self.count(report),
+            Err(SyncError::Shrunk(_)) => self.metrics.shrink_refusals.inc(),
+            Err(_) => {}
+        }
+        ended
     }
 
-    async fn sync(&self, request: SyncRequest, token: CancellationToken) -> Result<SyncedFile, TaskError> {
+    async fn sync(
+        &self,
+        request: SyncRequest,
+        token: CancellationToken,
+        progress: SyncProgress,
+    ) -> Result<SyncedFile, TaskError> {
         let path = tempfile::Builder::new()
             .prefix("baton-sdk-sync-upload")
             .suffix(".c1z")
@@ -125,29 +202,42 @@ impl Syncs {
                 let dir = self.temp_dir.display();
                 TaskError::new(
                     Code::Unavailable,
-                    format!("no file can be made in {dir} ({})", error.kind()),
+                    format!("no file can be made in {dir} ({})", io_words(&error)),
                 )
             })?;
         let options = self.options(&request, &path)?;
         let whole = options.is_whole();
-        match self.run_guarded(options, token).await {
+        match self.run_guarded(options, token, &progress).await {
             Ok(report) => Ok(finished(path, report, whole)),
             Err(error) => Err(failed(&error)),
         }
     }
 
     fn count(&self, report: &SyncReport) {
+        let facts = facts(report);
+        tracing::info!(
+            sync_id = report.sync_id,
+            resources = facts.resources,
+            grants = facts.grants,
+            warnings = report.warnings.values().sum::<u64>(),
+            size_bytes = report.file.size_bytes,
+            elapsed_ms = report.elapsed.as_millis(),
+            "sync completed"
+        );
         self.metrics.c1z_size("c1z", report.file.size_bytes);
-        self.metrics.c1z_size("sqlite", report.file.decoded_size_bytes);
-        for kind in ResourceType::ALL {
-            let count = report
-                .file
-                .stats
-                .resources_by_resource_type
-                .get(kind.id())
-                .copied()
-                .unwrap_or(0);
-            self.metrics.sync_objects(kind.id(), count);
+        self.metrics.c1z_size("decoded", report.file.decoded_size_bytes);
+        if let Some(observations) = &report.observations {
+            observations::count(&self.metrics, observations);
+        }
+        let stats = &report.file.stats;
+        for kind in ALL_TYPES {
+            let of = |counts: &BTreeMap<String, u64>| counts.get(kind.id()).copied().unwrap_or(0);
+            self.metrics
+                .sync_objects(kind.id(), of(&stats.resources_by_resource_type));
+            self.metrics.sync_grants(kind.id(), of(&stats.grants_by_resource_type));
+        }
+        for (kind, count) in &report.warnings {
+            self.metrics.sync_warnings(kind, *count);
         }
     }
 }
@@ -186,7 +276,7 @@ fn failed(error: &SyncError) -> TaskError {
 }
 
 impl SyncRunner for Syncs {
-    fn run(&self, request: SyncRequest, token: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>> {
-        Box::pin(self.sync(request, token))
+    fn run(&self, request: SyncRequest, token: CancellationToken, progress: SyncProgress) -> SyncRun<'_> {
+        Box::pin(self.sync(request, token, progress))
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::pingone::Client;
 use crate::sync::{Phase, Progress};
+use pingone::Client;
 
 /// How often a terminal's line is rewritten.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -49,6 +49,7 @@ fn line(progress: &Progress, client: &Client, elapsed: Duration, in_phase: Durat
     let users = progress.users.load(Ordering::Relaxed);
     let scanned = progress.principals_scanned.load(Ordering::Relaxed);
     let expected = progress.users_expected.load(Ordering::Relaxed);
+    let scan = progress.scan_expected.load(Ordering::Relaxed);
     let groups = progress.groups.load(Ordering::Relaxed);
     let read = progress.groups_read.load(Ordering::Relaxed);
     let grants = progress.grants.load(Ordering::Relaxed);
@@ -56,12 +57,14 @@ fn line(progress: &Progress, client: &Client, elapsed: Duration, in_phase: Durat
     let waited = stats.waited().as_secs_f64();
     let phase = progress.phase();
     let done = match phase {
+        Phase::Users if scan > 0 => format!("{users} users, {scanned}/{scan} role reads"),
         Phase::Users if expected > 0 => format!("{users}/{expected} users, {scanned} role reads"),
         Phase::Plan | Phase::Users => format!("{users} users, {scanned} role reads"),
         Phase::Members => format!("{read}/{groups} groups, {grants} grants"),
-        Phase::Roles | Phase::Seal => format!("{users} users, {groups} groups, {grants} grants"),
+        Phase::Applications | Phase::Roles | Phase::Seal => format!("{users} users, {groups} groups, {grants} grants"),
     };
     let left = match phase {
+        Phase::Users if scan > 0 => remaining(scanned, scan, in_phase),
         Phase::Users if expected > 0 => remaining(users, expected, in_phase),
         Phase::Members if groups > 0 => remaining(read, groups, in_phase),
         _ => String::new(),

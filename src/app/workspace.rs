@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::c1z::{C1zError, Lock};
+use baton::c1z::{C1zError, Lock};
 
 const PREFIX: &str = "baton-ping-one-work-";
 /// Names that are tried until one is nobody's.

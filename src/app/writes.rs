@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
-use crate::pingone::Client;
-use crate::provision::crypto::KeySource;
+use crate::config::{Config, DeprovisionMode, SyncApplications};
+use crate::model::WritableScopes;
 use crate::provision::{Deprovision, PingOneProvisioner, ProvisionOptions};
-use crate::runtime::permit::Permit;
-use crate::schedule::{WatchedProvisioner, WriteLog};
-use crate::task::{PROVISIONING_DISABLED, Writes};
+use baton::crypto::KeySource;
+use baton::schedule::WriteLog;
+use baton::task::{PROVISIONING_DISABLED, Writes};
+use pingone::{Budget, Client};
+use process::runtime::leader_guard::LeaderGuard;
 
 /// For the status page.
 pub(super) const fn mode(config: &Config) -> &'static str {
@@ -19,15 +20,46 @@ pub(super) const fn mode(config: &Config) -> &'static str {
     }
 }
 
-/// The writes of one term. Each is noted in `log`, and none begins without the permit.
-pub(super) fn of(config: &Config, client: &Client, key: KeySource, permit: &Permit, log: WriteLog) -> Writes {
+/// The writes of one term. Each is noted in `log`, and none begins without the guard. Settings that name what PingOne does
+/// not have are an error; where PingOne cannot be asked, each write asks it again and is refused until it can.
+pub(super) async fn of(
+    config: &Config,
+    client: &Client,
+    key: KeySource,
+    guard: &LeaderGuard,
+    log: WriteLog,
+) -> Result<Writes, UnknownNames> {
     if !config.provision.enabled {
-        return Writes::Refused(PROVISIONING_DISABLED);
+        return Ok(Writes::Refused(PROVISIONING_DISABLED));
     }
-    let provisioner = PingOneProvisioner::new(options(config), client.clone())
+    let provisioner = PingOneProvisioner::new(asked_by_c1(config), client.clone())
         .with_client_key(key)
-        .with_permit(permit.clone());
-    Writes::Enabled(Arc::new(WatchedProvisioner::new(Arc::new(provisioner), log)))
+        .with_guard(guard.clone())
+        .with_log(log);
+    let probe = client.with_budget(Budget::PROBE);
+    match provisioner.check_settings(&probe).await {
+        Ok(None) => {}
+        Ok(Some(unknown)) => return Err(UnknownNames(unknown)),
+        Err(error) => tracing::warn!(
+            error = %error,
+            error_class = error.class().as_str(),
+            "roles and scopes that settings name could not be looked up; where protected-roles is set, grants and revocations are \
+             refused until they can"
+        ),
+    }
+    Ok(Writes::Enabled(Arc::new(provisioner)))
+}
+
+/// Settings that name what is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UnknownNames(String);
+
+fn asked_by_c1(config: &Config) -> ProvisionOptions {
+    ProvisionOptions {
+        asked_again: true,
+        ..options(config)
+    }
 }
 
 /// The settings of provisioning.
@@ -35,13 +67,17 @@ pub(super) fn options(config: &Config) -> ProvisionOptions {
     let (provision, sync) = (&config.provision, &config.sync);
     ProvisionOptions {
         dry_run: provision.dry_run,
+        asked_again: false,
         protected_roles: provision.protected_roles.clone(),
         protected_users: provision.protected_users.clone(),
+        applications: sync.access.applications != SyncApplications::None,
+        population_provisioning: sync.access.population_provisioning,
+        writable_scopes: WritableScopes::new(sync.access.writable_scopes.iter().cloned()),
         default_population: provision.default_population,
         deprovision: match provision.deprovision_mode {
-            "disable" => Deprovision::Disable,
-            "disable-then-delete" => Deprovision::DisableThenDelete,
-            _ => Deprovision::Delete,
+            DeprovisionMode::Delete => Deprovision::Delete,
+            DeprovisionMode::Disable => Deprovision::Disable,
+            DeprovisionMode::DisableThenDelete => Deprovision::DisableThenDelete,
         },
         population_filter: sync.population_filter.clone(),
         custom_attributes: sync.custom_attributes.clone(),

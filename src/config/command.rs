@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
+use super::choices::Output;
 use super::error::ConfigError;
+use super::examine::{Examined, examine};
 use super::fields::{FIELDS, Field, Kind};
+use super::help;
 use super::settings::Config;
 use super::values::{Environment, ReadFile, Values};
 
@@ -29,55 +32,78 @@ pub enum Command {
     },
     /// Show a file.
     Inspect(Inspect),
+    /// Ask a running daemon what it does.
+    Status,
+    /// Compare two files.
+    Diff(Diff),
+    /// Look at everything that the work needs.
+    Doctor(Doctor),
+    /// Show or drop what syncs observed.
+    State(StateCommand),
     /// Print a completion script for this shell.
     Completion(clap_complete::Shell),
+    /// Print the manual's page of the program, or of this command.
+    Man(Option<String>),
+}
+
+/// What to compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diff {
+    pub old: PathBuf,
+    pub new: PathBuf,
+    /// Counts by type and no rows.
+    pub counts: bool,
+    pub format: Output,
+}
+
+/// What `doctor` is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doctor {
+    /// How it answers.
+    pub format: Output,
+    /// A new file for what it found, to be sent to somebody who helps.
+    pub bundle: Option<PathBuf>,
+    /// The settings.
+    pub examined: Examined,
+}
+
+/// What to do with what syncs observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateCommand {
+    Show,
+    /// The next sync reads everything.
+    Drop,
 }
 
 /// What to show of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspect {
-    /// The file.
     pub file: PathBuf,
     /// Which rows.
     pub view: InspectView,
+    /// Names beside the ids of grants.
+    pub names: bool,
     /// How.
-    pub format: InspectFormat,
+    pub format: Output,
 }
 
 /// Rows of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InspectView {
     /// Counts.
     Stats,
-    /// Resource types.
     ResourceTypes,
-    /// Resources.
     Resources,
-    /// Entitlements.
     Entitlements,
-    /// Grants.
     Grants,
-}
-
-/// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InspectFormat {
-    /// Aligned columns.
-    Table,
-    /// A JSON array.
-    Json,
-    /// RFC 4180.
-    Csv,
-}
-
-/// How a one-shot result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
+    /// What this principal holds.
+    Access(String),
+    /// Who holds this entitlement.
+    Holders(String),
+    /// Resources and entitlements with this in id, name or profile.
+    Search(String),
+    /// Rows that name what is not there.
+    Check,
 }
 
 /// A command with its settings.
@@ -89,25 +115,52 @@ pub struct Invocation {
     pub config: Config,
 }
 
-const VIEWS: [(&str, InspectView); 5] = [
-    ("stats", InspectView::Stats),
-    ("resource-types", InspectView::ResourceTypes),
-    ("resources", InspectView::Resources),
-    ("entitlements", InspectView::Entitlements),
-    ("grants", InspectView::Grants),
+const VIEWS: [&str; 9] = [
+    "stats",
+    "resource-types",
+    "resources",
+    "entitlements",
+    "grants",
+    "access",
+    "holders",
+    "search",
+    "check",
 ];
+
+/// The view of this name; what it is about comes with it.
+fn view(sub: &ArgMatches) -> InspectView {
+    let text = |id: &str| sub.get_one::<String>(id).cloned().unwrap_or_default();
+    match text("view").as_str() {
+        "resource-types" => InspectView::ResourceTypes,
+        "resources" => InspectView::Resources,
+        "entitlements" => InspectView::Entitlements,
+        "grants" => InspectView::Grants,
+        "access" => InspectView::Access(text("principal")),
+        "holders" => InspectView::Holders(text("entitlement")),
+        "search" => InspectView::Search(text("text")),
+        "check" => InspectView::Check,
+        _ => InspectView::Stats,
+    }
+}
 
 /// The command line.
 pub fn command_line() -> Clap {
     Clap::new("baton-ping-one")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(concat!(
+            env!("CARGO_PKG_VERSION"),
+            " (revision ",
+            env!("BATON_REVISION"),
+            ", ",
+            env!("BATON_REVISION_DATE"),
+            ")"
+        ))
         .about(
             "PingOne connector for C1: syncs users, groups, populations and administrator roles, and provisions them",
         )
         .after_help(
             "Without client-id, credentials-secret, credentials-dir and sync-interval one sync is written to --file. With \
-             client-id the program serves C1's tasks until it is stopped. One-shot flags, such as --grant-entitlement, \
-             change PingOne once; docs/configuration.md lists them. Every setting can also come from the environment or \
+             client-id the program serves C1's tasks until it is stopped. Flags for one piece of work, such as \
+             --grant-entitlement, change PingOne once; --help lists them, -h only what is needed first. Every setting can also come from the environment or \
              from the file that BATON_CONFIG_PATH names; a flag outranks the environment, the environment the file.",
         )
         .args(FIELDS.iter().map(arg))
@@ -122,8 +175,9 @@ fn arg(field: &Field) -> Arg {
     let mut arg = Arg::new(field.name)
         .long(field.name)
         .help(help)
-        .hide(field.hidden)
-        .global(true);
+        .hide(help::is_silent(field))
+        .hide_short_help(!help::is_first(field))
+        .help_heading(help::heading(field));
     if let Some(letter) = field.short {
         arg = arg.short(letter);
     }
@@ -141,6 +195,7 @@ fn arg(field: &Field) -> Arg {
 }
 
 fn subcommands() -> Vec<Clap> {
+    let path = |name: &'static str| Arg::new(name).value_parser(clap::value_parser!(PathBuf));
     let endpoint = Arg::new("endpoint")
         .long("endpoint")
         .default_value("health")
@@ -155,20 +210,90 @@ fn subcommands() -> Vec<Clap> {
         Clap::new("health-check")
             .about("Ask a running daemon for its health; exit code 0 if it is well")
             .arg(endpoint.help("Which check"))
-            .arg(timeout.help("Seconds to wait")),
-        Clap::new("inspect").about("Show what a .c1z file holds").arg(
-            Arg::new("view")
-                .default_value("stats")
-                .value_parser(PossibleValuesParser::new(VIEWS.map(|(name, _)| name)))
-                .help("Which rows"),
-        ),
+            .arg(timeout.help("Seconds to wait"))
+            .args(own(&["health-check-port", "health-check-bind-address"])),
+        Clap::new("status")
+            .about("Ask a running daemon what it does; exit code 0 if it is ready, 1 if not, 14 if there is none")
+            .args(own(&["output", "health-check-port", "health-check-bind-address"])),
+        inspect(),
+        Clap::new("diff")
+            .about("Compare two .c1z files; exit code 0 if they hold the same, 1 if not, 2 if they cannot be compared")
+            .arg(path("old").required(true).value_name("OLD.c1z").help("The older file"))
+            .arg(path("new").required(true).value_name("NEW.c1z").help("The newer file"))
+            .arg(
+                Arg::new("counts")
+                    .long("counts")
+                    .action(ArgAction::SetTrue)
+                    .help("Only counts by type"),
+            )
+            .args(own(&["output", "c1z-temp-dir"])),
+        doctor(),
+        Clap::new("state")
+            .about("Show or drop what syncs observed and keep in state-dir")
+            .arg(
+                Arg::new("what")
+                    .default_value("show")
+                    .value_parser(PossibleValuesParser::new(["show", "drop"]))
+                    .help("show: how much, and how old; drop: the next sync reads everything"),
+            )
+            .args(own(&["state-dir"])),
         Clap::new("completion").about("Print a completion script").arg(
             Arg::new("shell")
                 .required(true)
                 .value_parser(clap::value_parser!(clap_complete::Shell))
                 .help("For which shell"),
         ),
+        Clap::new("man")
+            .about("Print the manual's page in roff, as man reads it")
+            .arg(
+                Arg::new("of")
+                    .value_name("COMMAND")
+                    .help("The page of this command instead"),
+            ),
     ]
+}
+
+fn doctor() -> Clap {
+    Clap::new("doctor")
+        .about("Check settings, network, credentials, rights and disks; exit code 1 for a failure, 2 for a warning")
+        .arg(
+            Arg::new("bundle")
+                .value_parser(clap::value_parser!(PathBuf))
+                .long("bundle")
+                .value_name("FILE.tar.gz")
+                .help("Also write what was found to a new file for support: no secret, nothing that names a person"),
+        )
+        .args(FIELDS.iter().map(arg))
+}
+
+/// These settings as a subcommand's own.
+fn own(names: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+    let fields = FIELDS.iter().filter(|field| names.contains(&field.name));
+    fields.map(|field| arg(field).hide_short_help(false).help_heading(None))
+}
+
+fn inspect() -> Clap {
+    let needed = |name: &'static str, view: &'static str| {
+        Arg::new(name).long(name).value_name("ID").required_if_eq("view", view)
+    };
+    Clap::new("inspect")
+        .about("Show what a .c1z file holds")
+        .arg(
+            Arg::new("view")
+                .default_value("stats")
+                .value_parser(PossibleValuesParser::new(VIEWS))
+                .help("Counts, rows, what one principal has, who has one entitlement, a search, or a check of what rows name"),
+        )
+        .arg(Arg::new("text").required_if_eq("view", "search").help("For search: a part of an id, a name or a profile"))
+        .arg(needed("principal", "access").help("For access: a principal's id, also as <type>:<id>"))
+        .arg(needed("entitlement", "holders").help("For holders: an entitlement's id"))
+        .arg(
+            Arg::new("names")
+                .long("names")
+                .action(ArgAction::SetTrue)
+                .help("Names beside the ids of grants; takes memory for the name of each resource"),
+        )
+        .args(own(&["file", "output", "c1z-temp-dir"]))
 }
 
 impl Invocation {
@@ -179,6 +304,16 @@ impl Invocation {
         read: ReadFile<'_>,
     ) -> Result<Self, ConfigError> {
         let matches = command_line().try_get_matches_from(args)?;
+        if let Some(("doctor", sub)) = matches.subcommand() {
+            let (config, examined) = examine(&matches, env, read)?;
+            let doctor = Doctor {
+                format: config.output,
+                bundle: sub.get_one::<PathBuf>("bundle").cloned(),
+                examined,
+            };
+            let command = Command::Doctor(doctor);
+            return Ok(Self { command, config });
+        }
         let command = command(&matches);
         let values = Values::collect(&matches, env, read)?;
         values.refuse_unsupported()?;
@@ -189,12 +324,12 @@ impl Invocation {
         let command = match command {
             Command::Inspect(inspect) => Command::Inspect(Inspect {
                 file: config.file.clone(),
-                format: match values.choice("output")? {
-                    "json" => InspectFormat::Json,
-                    "csv" => InspectFormat::Csv,
-                    _ => InspectFormat::Table,
-                },
+                format: config.output,
                 ..inspect
+            }),
+            Command::Diff(diff) => Command::Diff(Diff {
+                format: config.output,
+                ..diff
             }),
             other => other,
         };
@@ -215,19 +350,27 @@ fn command(matches: &ArgMatches) -> Command {
     let text = |id: &str| sub.get_one::<String>(id).map(String::as_str).unwrap_or_default();
     match name {
         "config" => Command::Config,
+        "status" => Command::Status,
         "capabilities" => Command::Capabilities,
         "health-check" => Command::HealthCheck {
             endpoint: text("endpoint").to_owned(),
             timeout: std::time::Duration::from_secs(sub.get_one::<u64>("timeout").copied().unwrap_or(5)),
         },
+        "diff" => Command::Diff(Diff {
+            old: sub.get_one("old").cloned().unwrap_or_default(),
+            new: sub.get_one("new").cloned().unwrap_or_default(),
+            counts: sub.get_flag("counts"),
+            format: Output::Table,
+        }),
+        "state" if text("what") == "drop" => Command::State(StateCommand::Drop),
+        "state" => Command::State(StateCommand::Show),
+        "man" => Command::Man(sub.get_one("of").cloned()),
         "completion" => Command::Completion(sub.get_one("shell").copied().unwrap_or(clap_complete::Shell::Bash)),
         _ => Command::Inspect(Inspect {
             file: PathBuf::new(),
-            view: VIEWS
-                .iter()
-                .find(|(name, _)| *name == text("view"))
-                .map_or(InspectView::Stats, |(_, view)| *view),
-            format: InspectFormat::Table,
+            view: view(sub),
+            names: sub.get_flag("names"),
+            format: Output::Table,
         }),
     }
 }

@@ -2,7 +2,7 @@
 //! value itself.
 
 use super::fields::Field;
-use crate::error::ErrorClass;
+use process::error::ErrorClass;
 
 /// A start that ends before it begins (exit code 64).
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +20,11 @@ pub enum ConfigError {
         /// Where the value came from.
         source_name: &'static str,
     },
-    /// A value that is missing.
-    #[error("{} is required: {}", place(field), field.help)]
+    /// Values that are missing.
+    #[error("{}", missing(fields))]
     Missing {
-        /// The setting.
-        field: &'static Field,
+        /// The settings.
+        fields: Vec<&'static Field>,
     },
     /// A feature that is not built.
     #[error("--{0} is not supported by baton-ping-one")]
@@ -46,7 +46,6 @@ pub enum ConfigError {
     /// The configuration file.
     #[error("configuration file {path}: {problem}")]
     File {
-        /// Its path.
         path: String,
         /// What is wrong.
         problem: String,
@@ -57,7 +56,30 @@ fn place(field: &Field) -> String {
     format!("--{0} ({1}, configuration key {0})", field.name, field.env())
 }
 
+/// One sentence, or a line for each of several.
+fn missing(fields: &[&'static Field]) -> String {
+    let texts = fields
+        .iter()
+        .map(|field| format!("{} is required: {}", place(field), field.help));
+    match fields {
+        [_] => texts.collect(),
+        _ => texts.fold(format!("{} settings are missing", fields.len()), |all, text| {
+            format!("{all}\n  {text}")
+        }),
+    }
+}
+
 impl ConfigError {
+    /// The setting without which the rest may be in order, where it is one that is set.
+    pub(super) fn setting(&self) -> Option<String> {
+        match self {
+            Self::Invalid { field, .. } => Some(field.name.to_owned()),
+            Self::Unsupported(name) => name.split('=').next().map(str::to_owned),
+            Self::Together { given: name, .. } | Self::Exclusive(_, name) => Some((*name).to_owned()),
+            Self::CommandLine(_) | Self::Missing { .. } | Self::Relation(_) | Self::File { .. } => None,
+        }
+    }
+
     /// What kind of failure it is: always one of what was asked for.
     pub const fn class(&self) -> ErrorClass {
         ErrorClass::Rejected

@@ -1,9 +1,15 @@
 //! The table of settings.
 
+use pingone::Region;
+
+use super::choices::{
+    DeprovisionMode, Incremental, LeaderElection, Output, RoleModel, RolePopulationEntitlements, RoleScan,
+    StorageEngine, SyncApplications,
+};
+
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text.
     Text,
     /// A text that is one of these.
     Choice(&'static [&'static str]),
@@ -117,7 +123,14 @@ impl Field {
 use Kind::{Bool, Choice, Duration, Int, List, Text};
 
 /// Top-level domains of the regions; letter codes are accepted as well.
-pub const REGIONS: &[&str] = &["com", "ca", "eu", "com.au", "sg", "asia"];
+pub const REGIONS: &[&str] = &[
+    Region::Com.tld(),
+    Region::Ca.tld(),
+    Region::Eu.tld(),
+    Region::ComAu.tld(),
+    Region::Sg.tld(),
+    Region::Asia.tld(),
+];
 
 /// Every setting: the operator fields in the order of c1-protocol.md §12.4, ours in the order of connector-model.md
 /// §8.3, then those that C1 does not show.
@@ -125,53 +138,60 @@ pub const FIELDS: &[Field] = &[
     Field::new("log-level", Text, "info", "Least level of log lines: debug, info, warn or error").ops(),
     Field::new("log-level-debug-expires-at", Text, "", "Accepted and without effect in this program").ops(),
     Field::new("session-store-maximum-size", Int(0, i64::MAX), "15728640", "Accepted and without effect in this program").ops().hidden(),
-    Field::new("otel-collector-endpoint", Text, "", "OpenTelemetry collector (OTLP over gRPC)").ops().unsupported(),
-    Field::new("otel-collector-endpoint-tls-cert-path", Text, "", "File with the collector's certificate authority").ops().unsupported(),
-    Field::new("otel-collector-endpoint-tls-cert", Text, "", "The collector's certificate authority").ops().unsupported(),
-    Field::new("otel-collector-endpoint-tls-insecure", Bool, "false", "Plaintext to the collector").ops().unsupported(),
-    Field::new("otel-tracing-disabled", Bool, "false", "No traces to the collector").ops().unsupported(),
-    Field::new("otel-logging-disabled", Bool, "false", "No logs to the collector").ops().unsupported(),
-    Field::new("health-check", Bool, "false", "End the start if the health server cannot listen; the server itself is on in every daemon mode").ops(),
+    Field::new("otel-collector-endpoint", Text, "", "OpenTelemetry collector that gets a trace of each task, as host:port (OTLP over gRPC)").ops(),
+    Field::new("otel-collector-endpoint-tls-cert-path", Text, "", "File with the collector's certificate authority, in PEM; the system's are left out then").ops().hidden(),
+    Field::new("otel-collector-endpoint-tls-cert", Text, "", "The collector's certificate authority itself, PEM in base64url").ops().hidden(),
+    Field::new("otel-collector-endpoint-tls-insecure", Bool, "false", "Plaintext to the collector").ops().hidden(),
+    Field::new("otel-tracing-disabled", Bool, "false", "No traces, whatever the endpoint is").ops().hidden(),
+    Field::new("otel-logging-disabled", Bool, "false", "Accepted and without effect: no logs are sent to a collector").ops().hidden(),
+    Field::new("health-check", Bool, "false", "Fail at startup if the health server cannot listen; the server itself is on in every daemon mode").ops(),
     Field::new("health-check-port", Int(0, 65_535), "8081", "Port of health, metrics and status").ops(),
     Field::new("health-check-bind-address", Text, "127.0.0.1", "Address of health, metrics and status").ops().hidden(),
     Field::new("http-timeout-seconds", Int(1, 1_800), "300", "Seconds that one answer of PingOne or C1's token endpoint may take").ops(),
     Field::new("pingone-client-id", Text, "", "OAuth client id of the PingOne worker application").shown("PingOne Client ID").required(),
     Field::new("pingone-client-secret", Text, "", "OAuth client secret of the PingOne worker application").shown("PingOne Client Secret").required().secret(),
     Field::new("pingone-environment-id", Text, "", "Id of the PingOne environment whose directory is synced").shown("PingOne Environment ID").required(),
-    Field::new("pingone-auth-environment-id", Text, "", "Id of the environment that the worker application lives in, if it is another one").shown("PingOne Auth Environment ID"),
+    Field::new("pingone-auth-environment-id", Text, "", "Id of the environment that the worker application lives in, if it is a different one").shown("PingOne Auth Environment ID"),
     Field::new("pingone-region", Choice(REGIONS), "com", "Top-level domain of the region's hosts: com (North America), ca, eu, com.au, sg, or asia (existing customers only); the codes NA, CA, EU, AU, SG, AP are accepted too").shown("PingOne Region"),
     Field::new("pingone-base-url", Text, "", "Overrides the API's origin, for proxies and tests").shown("PingOne API URL"),
     Field::new("pingone-auth-url", Text, "", "Overrides the authorization server's origin; ending in /as or /as/token it is the whole token URL, as with a custom domain").shown("PingOne Auth URL"),
-    Field::new("pingone-rate-limit", Int(0, 1_000_000), "0", "Most requests a second to PingOne; 0 is automatic (the licence's limits, else 100)").shown("PingOne rate limit"),
-    Field::new("pingone-max-in-flight", Int(1, 256), "64", "Most requests to PingOne at a time").shown("PingOne requests in flight"),
-    Field::new("state-dir", Text, "", "Directory for the counts of the last good sync").shown("State directory"),
+    Field::new("pingone-rate-limit", Int(0, 1_000_000), "0", "Maximum requests per second to PingOne; 0 means automatic (the licence's limits, else 100)").shown("PingOne rate limit"),
+    Field::new("pingone-max-in-flight", Int(1, 256), "64", "Maximum concurrent requests to PingOne").shown("PingOne requests in flight"),
+    Field::new("state-dir", Text, "", "Directory for the counts of the last good sync and for what syncs observed").shown("State directory"),
     Field::new("accept-shrink", Bool, "false", "Accept once that the next sync is smaller than max-shrink-percent allows").shown("Accept shrink"),
     Field::new("insecure", Bool, "false", "Accept http and certificates that are not trusted; tests only").hidden(),
-    Field::new("role-model", Choice(&["entitlements", "scope-binding"]), "entitlements", "How roles and their scopes are shown").shown("Role model"),
-    Field::new("role-population-entitlements", Choice(&["all", "assigned"]), "all", "Offer each role on every population, or only on those that occur in an assignment").shown("Role entitlements on populations"),
-    Field::new("role-assignment-scan", Choice(&["all", "candidates", "groups-and-workers"]), "all", "Whose role assignments are read; anything but all hides access of the others").shown("Role assignment scan"),
+    Field::new("role-model", Choice(RoleModel::NAMES), "entitlements", "How roles and their scopes are shown").hidden(),
+    Field::new("role-population-entitlements", Choice(RolePopulationEntitlements::NAMES), "all", "Offer each role on every population, or only on those that occur in an assignment").shown("Role entitlements on populations"),
+    Field::new("role-assignment-scan", Choice(RoleScan::NAMES), "all", "Whose role assignments are read; anything but all hides access of the others").shown("Role assignment scan"),
     Field::new("role-assignment-candidates", List, "", "With the scan candidates: populations (ids or names), or one SCIM expression after filter:").shown("Role assignment candidates"),
-    Field::new("max-shrink-percent", Int(0, 100), "50", "Largest loss of users, groups or role grants against the last good sync; 0 switches the check off").shown("Largest shrink in percent"),
+    Field::new("max-shrink-percent", Int(0, 100), "50", "Largest loss of users, groups or role grants since the last good sync; 0 switches the check off").shown("Largest shrink in percent"),
     Field::new("protected-roles", List, "", "Role names or ids that are never granted or revoked").shown("Protected roles"),
     Field::new("protected-users", List, "", "Ids of users that are never written: no grant, revoke, action, new password or deletion").shown("Protected users"),
+    Field::new("writable-role-scopes", List, "", "Scopes over which roles may be granted and revoked besides the environment, its organization and its populations: environment:<id>, application:<id>, group:<id> or population:<id>, or * in place of an id").shown("Writable role scopes"),
     Field::new("default-population-id", Text, "", "Population of new accounts that name none").shown("Default population"),
-    Field::new("deprovision-mode", Choice(&["delete", "disable", "disable-then-delete"]), "delete", "What deleting an account does: delete, disable, or disable first and then delete").shown("Deprovision mode"),
+    Field::new("deprovision-mode", Choice(DeprovisionMode::NAMES), "delete", "What deleting an account does: delete, disable, or disable first and then delete").shown("Deprovision mode"),
     Field::new("population-filter", List, "", "Sync only users of these populations (ids or names); hides the others, which can trip C1's anomaly check").shown("Population filter"),
     Field::new("user-filter", Text, "", "SCIM filter for users; hides the others, which can trip C1's anomaly check").shown("User filter"),
     Field::new("skip-external-groups", Bool, "false", "Leave external groups out; hides them, which can trip C1's anomaly check").shown("Skip external groups"),
     Field::new("sync-custom-attributes", List, "", "Custom attributes to put into profiles, or * for all; they may hold personal data").shown("Custom attributes"),
     Field::new("employee-id-attributes", List, "", "Attributes that hold employee ids, compared without case and underscores (default employeenumber, employeeid, employeeidnumber)").shown("Employee ID attributes"),
     Field::new("service-account-types", List, "", "Values of the user attribute type that mark service accounts").shown("Service account types"),
-    Field::new("sync-applications", Choice(&["none", "workers", "all"]), "none", "Which applications are synced").shown("Sync applications"),
+    Field::new("sync-applications", Choice(SyncApplications::NAMES), "none", "Which applications are synced, with who may open them: none, workers (and whatever else holds a role), or all; needs Configuration Read Only").shown("Applications"),
+    Field::new("population-provisioning", Bool, "false", "Grant and revoke memberships of populations: a grant moves the user, who leaves the former population and its groups").shown("Population provisioning"),
+    Field::new("sync-gateways", Bool, "false", "Sync gateways as holders of roles; needs Configuration Read Only").shown("Gateways"),
+    Field::new("sync-secrets", Bool, "false", "Sync what is known of credentials of applications and gateways and of keys: kind, age, expiry, last use, never a value; needs sync-applications or sync-gateways").shown("Credentials"),
     Field::new("event-feed-enabled", Bool, "false", "Offer PingOne's audit activities as an event feed").shown("Event feed"),
     Field::new("client-id", Text, "", "C1 client id; with it the program is a daemon that serves C1's tasks"),
     Field::new("client-secret", Text, "", "C1 client secret").secret(),
     Field::new("client-secret-file", Text, "", "File that holds the C1 client secret"),
     Field::new("pingone-client-secret-file", Text, "", "File that holds the PingOne client secret"),
-    Field::new("file", Text, "sync.c1z", "Path of the .c1z file; a sync replaces it, older syncs in it go").short('f'),
-    Field::new("output", Choice(&["table", "json", "csv"]), "table", "How a result is printed; csv is for inspect").short('o'),
-    Field::new("provisioning", Bool, "false", "Carry out C1's tasks that change PingOne; one-shot flags need no leave").short('p'),
-    Field::new("sync-resource-types", List, "", "Resource types to sync: user, group, population, role"),
+    Field::new("pingone-private-key", Text, "", "RSA key in PEM form that signs in as the worker application, instead of a client secret (PRIVATE_KEY_JWT)").secret(),
+    Field::new("pingone-private-key-file", Text, "", "File that holds the PingOne private key"),
+    Field::new("pingone-private-key-id", Text, "", "The key's kid in the application's JWKS, needed where several keys stand there"),
+    Field::new("file", Text, "sync.c1z", "Path of the .c1z file; a sync replaces it and the older syncs in it").short('f'),
+    Field::new("output", Choice(Output::NAMES), "table", "How a result is printed; csv is for inspect").short('o'),
+    Field::new("provisioning", Bool, "false", "Carry out C1's tasks that change PingOne; one-shot flags do not need it").short('p'),
+    Field::new("sync-resource-types", List, "", "Resource types to sync: user, group, population, role, and those that a setting switches on"),
     Field::new("sync-resources", List, "", "Sync only these resources, each as bid:r:<type>/<id>"),
     Field::new("skip-full-sync", Bool, "false", "Answer a full sync with an empty one"),
     Field::new("skip-entitlements-and-grants", Bool, "false", "Sync resource types and resources only"),
@@ -179,27 +199,31 @@ pub const FIELDS: &[Field] = &[
     Field::new("workers", Int(-1, 1_000), "0", "Accepted for compatibility: the limiter decides how many requests run"),
     Field::new("parallel-sync", Bool, "false", "Accepted for compatibility").hidden(),
     Field::new("task-concurrency", Int(1, 100), "3", "Tasks of C1 at a time"),
-    Field::new("storage-engine", Choice(&["", "sqlite", "pebble"]), "", "Kind of .c1z file; pebble is answered with sqlite and a warning"),
+    Field::new("storage-engine", Choice(StorageEngine::NAMES), "", "Kind of .c1z file: sqlite is version 1, pebble version 3; beats what a task asks for, else pebble"),
     Field::new("c1z-temp-dir", Text, "", "Directory for growing files (else BATON_TMPDIR, else the system's)").hidden(),
     Field::new("log-format", Text, "", "console or json; without it console on a terminal, json elsewhere"),
     Field::new("log-path", List, "stderr", "Where log lines go"),
-    Field::new("sync-interval", Duration, "off", "Sync on an own clock: a snapshot for C1, or without C1 credentials a daemon that replaces --file"),
+    Field::new("sync-interval", Duration, "off", "Sync on its own schedule: a snapshot for C1, or without C1 credentials a daemon that replaces --file"),
     Field::new("sync-max-age", Duration, "5m", "Oldest warm snapshot that answers a full sync of C1"),
+    Field::new("incremental", Choice(Incremental::NAMES), "false", "Use again what earlier syncs observed and PingOne's audit activities prove unchanged; verify: read everything and report what would have been wrong; needs state-dir"),
+    Field::new("observation-max-age", Duration, "168h", "Age at which an observation is read again whatever proves it, at most 312h"),
+    Field::new("resume-max-age", Duration, "2h", "Age up to which a sync goes on with what one that was ended early observed; 0 switches that off"),
+    Field::new("observations-configmap", Text, "", "Name of ConfigMaps (NAME-0 to NAME-7) in which a leader leaves what it observed of roles, for a pod without the volume; needs incremental"),
     Field::new("shutdown-grace", Duration, "30s", "Time for running work after SIGTERM"),
     Field::new("dry-run", Bool, "false", "Provisioning reads and checks but writes nothing"),
     Field::new("show-password", Bool, "false", "Print a created password to the terminal"),
     Field::new("password-file", Text, "", "New file, readable by its owner alone, that a created password is written to"),
-    Field::new("credentials-secret", Text, "", "Kubernetes Secret of the own namespace that is watched for credentials"),
+    Field::new("credentials-secret", Text, "", "Kubernetes Secret in the pod's namespace that is watched for credentials"),
     Field::new("credentials-dir", Text, "", "Directory of a mounted Secret that is watched for credentials"),
-    Field::new("leader-election", Choice(&["auto", "true", "false"]), "auto", "Hold a Lease while serving C1; auto: in a cluster that lets the Lease be read"),
+    Field::new("leader-election", Choice(LeaderElection::NAMES), "auto", "Hold a Lease while serving C1; auto: in a cluster that lets the Lease be read"),
     Field::new("leader-election-lease-name", Text, "baton-ping-one-leader", "Name of the Lease"),
     Field::new("leader-election-lease-duration", Duration, "15s", "How long a Lease lasts"),
     Field::new("leader-election-renew-deadline", Duration, "10s", "How long the leader tries to renew; less than the Lease's duration"),
     Field::new("leader-election-retry-period", Duration, "2s", "Time between tries; less than half of the renew deadline"),
-    Field::new("event-feed", Bool, "false", "Print audit events and end").hidden(),
+    Field::new("event-feed", Bool, "false", "Print audit events and exit").hidden(),
     Field::new("event-feed-id", Text, "", "Feed to print").hidden(),
-    Field::new("event-feed-cursor", Text, "", "Where to go on").hidden(),
-    Field::new("event-feed-start-at", Text, "", "Where to begin, RFC 3339").hidden(),
+    Field::new("event-feed-cursor", Text, "", "Cursor to continue from").hidden(),
+    Field::new("event-feed-start-at", Text, "", "Time to start from, RFC 3339").hidden(),
     Field::new("grant-entitlement", Text, "", "Entitlement to grant").hidden(),
     Field::new("grant-principal", Text, "", "Principal to grant it to").hidden(),
     Field::new("grant-principal-type", Text, "", "Type of that principal").hidden(),
@@ -249,11 +273,8 @@ pub fn field(name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.name == name)
 }
 
-/// Values of choices that are known but whose feature is not built.
-pub const UNSUPPORTED_VALUES: &[(&str, &[&str])] = &[
-    ("role-model", &["scope-binding"]),
-    ("sync-applications", &["workers", "all"]),
-];
+/// Values that are known but whose feature is not built: they are refused by name and never offered.
+pub const UNSUPPORTED_VALUES: &[(&str, &[&str])] = &[("role-model", &["scope-binding"])];
 
 /// Settings that only make sense together (c1-protocol.md §12.2).
 pub const TOGETHER: &[&[&str]] = &[
@@ -270,6 +291,11 @@ pub const EXCLUSIVE: &[&[&str]] = &[
         "delete-resource",
         "rotate-credentials",
         "event-feed",
+    ],
+    &[
+        "otel-collector-endpoint-tls-insecure",
+        "otel-collector-endpoint-tls-cert",
+        "otel-collector-endpoint-tls-cert-path",
     ],
     &[
         "grant-entitlement",
@@ -298,6 +324,11 @@ mod tests {
                 .chain(UNSUPPORTED_VALUES.iter().map(|(name, _)| name))
                 .all(|name| field(name).is_some())
         );
+    }
+
+    #[test]
+    fn every_region_is_offered() {
+        assert_eq!(REGIONS, Region::ALL.map(Region::tld));
     }
 
     #[test]

@@ -18,9 +18,12 @@ pub(super) fn parse(text: &str) -> Result<Entries, String> {
     if text.trim().is_empty() {
         return Ok(Entries::new());
     }
-    let broken = || "it is not valid YAML".to_owned();
+    let broken = |error: &serde_saphyr::Error| match error.location() {
+        Some(at) => format!("it is not valid YAML at line {}, column {}", at.line(), at.column()),
+        None => "it is not valid YAML".to_owned(),
+    };
     // First the shape, then the texts: a scalar's own spelling is only given to who asks for a text.
-    let shape: Value = serde_saphyr::from_str(text).map_err(|_| broken())?;
+    let shape: Value = serde_saphyr::from_str(text).map_err(|error| broken(&error))?;
     let shape = match shape {
         Value::Null => return Ok(Entries::new()),
         Value::Object(shape) => shape,
@@ -36,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Entries, String> {
         }
     }
     serde_saphyr::with_deserializer_from_str(text, |deserializer| Texts(&shape).deserialize(deserializer))
-        .map_err(|_| broken())
+        .map_err(|error| broken(&error))
 }
 
 /// Reads the map again, asking for a text wherever the shape has a scalar.
@@ -109,6 +112,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_a_value() {
         let cases = [
+            ("ok: 1\nb: \"marker", "not valid YAML at line 2, column"),
             ("a: [", "not valid YAML"),
             ("a: marker\na: marker", "not valid YAML"),
             ("- marker", "must be a map"),

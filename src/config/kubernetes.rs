@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::LeaderElection;
 use super::error::ConfigError;
 use super::values::{Environment, Values};
 
@@ -11,18 +12,6 @@ use super::values::{Environment, Values};
 const LONGEST_NAME: usize = 253;
 /// Longest Lease.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
-
-/// Whether a Lease is held while C1 is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LeaderElection {
-    /// As the surroundings say: off outside a cluster.
-    #[default]
-    Auto,
-    /// Always.
-    On,
-    /// Never.
-    Off,
-}
 
 /// What a pod is told of itself, from the environment (downward API) and not from settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +24,6 @@ pub struct Surroundings {
     pub pod: Option<String>,
     /// `POD_NAMESPACE`
     pub namespace: Option<String>,
-    /// `POD_UID`
     pub pod_uid: Option<String>,
     /// `DEPLOYMENT_NAME`
     pub deployment: Option<String>,
@@ -64,7 +52,6 @@ pub struct KubernetesSettings {
     pub directory: Option<PathBuf>,
     /// Whether a Lease is held.
     pub leader_election: LeaderElection,
-    /// Name of the Lease.
     pub lease_name: String,
     /// How long a Lease lasts; whole seconds, at most an hour.
     pub lease_duration: Duration,
@@ -72,6 +59,8 @@ pub struct KubernetesSettings {
     pub renew_deadline: Duration,
     /// Time between tries; less than half of `renew_deadline`, so that a leader gets more than one.
     pub retry_period: Duration,
+    /// Name of the `ConfigMaps` in which a leader leaves what it observed.
+    pub observations: Option<String>,
     /// What the environment says of the pod.
     pub surroundings: Surroundings,
 }
@@ -104,16 +93,13 @@ impl KubernetesSettings {
         Ok(Self {
             secret: object_name(values, "credentials-secret")?,
             directory: values.optional("credentials-dir").map(PathBuf::from),
-            leader_election: match values.choice("leader-election")? {
-                "true" => LeaderElection::On,
-                "false" => LeaderElection::Off,
-                _ => LeaderElection::Auto,
-            },
+            leader_election: values.choice("leader-election")?,
             lease_name: object_name(values, "leader-election-lease-name")?
                 .ok_or_else(|| values.invalid("leader-election-lease-name", "must not be empty"))?,
             lease_duration,
             renew_deadline,
             retry_period,
+            observations: object_name(values, "observations-configmap")?,
             surroundings: Surroundings::read(env),
         })
     }

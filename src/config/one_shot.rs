@@ -23,14 +23,12 @@ pub enum OneShot {
     EventFeed {
         /// The feed's id; nothing is the only one there is.
         feed: Option<String>,
-        /// Where to go on; wins over `start_at`.
+        /// Where to continue; wins over `start_at`.
         cursor: Option<String>,
         /// Where to begin; nothing is a day ago.
         start_at: Option<Timestamp>,
     },
-    /// Create an account.
     CreateAccount {
-        /// Login.
         login: Option<String>,
         /// E-mail.
         email: Option<String>,
@@ -41,27 +39,19 @@ pub enum OneShot {
     },
     /// Run an action.
     InvokeAction {
-        /// Its name.
         name: String,
         /// Its arguments, a JSON object.
         args: String,
-        /// Its resource type.
         resource_type: Option<String>,
     },
     /// Print the actions.
     ListActions(Option<String>),
     /// Delete a resource.
-    Delete {
-        /// Its id.
-        id: String,
-        /// Its type.
-        resource_type: String,
-    },
+    Delete { id: String, resource_type: String },
     /// Rotate credentials.
     Rotate {
         /// The resource's id.
         id: String,
-        /// Its type.
         resource_type: String,
     },
     /// Sync to the file.

@@ -1,82 +1,35 @@
 //! The settings, typed and checked.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::command::Output;
+use super::access::AccessSettings;
+use super::choices::{
+    DeprovisionMode, Incremental, Output, RoleModel, RolePopulationEntitlements, RoleScan, StorageEngine,
+};
 use super::error::ConfigError;
 use super::fields::{EXCLUSIVE, Kind, TOGETHER, field};
 use super::kubernetes::KubernetesSettings;
 use super::one_shot::OneShot;
-use super::values::{Environment, ReadFile, Source, Values};
-
-/// How roles and their scopes are shown (connector-model.md §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RoleModel {
-    /// Entitlements on roles.
-    #[default]
-    Entitlements,
-}
-
-/// Kind of file that is asked for (c1z.md §1.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StorageEngine {
-    /// Nobody said anything.
-    #[default]
-    Unset,
-    /// v1.
-    Sqlite,
-    /// v3, which is answered with v1 and a warning.
-    Pebble,
-}
-
-/// How to reach PingOne.
-#[derive(Debug, Clone)]
-pub struct PingOneSettings {
-    /// OAuth client id; empty where a changeable source gives it.
-    pub client_id: String,
-    /// OAuth client secret; absent where a changeable source gives it.
-    pub client_secret: Option<SecretString>,
-    /// The environment; absent where a changeable source gives it.
-    pub environment_id: Option<Uuid>,
-    /// The environment that the client lives in, if another.
-    pub auth_environment_id: Option<Uuid>,
-    /// Top-level domain or letter code of the region.
-    pub region: String,
-    /// Overrides the API's origin.
-    pub base_url: Option<String>,
-    /// Overrides the token URL.
-    pub auth_url: Option<String>,
-    /// Requests a second, 0 for automatic.
-    pub rate_limit: u32,
-    /// Requests at a time.
-    pub max_in_flight: usize,
-    /// http and untrusted certificates are accepted.
-    pub insecure: bool,
-    /// Time for one answer.
-    pub timeout: Duration,
-}
+use super::pingone::PingOneSettings;
+use super::traces::TraceSettings;
+use super::values::{Environment, ReadFile, Values};
 
 /// How to reach C1.
 #[derive(Debug, Clone)]
 pub struct C1Settings {
-    /// Client id.
     pub client_id: String,
-    /// Client secret.
     pub client_secret: SecretString,
 }
 
 /// What flags, environment and files say of C1's credentials: either half may stand in a source that can change.
 #[derive(Debug, Clone, Default)]
 pub struct FixedC1 {
-    /// Client id.
     pub client_id: Option<String>,
-    /// Client secret.
     pub client_secret: Option<SecretString>,
 }
 
@@ -85,6 +38,8 @@ pub struct FixedC1 {
 pub struct SyncSettings {
     /// Ids of the types to sync; empty for all.
     pub resource_types: Vec<String>,
+    /// What is synced beyond the types of every sync.
+    pub access: AccessSettings,
     /// Targets as (type, id).
     pub resources: Vec<(String, String)>,
     /// An empty sync.
@@ -95,10 +50,10 @@ pub struct SyncSettings {
     pub skip_grants: bool,
     /// See [`RoleModel`].
     pub role_model: RoleModel,
-    /// `all` or `assigned`.
-    pub role_population_entitlements: &'static str,
-    /// `all`, `candidates` or `groups-and-workers`.
-    pub role_scan: &'static str,
+    /// Populations that each role is offered on.
+    pub role_population_entitlements: RolePopulationEntitlements,
+    /// Whose role assignments are read.
+    pub role_scan: RoleScan,
     /// For the scan `candidates`.
     pub role_candidates: Vec<String>,
     /// Populations to sync.
@@ -119,6 +74,12 @@ pub struct SyncSettings {
     pub accept_shrink: bool,
     /// Kind of file.
     pub storage_engine: StorageEngine,
+    /// What of earlier syncs is used again.
+    pub incremental: Incremental,
+    /// Older observations are read again.
+    pub observation_max_age: Duration,
+    /// The same for what a sync left that was ended early; zero for never.
+    pub resume_max_age: Duration,
 }
 
 /// What provisioning may do.
@@ -134,18 +95,16 @@ pub struct ProvisionSettings {
     pub protected_users: Vec<String>,
     /// Population of new accounts.
     pub default_population: Option<Uuid>,
-    /// `delete`, `disable` or `disable-then-delete`.
-    pub deprovision_mode: &'static str,
+    /// What deleting an account does.
+    pub deprovision_mode: DeprovisionMode,
 }
 
 /// Health, metrics, status.
 #[derive(Debug, Clone)]
 pub struct AdminSettings {
-    /// A failed bind ends the start.
+    /// A failed bind fails the startup.
     pub required: bool,
-    /// Address.
     pub address: IpAddr,
-    /// Port.
     pub port: u16,
 }
 
@@ -186,19 +145,18 @@ pub struct Config {
     pub fixed_c1: FixedC1,
     /// What concerns the cluster.
     pub kubernetes: KubernetesSettings,
-    /// What is synced.
     pub sync: SyncSettings,
     /// What provisioning may do.
     pub provision: ProvisionSettings,
     /// Health, metrics, status.
     pub admin: AdminSettings,
-    /// Logs.
     pub log: LogSettings,
+    /// Where traces go; `None` for none.
+    pub traces: Option<TraceSettings>,
     /// When things run.
     pub schedule: ScheduleSettings,
     /// The single piece of work without C1.
     pub one_shot: OneShot,
-    /// The file.
     pub file: PathBuf,
     /// Where files grow.
     pub temp_dir: PathBuf,
@@ -220,9 +178,7 @@ pub struct Config {
     pub c1_api_host: Option<String>,
     /// Appended to the user agent that C1 sees (c1-protocol.md §18 DEV-5).
     pub user_agent_suffix: Option<String>,
-    /// `HTTPS_PROXY`
     pub https_proxy: Option<String>,
-    /// `NO_PROXY`
     pub no_proxy: Option<String>,
 }
 
@@ -245,7 +201,15 @@ impl Config {
             exclusive(values, set)?;
         }
         let config = Self::build(values, env, Some(read))?;
-        if values.choice("output")? == "csv" {
+        if config.sync.incremental != Incremental::Off && config.state_dir.is_none() {
+            let problem = "needs state-dir, where observations are kept";
+            return Err(values.invalid("incremental", problem));
+        }
+        if config.sync.incremental == Incremental::Off && config.kubernetes.observations.is_some() {
+            let problem = "needs incremental=true or verify: nothing else is kept for the next sync";
+            return Err(values.invalid("observations-configmap", problem));
+        }
+        if config.output == Output::Csv {
             return Err(values.invalid("output", "must be table or json here; csv is for inspect"));
         }
         // A daemon answers full syncs, with C1 or without it; grants left out would read as revocations.
@@ -255,11 +219,18 @@ impl Config {
                 "skip-grants can only be set within a targeted sync".to_owned(),
             ));
         }
-        for name in ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"] {
-            let from_file = name == "pingone-client-secret" && values.is_set("pingone-client-secret-file");
-            if let Some(field) = field(name).filter(|_| !values.is_set(name) && !from_file && !changing) {
-                return Err(ConfigError::Missing { field });
-            }
+        let given = |name: &str| match name {
+            "pingone-client-secret" => PingOneSettings::names_a_secret(values),
+            _ => values.is_set(name),
+        };
+        let needed = ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"];
+        let fields: Vec<_> = needed
+            .into_iter()
+            .filter(|name| !given(name))
+            .filter_map(field)
+            .collect();
+        if !changing && !fields.is_empty() {
+            return Err(ConfigError::Missing { fields });
         }
         Ok(config)
     }
@@ -271,11 +242,11 @@ impl Config {
             .map_or_else(std::env::temp_dir, PathBuf::from);
         let fixed_c1 = FixedC1 {
             client_id: values.optional("client-id"),
-            client_secret: secret(values, "client-secret", "client-secret-file", read)?,
+            client_secret: values.secret("client-secret", "client-secret-file", read)?,
         };
         let variable = |name: &str| env.get(name).filter(|text| !text.is_empty()).cloned();
         Ok(Self {
-            pingone: pingone(values, read)?,
+            pingone: PingOneSettings::build(values, read)?,
             c1: c1(&fixed_c1),
             fixed_c1,
             kubernetes: KubernetesSettings::build(values, env)?,
@@ -287,6 +258,7 @@ impl Config {
                 format: values.text("log-format").to_owned(),
                 paths: values.list("log-path"),
             },
+            traces: TraceSettings::build(values)?,
             schedule: ScheduleSettings {
                 sync_interval: values.duration("sync-interval")?,
                 sync_max_age: values.duration("sync-max-age")?.unwrap_or_default(),
@@ -300,11 +272,7 @@ impl Config {
             temp_dir,
             keep_previous_sync: values.flag("keep-previous-sync-c1z")?,
             state_dir: values.optional("state-dir").map(PathBuf::from),
-            output: if values.choice("output")? == "json" {
-                Output::Json
-            } else {
-                Output::Table
-            },
+            output: values.choice("output")?,
             show_password: values.flag("show-password")?,
             password_file: values.optional("password-file").map(PathBuf::from),
             event_feed: values.flag("event-feed-enabled")?,
@@ -363,69 +331,6 @@ fn exclusive(values: &Values, set: &[&'static str]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn uuid(values: &Values, name: &str) -> Result<Option<Uuid>, ConfigError> {
-    let Some(text) = values.optional(name) else {
-        return Ok(None);
-    };
-    Uuid::try_parse(&text)
-        .map(Some)
-        .map_err(|_| values.invalid(name, "must be a UUID such as 5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"))
-}
-
-/// A secret from its own setting or from its file, whichever ranks higher; a line's end is not part of it.
-fn secret(
-    values: &Values,
-    name: &str,
-    file: &str,
-    read: Option<ReadFile<'_>>,
-) -> Result<Option<SecretString>, ConfigError> {
-    let rank = |source: Source| match source {
-        Source::Flag => 0,
-        Source::Environment => 1,
-        Source::File => 2,
-        Source::Default => 3,
-    };
-    let direct = values.is_set(name) && rank(values.source(name)) <= rank(values.source(file));
-    if direct || !values.is_set(file) {
-        return Ok(values
-            .is_set(name)
-            .then(|| SecretString::from(values.text(name).trim_end_matches(['\r', '\n']))));
-    }
-    let Some(read) = read else { return Ok(None) };
-    let text = read(Path::new(values.text(file)))
-        .map_err(|error| values.invalid(file, format!("must name a file that can be read ({})", error.kind())))?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(values.invalid(file, "must name a file that is not empty"));
-    }
-    Ok(Some(SecretString::from(text)))
-}
-
-fn pingone(values: &Values, read: Option<ReadFile<'_>>) -> Result<PingOneSettings, ConfigError> {
-    let region = values.text("pingone-region").trim().to_owned();
-    let codes = ["NA", "CA", "EU", "AU", "SG", "AP"];
-    let known = super::fields::REGIONS
-        .iter()
-        .chain(&codes)
-        .any(|known| known.eq_ignore_ascii_case(&region));
-    if !known {
-        return Err(values.invalid("pingone-region", "must be one of com, ca, eu, com.au, sg, asia"));
-    }
-    Ok(PingOneSettings {
-        client_id: values.text("pingone-client-id").trim().to_owned(),
-        client_secret: secret(values, "pingone-client-secret", "pingone-client-secret-file", read)?,
-        environment_id: uuid(values, "pingone-environment-id")?,
-        auth_environment_id: uuid(values, "pingone-auth-environment-id")?,
-        region,
-        base_url: values.optional("pingone-base-url"),
-        auth_url: values.optional("pingone-auth-url"),
-        rate_limit: u32::try_from(values.int("pingone-rate-limit")?).unwrap_or(0),
-        max_in_flight: usize::try_from(values.int("pingone-max-in-flight")?).unwrap_or(1),
-        insecure: values.flag("insecure")?,
-        timeout: Duration::from_secs(u64::try_from(values.int("http-timeout-seconds")?).unwrap_or(300)),
-    })
-}
-
 fn c1(fixed: &FixedC1) -> Option<C1Settings> {
     Some(C1Settings {
         client_id: fixed.client_id.clone()?,
@@ -438,19 +343,14 @@ fn sync(values: &Values) -> Result<SyncSettings, ConfigError> {
     let resources = resources.iter().map(|bid| {
         parse_bid(bid).ok_or_else(|| values.invalid("sync-resources", "must be ids such as bid:r:group/<id>"))
     });
-    let known: BTreeSet<&str> = ["group", "population", "role", "user"].into();
-    let resource_types = values.list("sync-resource-types");
-    if let Some(unknown) = resource_types.iter().find(|id| !known.contains(id.as_str())) {
-        let problem = format!("must be among user, group, population, role; {unknown} is not");
-        return Err(values.invalid("sync-resource-types", problem));
-    }
     Ok(SyncSettings {
-        resource_types,
+        access: AccessSettings::build(values)?,
+        resource_types: values.list("sync-resource-types"),
         resources: resources.collect::<Result<_, _>>()?,
         skip_full_sync: values.flag("skip-full-sync")?,
         skip_entitlements_and_grants: values.flag("skip-entitlements-and-grants")?,
         skip_grants: values.flag("skip-grants")?,
-        role_model: RoleModel::Entitlements,
+        role_model: values.choice("role-model")?,
         role_population_entitlements: values.choice("role-population-entitlements")?,
         role_scan: values.choice("role-assignment-scan")?,
         role_candidates: values.list("role-assignment-candidates"),
@@ -462,12 +362,20 @@ fn sync(values: &Values) -> Result<SyncSettings, ConfigError> {
         service_account_types: values.list("service-account-types"),
         max_shrink_percent: u8::try_from(values.int("max-shrink-percent")?).unwrap_or(50),
         accept_shrink: values.flag("accept-shrink")?,
-        storage_engine: match values.choice("storage-engine")? {
-            "sqlite" => StorageEngine::Sqlite,
-            "pebble" => StorageEngine::Pebble,
-            _ => StorageEngine::Unset,
-        },
+        storage_engine: values.choice("storage-engine")?,
+        incremental: values.choice("incremental")?,
+        observation_max_age: observation_max_age(values)?,
+        resume_max_age: values.duration("resume-max-age")?.unwrap_or_default(),
     })
+}
+
+/// PingOne keeps activities for 14 days: what is older cannot be proved.
+const OBSERVATION_OLDEST: Duration = Duration::from_hours(13 * 24);
+
+fn observation_max_age(values: &Values) -> Result<Duration, ConfigError> {
+    let age = values.duration("observation-max-age")?;
+    let age = age.filter(|age| *age <= OBSERVATION_OLDEST);
+    age.ok_or_else(|| values.invalid("observation-max-age", "must be a time up to 312h (13 days)"))
 }
 
 /// `bid:r:[<parent type>/<parent id>/]<type>/<id>` with `\` before `:`, `/` and `\` (c1z.md §12).
@@ -494,7 +402,7 @@ fn provision(values: &Values) -> Result<ProvisionSettings, ConfigError> {
         dry_run: values.flag("dry-run")?,
         protected_roles: values.list("protected-roles"),
         protected_users: user_ids(values, "protected-users")?,
-        default_population: uuid(values, "default-population-id")?,
+        default_population: values.uuid("default-population-id")?,
         deprovision_mode: values.choice("deprovision-mode")?,
     })
 }

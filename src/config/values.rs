@@ -6,10 +6,14 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use secrecy::SecretString;
+use uuid::Uuid;
 
+use super::choices::Choice;
 use super::error::ConfigError;
 use super::fields::{FIELDS, Field, Kind, UNSUPPORTED_VALUES, field};
 use super::file;
+use process::error::io_words;
 
 /// The process environment, or a made-up one in tests.
 pub type Environment = BTreeMap<String, String>;
@@ -19,7 +23,6 @@ pub type Environment = BTreeMap<String, String>;
 pub enum Source {
     /// The command line.
     Flag,
-    /// The environment.
     Environment,
     /// The configuration file.
     File,
@@ -54,7 +57,15 @@ pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
 impl Values {
     /// Collects the values; nothing is judged yet but whether the file's keys are known.
     pub(crate) fn collect(matches: &ArgMatches, env: &Environment, read: ReadFile<'_>) -> Result<Self, ConfigError> {
-        let file = config_file(env, read)?;
+        Ok(Self::of(matches, env, &config_file(env, read)?))
+    }
+
+    /// The same without the configuration file.
+    pub(super) fn without_file(matches: &ArgMatches, env: &Environment) -> Self {
+        Self::of(matches, env, &BTreeMap::new())
+    }
+
+    fn of(matches: &ArgMatches, env: &Environment, file: &BTreeMap<String, Vec<String>>) -> Self {
         let mut values = BTreeMap::new();
         for field in FIELDS {
             let raw = from_flag(field, matches)
@@ -81,7 +92,17 @@ impl Values {
                 });
             values.insert(field.name, raw);
         }
-        Ok(Self(values))
+        Self(values)
+    }
+
+    /// Forgets what somebody set it to.
+    pub(super) fn reset(&mut self, name: &str) {
+        if let (Some(raw), Some(field)) = (self.0.get_mut(name), field(name)) {
+            *raw = Raw {
+                texts: from_text(field, field.default),
+                source: Source::Default,
+            };
+        }
     }
 
     fn raw(&self, name: &str) -> Option<&Raw> {
@@ -134,6 +155,49 @@ impl Values {
         }
     }
 
+    /// The id.
+    pub fn uuid(&self, name: &str) -> Result<Option<Uuid>, ConfigError> {
+        let Some(text) = self.optional(name) else {
+            return Ok(None);
+        };
+        Uuid::try_parse(&text)
+            .map(Some)
+            .map_err(|_| self.invalid(name, "must be a UUID such as 5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"))
+    }
+
+    /// A secret from its own setting or from its file, whichever ranks higher; a line's end is not part of it.
+    pub fn secret(
+        &self,
+        name: &str,
+        file: &str,
+        read: Option<ReadFile<'_>>,
+    ) -> Result<Option<SecretString>, ConfigError> {
+        let rank = |source: Source| match source {
+            Source::Flag => 0,
+            Source::Environment => 1,
+            Source::File => 2,
+            Source::Default => 3,
+        };
+        let direct = self.is_set(name) && rank(self.source(name)) <= rank(self.source(file));
+        if direct || !self.is_set(file) {
+            return Ok(self
+                .is_set(name)
+                .then(|| SecretString::from(self.text(name).trim_end_matches(['\r', '\n']))));
+        }
+        let Some(read) = read else { return Ok(None) };
+        let text = read(Path::new(self.text(file))).map_err(|error| {
+            self.invalid(
+                file,
+                format!("must name a file that can be read ({})", io_words(&error)),
+            )
+        })?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(self.invalid(file, "must name a file that is not empty"));
+        }
+        Ok(Some(SecretString::from(text)))
+    }
+
     /// A truth value: Go's `ParseBool` forms (c1-protocol.md §2.4).
     pub fn flag(&self, name: &str) -> Result<bool, ConfigError> {
         match self.text(name).trim() {
@@ -157,16 +221,18 @@ impl Values {
         number.ok_or_else(|| self.invalid(name, format!("must be a whole number from {least} to {most}")))
     }
 
-    /// One of the field's choices.
-    pub fn choice(&self, name: &str) -> Result<&'static str, ConfigError> {
-        let Some(Kind::Choice(choices)) = field(name).map(|field| field.kind) else {
-            return Ok("");
-        };
+    /// One of the setting's values.
+    pub(crate) fn choice<T: Choice>(&self, name: &str) -> Result<T, ConfigError> {
         let text = self.text(name).trim();
-        let found = choices.iter().find(|choice| **choice == text);
-        found
-            .copied()
-            .ok_or_else(|| self.invalid(name, format!("must be one of {}", choices.join(", "))))
+        let found = T::ALL.iter().find(|(known, _)| *known == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = T::ALL
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !name.is_empty())
+                .collect();
+            self.invalid(name, format!("must be one of {}", names.join(", ")))
+        })
     }
 
     /// A time; `None` for `off` and for no time at all.
@@ -202,7 +268,7 @@ impl Values {
             }
         }
         for (name, values) in UNSUPPORTED_VALUES {
-            let text = self.choice(name)?;
+            let text = self.text(name).trim();
             if values.contains(&text) {
                 return Err(ConfigError::Unsupported(format!("{name}={text}")));
             }
@@ -238,10 +304,13 @@ fn parse_duration(text: &str) -> Option<std::time::Duration> {
 }
 
 fn from_flag(field: &Field, matches: &ArgMatches) -> Option<Vec<String>> {
-    if matches.value_source(field.name) != Some(ValueSource::CommandLine) {
-        return None;
-    }
-    let texts: Vec<String> = matches.get_many::<String>(field.name)?.cloned().collect();
+    // The subcommand's own flags outrank those before it; not every subcommand has every setting.
+    let places = [matches.subcommand().map(|(_, sub)| sub), Some(matches)];
+    let given = |place: &&ArgMatches| {
+        place.try_contains_id(field.name).is_ok() && place.value_source(field.name) == Some(ValueSource::CommandLine)
+    };
+    let place = places.into_iter().flatten().find(given)?;
+    let texts: Vec<String> = place.get_many::<String>(field.name)?.cloned().collect();
     Some(if field.kind == Kind::List {
         texts.iter().flat_map(|text| csv(text)).collect()
     } else {
@@ -295,7 +364,7 @@ fn config_file(env: &Environment, read: ReadFile<'_>) -> Result<BTreeMap<String,
     let text = match read(Path::new(path)) {
         Ok(text) => text,
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(fault(format!("it cannot be read ({})", error.kind()))),
+        Err(error) => return Err(fault(format!("it cannot be read ({})", io_words(&error)))),
     };
     let entries = file::parse(&text).map_err(&fault)?;
     match entries.keys().find(|key| field(key).is_none()) {
@@ -305,11 +374,11 @@ fn config_file(env: &Environment, read: ReadFile<'_>) -> Result<BTreeMap<String,
 }
 
 /// The known name that shares the longest beginning, if it is close.
-fn suggestion(key: &str) -> String {
+pub(super) fn suggestion(key: &str) -> String {
     let common = |name: &str| name.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count();
     let best = FIELDS
         .iter()
-        .filter(|field| !field.hidden)
+        .filter(|field| !field.unsupported)
         .max_by_key(|field| common(field.name));
     match best {
         Some(field) if common(field.name) >= 6 => format!(" (did you mean {}?)", field.name),

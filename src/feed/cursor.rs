@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::pingone::types::Activity;
+use pingone::types::Activity;
 
 const VERSION: u8 = 1;
 const KEY_BYTES: usize = 5;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cursor::{Cursor, Key, MAX_SEEN, Position};
 use super::window::{OVERLAP_MS, TRAIL_MS, Window};
-use crate::task::Event;
+use baton::task::Event;
 
 /// The events of a page while its window is read.
 #[derive(Debug)]

@@ -3,15 +3,27 @@
 //! A membership names both sides and becomes a grant or a revocation. A role assignment names only who holds it, so it
 //! becomes a change of the holder. What is no event is left out: PingOne's list of activities is an open set.
 
+use std::collections::HashSet;
+
+use crate::model::{APPLICATION, GROUP, POPULATION, USER};
 use uuid::Uuid;
 
-use crate::model::{EntitlementId, ResourceType};
-use crate::pingone::types::{Activity, ActivityResource};
-use crate::task::{EntitlementRef, Event, EventKind, ResourceRef};
+use baton::model::{EntitlementId, ResourceType};
+use baton::task::{EntitlementRef, Event, EventKind, ResourceRef};
+use pingone::types::{Activity, ActivityResource, Holder};
+
+/// Where somebody can sign on to.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    /// The environment.
+    pub(super) environment: &'a str,
+    /// The applications that a sync has; none where it has none.
+    pub(super) applications: &'a HashSet<Uuid>,
+}
 
 /// The event, or `None` for what is none: another kind of activity, one that failed, one of our own, or one that does
 /// not say whom it is about.
-pub(super) fn event(activity: &Activity, environment: &str, own_client: &str) -> Option<Event> {
+pub(super) fn event(activity: &Activity, places: &Places<'_>, own_client: &str) -> Option<Event> {
     let by = activity.client.as_ref().and_then(|client| client.id.as_deref());
     if by.is_some_and(|by| by.eq_ignore_ascii_case(own_client)) {
         return None;
@@ -23,15 +35,15 @@ pub(super) fn event(activity: &Activity, environment: &str, own_client: &str) ->
     Some(Event {
         id: activity.id.clone()?,
         occurred_at: activity.created_at.or(activity.recorded_at)?,
-        kind: kind(activity, environment)?,
+        kind: kind(activity, places)?,
     })
 }
 
-fn kind(activity: &Activity, environment: &str) -> Option<EventKind> {
+fn kind(activity: &Activity, places: &Places<'_>) -> Option<EventKind> {
     let action = activity.action_type.as_deref()?.to_ascii_uppercase();
     let (object, verb) = action.split_once('.')?;
     match (object, verb) {
-        ("USER", "ACCESS_ALLOWED") => sign_on(activity, environment),
+        ("USER", "ACCESS_ALLOWED") => sign_on(activity, places),
         ("USER", "ACCESS_DENIED") => None,
         ("MEMBER_OF_GROUP", "CREATED") => {
             let (entitlement, principal) = membership(activity)?;
@@ -41,12 +53,10 @@ fn kind(activity: &Activity, environment: &str) -> Option<EventKind> {
             let (entitlement, principal) = membership(activity)?;
             Some(EventKind::CreateRevoke { entitlement, principal })
         }
-        ("ROLE_ASSIGNMENT", "CREATED" | "DELETED") => {
-            change(activity, ResourceType::User).or_else(|| change(activity, ResourceType::Group))
-        }
-        ("USER" | "ACCOUNT", _) | ("PASSWORD", "UNLOCKED") => change(activity, ResourceType::User),
-        ("GROUP", _) => change(activity, ResourceType::Group),
-        ("POPULATION", _) => change(activity, ResourceType::Population),
+        ("ROLE_ASSIGNMENT", "CREATED" | "DELETED") => change(activity, USER).or_else(|| change(activity, GROUP)),
+        ("USER" | "ACCOUNT", _) | ("PASSWORD", "UNLOCKED") => change(activity, USER),
+        ("GROUP", _) => change(activity, GROUP),
+        ("POPULATION", _) => change(activity, POPULATION),
         _ => None,
     }
 }
@@ -56,8 +66,9 @@ fn change(activity: &Activity, kind: ResourceType) -> Option<EventKind> {
     Some(EventKind::ResourceChange { resource })
 }
 
-/// Somebody signed on to the environment. The actor is not always of this environment; the resource is.
-fn sign_on(activity: &Activity, environment: &str) -> Option<EventKind> {
+/// Somebody signed on: to an application that a sync has, else to the environment. The actor is not always of this
+/// environment; the resource is.
+fn sign_on(activity: &Activity, places: &Places<'_>) -> Option<EventKind> {
     let actor = || {
         activity
             .user
@@ -65,14 +76,20 @@ fn sign_on(activity: &Activity, environment: &str) -> Option<EventKind> {
             .and_then(|user| user.id.as_deref())
             .and_then(uuid)
     };
-    let user = id_of(activity, ResourceType::User).or_else(actor)?;
+    let user = id_of(activity, USER).or_else(actor)?;
+    let client = || activity.client.as_ref()?.id.as_deref().and_then(uuid);
+    let application = id_of(activity, APPLICATION).or_else(client);
+    let application = application.filter(|id| places.applications.contains(id));
     Some(EventKind::Usage {
-        target: ResourceRef {
-            resource_type: "environment".to_owned(),
-            id: environment.to_owned(),
-            ..ResourceRef::default()
+        target: match application {
+            Some(id) => reference(APPLICATION, id),
+            None => ResourceRef {
+                resource_type: "environment".to_owned(),
+                id: places.environment.to_owned(),
+                ..ResourceRef::default()
+            },
         },
-        actor: reference(ResourceType::User, user),
+        actor: reference(USER, user),
     })
 }
 
@@ -86,42 +103,30 @@ fn id_of(activity: &Activity, kind: ResourceType) -> Option<Uuid> {
     found.find_map(|resource| resource.id.as_deref().and_then(uuid))
 }
 
-/// Group and holder, which only the address names: `…/users/{user}/memberOfGroups/{group}`, or `groups` where a group
-/// is nested.
+/// Group and holder of a membership.
 fn membership(activity: &Activity) -> Option<(EntitlementRef, ResourceRef)> {
     let found = activity.resources.iter().find_map(|resource| {
-        let (principal, group) = parties(resource.href.as_deref()?)?;
-        Some((principal, group, resource.name.clone()))
+        let (holder, group) = resource.membership()?;
+        let holder = match holder {
+            Holder::User(id) => reference(USER, id),
+            Holder::Group(id) => reference(GROUP, id),
+        };
+        Some((holder, group, resource.name.clone()))
     });
     let (principal, group, name) = found?;
-    let id = EntitlementId::member(ResourceType::Group, group);
+    let id = EntitlementId::member(GROUP, group);
     let entitlement = EntitlementRef {
         id: id.to_string(),
         slug: id.slug.to_string(),
+        description: String::new(),
         resource: ResourceRef {
             display_name: name
-                .map(|name| crate::model::cut(&name, crate::model::DISPLAY_NAME_MAX_BYTES).into_owned())
+                .map(|name| baton::model::cut(&name, baton::model::DISPLAY_NAME_MAX_BYTES).into_owned())
                 .unwrap_or_default(),
-            ..reference(ResourceType::Group, group)
+            ..reference(GROUP, group)
         },
     };
     Some((entitlement, principal))
-}
-
-fn parties(href: &str) -> Option<(ResourceRef, Uuid)> {
-    let path = href.split(['?', '#']).next().unwrap_or_default();
-    let mut parts = path.trim_end_matches('/').rsplit('/');
-    let group = uuid(parts.next()?)?;
-    if !parts.next()?.eq_ignore_ascii_case("memberOfGroups") {
-        return None;
-    }
-    let holder = uuid(parts.next()?)?;
-    let kind = match parts.next()? {
-        "users" => ResourceType::User,
-        "groups" => ResourceType::Group,
-        _ => return None,
-    };
-    Some((reference(kind, holder), group))
 }
 
 fn uuid(text: &str) -> Option<Uuid> {

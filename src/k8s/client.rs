@@ -2,10 +2,14 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::error::{K8sError, Verb};
@@ -15,14 +19,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where the cluster's address and our identity come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ClusterAccess {
     /// The service account of the pod.
     InCluster,
     /// A kubeconfig file, for a process outside that is asked to behave as if it were inside.
     Kubeconfig(PathBuf),
 }
 
-impl Place {
+impl ClusterAccess {
     /// The place that a process with these variables is in: `KUBERNETES_SERVICE_HOST` marks a pod; a kubeconfig counts only
     /// if it is named. `None` outside a cluster.
     pub fn find(service_host: Option<&str>, kubeconfig: Option<&str>) -> Option<Self> {
@@ -36,7 +40,7 @@ impl Place {
 
 /// What a pod knows of itself through the downward API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Home {
+pub struct PodInfo {
     /// `POD_NAMESPACE`; without it the service account's own namespace, or the kubeconfig's.
     pub namespace: Option<String>,
     /// `POD_NAME`, else the host's name.
@@ -47,13 +51,36 @@ pub struct Home {
     pub deployment: Option<String>,
 }
 
+/// The Deployment that the pod belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    /// By the API server's clock.
+    pub(crate) created: Option<Timestamp>,
+}
+
+impl Owner {
+    /// For an object that goes when the Deployment goes.
+    pub(crate) fn reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            ..OwnerReference::default()
+        }
+    }
+}
+
 /// A client bound to one namespace.
 #[derive(Clone)]
 pub struct Client {
     kube: kube::Client,
     namespace: String,
-    home: Home,
+    home: PodInfo,
     reached: Arc<AtomicBool>,
+    owner: Arc<OnceLock<Option<Owner>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -68,13 +95,13 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// Sets the client up; sends nothing. Errors: [`K8sError::NoCluster`] if the place holds no configuration,
     /// [`K8sError::Setup`] if it cannot be used.
-    pub async fn connect(place: &Place, home: Home) -> Result<Self, K8sError> {
+    pub async fn connect(place: &ClusterAccess, home: PodInfo) -> Result<Self, K8sError> {
         let config = match place {
             // Address from the environment, certificate and token from the mounted files.
-            Place::InCluster => {
+            ClusterAccess::InCluster => {
                 kube::Config::incluster_env().map_err(|error| K8sError::NoCluster(error.to_string()))?
             }
-            Place::Kubeconfig(path) => {
+            ClusterAccess::Kubeconfig(path) => {
                 let file = Kubeconfig::read_from(path).map_err(|error| K8sError::NoCluster(error.to_string()))?;
                 kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                     .await
@@ -85,7 +112,7 @@ impl Client {
     }
 
     /// As [`Client::connect`] with a configuration that is there already.
-    pub fn with_config(mut config: kube::Config, home: Home) -> Result<Self, K8sError> {
+    pub fn with_config(mut config: kube::Config, home: PodInfo) -> Result<Self, K8sError> {
         config.connect_timeout = Some(CONNECT);
         config.write_timeout = Some(CONNECT);
         // Our own loops repeat, with the waits that leases need.
@@ -101,6 +128,7 @@ impl Client {
             namespace,
             home,
             reached: Arc::default(),
+            owner: Arc::default(),
         })
     }
 
@@ -110,7 +138,7 @@ impl Client {
     }
 
     /// What the pod knows of itself.
-    pub const fn home(&self) -> &Home {
+    pub const fn home(&self) -> &PodInfo {
         &self.home
     }
 
@@ -122,6 +150,34 @@ impl Client {
     /// The library's client, for [`kube::Api`].
     pub(crate) fn kube(&self) -> kube::Client {
         self.kube.clone()
+    }
+
+    /// The Deployment that the pod belongs to, if it is named and may be read: what happens to it happens to its Lease, and
+    /// its Events are shown with it. Asked for until that is known.
+    pub(crate) async fn deployment(&self, deadline: Duration) -> Result<Option<Owner>, K8sError> {
+        if let Some(known) = self.owner.get() {
+            return Ok(known.clone());
+        }
+        let Some(name) = self.home.deployment.as_deref() else {
+            return Ok(None);
+        };
+        let api: Api<Deployment> = Api::namespaced(self.kube(), &self.namespace);
+        let object = format!("deployments.apps/{name}");
+        let found = self.call(Verb::Get, &object, deadline, api.get_metadata(name)).await;
+        let owner = match found {
+            Ok(found) => found.metadata.uid.map(|uid| Owner {
+                name: name.to_owned(),
+                uid,
+                created: found.metadata.creation_timestamp.map(|Time(at)| at),
+            }),
+            Err(error) if error.class().is_retryable() => return Err(error),
+            Err(error) => {
+                tracing::info!(error = %error, "the Deployment is not known: its Lease has no owner, and Events are written on the pod only");
+                None
+            }
+        };
+        self.owner.set(owner.clone()).ok();
+        Ok(owner)
     }
 
     /// One call with its deadline; the error names verb and object.
@@ -154,11 +210,11 @@ mod tests {
 
     #[test]
     fn a_pod_is_known_by_the_service_hosts_variable_and_a_kubeconfig_only_by_name() {
-        let pod = Place::find(Some("10.0.0.1"), Some("/a"));
-        assert_eq!(pod, Some(Place::InCluster));
-        let file = Place::find(None, Some("/a"));
-        assert_eq!(file, Some(Place::Kubeconfig(PathBuf::from("/a"))));
-        assert_eq!(Place::find(None, None), None);
-        assert_eq!(Place::find(Some(""), Some("")), None);
+        let pod = ClusterAccess::find(Some("10.0.0.1"), Some("/a"));
+        assert_eq!(pod, Some(ClusterAccess::InCluster));
+        let file = ClusterAccess::find(None, Some("/a"));
+        assert_eq!(file, Some(ClusterAccess::Kubeconfig(PathBuf::from("/a"))));
+        assert_eq!(ClusterAccess::find(None, None), None);
+        assert_eq!(ClusterAccess::find(Some(""), Some("")), None);
     }
 }

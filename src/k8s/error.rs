@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::ErrorClass;
+use process::error::ErrorClass;
 
 /// The verb of a request, as RBAC names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! Events on the pod and on its Deployment.
 //!
-//! Six reasons, each with a text built here from typed facts: no error text of a remote system, no name of a user and no value of a
-//! credential can get in. An Event tells a change; the same state again is not told, and a bucket bounds the rest. Events are a
+//! Eleven reasons, each with a text built here from typed facts: no error text of a remote system, no name of a user and no value of
+//! a credential can get in. An Event tells a change; the same state again is not told, and a bucket bounds the rest. Events are a
 //! courtesy: what cannot be written is dropped, and without the right to write them they are off after one log line.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event as KubeEvent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -19,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::error::{K8sError, Verb};
-use crate::credentials::source::{CredentialNotice, Problem, Side};
-use crate::error::ErrorClass;
+use crate::credentials::{CredentialNotice, Problem, Side};
+use process::error::ErrorClass;
 
 /// Events that may wait to be written.
 const QUEUE: usize = 32;
-/// Events that may follow each other at once.
-const BURST: f64 = 12.0;
+/// Events that may follow each other at once; as many as client-go lets through for one object.
+const BURST: f64 = 25.0;
 /// Time until one more may.
 const REFILL: Duration = Duration::from_secs(20);
 /// Deadline of one write.
@@ -42,14 +41,11 @@ const CONTROLLER: &str = "baton-ping-one";
 pub enum Event {
     /// A sync was uploaded, or written where there is no C1.
     SyncCompleted {
-        /// Resources in it.
         resources: u64,
-        /// Grants in it.
         grants: u64,
         /// How long it took.
         took: Duration,
     },
-    /// A sync failed.
     SyncFailed {
         /// What kind of failure.
         class: ErrorClass,
@@ -67,20 +63,43 @@ pub enum Event {
         side: Side,
         /// Why.
         problem: Problem,
-        /// The old ones stay in use.
-        kept: bool,
+        /// Older ones are in use.
+        has_older: bool,
+    },
+    /// There is no verdict on new credentials yet.
+    CredentialsUnproved {
+        /// Whose.
+        side: Side,
+        /// Older ones are in use.
+        has_older: bool,
+    },
+    /// The sources hold again what is in use.
+    CredentialsRestored {
+        /// Whose.
+        side: Side,
     },
     /// This pod leads.
-    LeaderElected {
-        /// The term.
-        term: i32,
-    },
+    LeaderElected { term: i32 },
     /// A task that changes PingOne failed.
     ProvisioningFailed {
         /// What was to be done, for example `grant`.
         action: &'static str,
         /// What kind of failure.
         class: ErrorClass,
+        /// C1's task.
+        task_id: String,
+    },
+    /// C1 is not reached.
+    C1Unreached {
+        /// Host, port and what happened, in the system's words.
+        reason: String,
+    },
+    /// C1 answers again.
+    C1Reached,
+    /// C1 did not take the verdict of a task.
+    TaskUnreported {
+        /// What was to be done, for example `grant`.
+        action: &'static str,
         /// C1's task.
         task_id: String,
     },
@@ -94,24 +113,39 @@ impl Event {
             Self::SyncFailed { .. } => "SyncFailed",
             Self::CredentialsReloaded { .. } => "CredentialsReloaded",
             Self::CredentialsRejected { .. } => "CredentialsRejected",
+            Self::CredentialsUnproved { .. } => "CredentialsUnproved",
+            Self::CredentialsRestored { .. } => "CredentialsRestored",
             Self::LeaderElected { .. } => "LeaderElected",
             Self::ProvisioningFailed { .. } => "ProvisioningFailed",
+            Self::C1Unreached { .. } => "C1Unreached",
+            Self::C1Reached => "C1Reached",
+            Self::TaskUnreported { .. } => "TaskUnreported",
         }
     }
 
     const fn action(&self) -> &'static str {
         match self {
             Self::SyncCompleted { .. } | Self::SyncFailed { .. } => "Sync",
-            Self::CredentialsReloaded { .. } | Self::CredentialsRejected { .. } => "LoadCredentials",
+            Self::CredentialsReloaded { .. }
+            | Self::CredentialsRejected { .. }
+            | Self::CredentialsUnproved { .. }
+            | Self::CredentialsRestored { .. } => "LoadCredentials",
             Self::LeaderElected { .. } => "Lead",
             Self::ProvisioningFailed { .. } => "Provision",
+            Self::C1Unreached { .. } | Self::C1Reached => "Connect",
+            Self::TaskUnreported { .. } => "Report",
         }
     }
 
     const fn is_warning(&self) -> bool {
         matches!(
             self,
-            Self::SyncFailed { .. } | Self::CredentialsRejected { .. } | Self::ProvisioningFailed { .. }
+            Self::SyncFailed { .. }
+                | Self::CredentialsRejected { .. }
+                | Self::CredentialsUnproved { .. }
+                | Self::ProvisioningFailed { .. }
+                | Self::C1Unreached { .. }
+                | Self::TaskUnreported { .. }
         )
     }
 
@@ -134,15 +168,29 @@ impl Event {
                 )
             }
             Self::CredentialsReloaded { side } => format!("New credentials for {} are in use.", name(*side)),
-            Self::CredentialsRejected { side, problem, kept } => format!(
-                "New credentials for {} cannot be used: {}. {}",
-                name(*side),
-                plain(problem),
-                if *kept {
-                    "The old ones stay in use."
+            Self::CredentialsRejected {
+                side,
+                problem,
+                has_older,
+            } => {
+                let (side, why) = (name(*side), plain(problem));
+                if *has_older {
+                    format!("New credentials for {side} cannot be used: {why}. The old ones stay in use.")
                 } else {
-                    "Waiting for others."
+                    format!("Credentials for {side} cannot be used: {why}. Waiting for others.")
                 }
+            }
+            Self::CredentialsUnproved { side, has_older } => {
+                let side = name(*side);
+                if *has_older {
+                    format!("New credentials for {side} are not proved yet; the old ones stay in use. Trying again.")
+                } else {
+                    format!("Credentials for {side} are not proved yet. Trying again.")
+                }
+            }
+            Self::CredentialsRestored { side } => format!(
+                "Credentials for {} are in order again: the sources hold what is in use.",
+                name(*side)
             ),
             Self::LeaderElected { term } => format!("This pod leads (term {term})."),
             Self::ProvisioningFailed { action, class, task_id } => {
@@ -152,6 +200,12 @@ impl Event {
                     task(Some(task_id))
                 )
             }
+            Self::C1Unreached { reason } => format!("C1 is not reached: {reason}."),
+            Self::C1Reached => "C1 answers again.".to_owned(),
+            Self::TaskUnreported { action, task_id } => format!(
+                "C1 did not take what became of {action}{}. The verdict is kept and given when C1 asks again.",
+                task(Some(task_id))
+            ),
         };
         shorten(note)
     }
@@ -161,11 +215,16 @@ impl Event {
         match self {
             Self::SyncCompleted { .. } => Some(("sync", "completed".to_owned())),
             Self::SyncFailed { class, .. } => Some(("sync", class.as_str().to_owned())),
-            // Their keeper tells changes only, and knows when a problem is over.
+            // The store tells changes only, and knows when a problem is over.
             Self::CredentialsRejected { .. }
+            | Self::CredentialsUnproved { .. }
+            | Self::CredentialsRestored { .. }
             | Self::CredentialsReloaded { .. }
             | Self::LeaderElected { .. }
-            | Self::ProvisioningFailed { .. } => None,
+            | Self::ProvisioningFailed { .. }
+            | Self::C1Unreached { .. }
+            | Self::C1Reached
+            | Self::TaskUnreported { .. } => None,
         }
     }
 }
@@ -175,13 +234,28 @@ impl Event {
     /// `None` for notices that are log lines only.
     pub fn from_credentials(notice: &CredentialNotice<'_>) -> Option<Self> {
         match notice {
-            CredentialNotice::Reloaded(side) => Some(Self::CredentialsReloaded { side: *side }),
-            CredentialNotice::Rejected { side, problem, kept } => Some(Self::CredentialsRejected {
+            CredentialNotice::Reloaded { side, .. } => Some(Self::CredentialsReloaded { side: *side }),
+            CredentialNotice::Restored(side) => Some(Self::CredentialsRestored { side: *side }),
+            CredentialNotice::Refused {
+                side,
+                problem: Problem::Unproved(_),
+                has_older,
+            } => Some(Self::CredentialsUnproved {
+                side: *side,
+                has_older: *has_older,
+            }),
+            CredentialNotice::Refused {
+                side,
+                problem,
+                has_older,
+            } => Some(Self::CredentialsRejected {
                 side: *side,
                 problem: (*problem).clone(),
-                kept: *kept,
+                has_older: *has_older,
             }),
-            _ => None,
+            CredentialNotice::Loaded { .. } | CredentialNotice::Trimmed { .. } | CredentialNotice::Ignored { .. } => {
+                None
+            }
         }
     }
 }
@@ -200,8 +274,8 @@ fn task(id: Option<&str>) -> String {
 /// Without the remote system's own words.
 fn plain(problem: &Problem) -> String {
     match problem {
-        Problem::Refused(_) => "the token request was refused".to_owned(),
-        Problem::Unreachable(_) => "the token request could not be made, it is tried again".to_owned(),
+        Problem::Refused { .. } => "they were refused".to_owned(),
+        Problem::Unproved(_) => "they are not proved yet".to_owned(),
         other => other.to_string(),
     }
 }
@@ -217,13 +291,13 @@ fn shorten(mut note: String) -> String {
 
 /// Lets changes through, and not too many.
 #[derive(Debug)]
-struct Gate {
+struct EventFilter {
     states: HashMap<&'static str, String>,
     tokens: f64,
     filled: Instant,
 }
 
-impl Gate {
+impl EventFilter {
     fn new(now: Instant) -> Self {
         Self {
             states: HashMap::new(),
@@ -292,7 +366,7 @@ pub struct EventWriter {
 impl EventWriter {
     /// Runs until `stop`, then writes what is waiting.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut gate = Gate::new(Instant::now());
+        let mut filter = EventFilter::new(Instant::now());
         let mut about: Option<Vec<ObjectReference>> = None;
         loop {
             let event = tokio::select! {
@@ -301,7 +375,7 @@ impl EventWriter {
                 () = stop.cancelled() => None,
             };
             let Some(event) = event else { return };
-            if !gate.admits(&event, Instant::now()) {
+            if !filter.admits(&event, Instant::now()) {
                 continue;
             }
             let objects = if let Some(about) = &about {
@@ -336,27 +410,17 @@ impl EventWriter {
     /// The pod, and its Deployment if it is named and may be read: an Event is shown only under the uid of its object.
     /// With whether that is all there will ever be to know.
     async fn about(&self) -> (Vec<ObjectReference>, bool) {
-        let mut complete = true;
         let home = self.client.home();
         let mut about = vec![self.reference("v1", "Pod", home.pod.as_deref(), home.pod_uid.clone())];
-        if let Some(name) = home.deployment.as_deref() {
-            let api: Api<Deployment> = Api::namespaced(self.client.kube(), self.client.namespace());
-            let object = format!("deployments.apps/{name}");
-            match self
-                .client
-                .call(Verb::Get, &object, WRITE, api.get_metadata(name))
-                .await
-            {
-                Ok(deployment) => {
-                    about.push(self.reference("apps/v1", "Deployment", Some(name), deployment.metadata.uid));
-                }
-                Err(error) => {
-                    tracing::info!(error = %error, "events are written on the pod only");
-                    complete = !error.class().is_retryable();
-                }
+        match self.client.deployment(WRITE).await {
+            Ok(Some(owner)) => about.push(self.reference("apps/v1", "Deployment", Some(&owner.name), Some(owner.uid))),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(error = %error, "the Deployment was not read");
+                return (about, false);
             }
         }
-        (about, complete)
+        (about, true)
     }
 
     fn reference(&self, version: &str, kind: &str, name: Option<&str>, uid: Option<String>) -> ObjectReference {
@@ -374,7 +438,7 @@ impl EventWriter {
         let api: Api<KubeEvent> = Api::namespaced(self.client.kube(), self.client.namespace());
         let body = self.body(event, about);
         let params = PostParams::default();
-        let mut waits = crate::runtime::backoff::Backoff::default();
+        let mut waits = process::runtime::backoff::Backoff::default();
         for _ in 1..TRIES {
             let request = api.create(&params, &body);
             match self

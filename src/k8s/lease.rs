@@ -5,31 +5,32 @@
 //!
 //! Why no two processes begin work at a time:
 //! - A leader may begin until the *start* of its last successful write plus the renew deadline, by its own monotonic clock
-//!   ([`LeaseGuard::may_begin`]); wall clocks are written for people and never read.
+//!   ([`LeaderGuard::may_begin`](process::runtime::leader_guard::LeaderGuard::may_begin)); wall clocks are written for people and never read.
 //! - Another one takes over only after it has seen the same record, unchanged, for the whole lease duration by its own
 //!   monotonic clock. It saw the record after the write that made it, and the duration is longer than the renew deadline.
 //! - A Lease that is gone, new, or without a holder is not a free one: whoever held it, or its predecessor, may not know
-//!   yet, so the whole duration is waited out. Free at once is only one that its leader gave back. The price is that the first
-//!   leader after an installation begins one lease duration late.
+//!   yet, so the whole duration is waited out. Free at once is only one that its leader gave back.
+//! - The first Lease of an installation is one that we made within a minute of its Deployment, by the API server's clock, and
+//!   that nobody has held. Only somebody who deletes it in that minute could make it hide a leader, so it is enough to wait
+//!   until a leader of an earlier installation has noticed that its own is gone (docs/adr/0012).
 //! - Each write carries the `resourceVersion` it builds on. A leader that is in doubt is done with this term: it takes up
 //!   work again only with a new one, after the old work has stopped.
 
 mod candidate;
 mod election;
-mod guard;
 mod notes;
 mod store;
+mod term_limit;
 
 #[cfg(test)]
 mod simulation;
 
 use std::time::Duration;
 
-use crate::error::ErrorClass;
+use process::error::ErrorClass;
 
 pub use candidate::{Action, Candidate, Claim, Doubt, Moment, Observed, Record};
 pub use election::{Election, ElectionNotice, Leadership, NoticeFn};
-pub use guard::LeaseGuard;
 pub use notes::Notes;
 pub use store::{KubeLeases, LeaseStore};
 

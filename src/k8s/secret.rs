@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::error::{K8sError, Verb};
-use crate::credentials::source::{Key, Offer, Origin, Values};
-use crate::runtime::backoff::Backoff;
-use crate::runtime::liveness::Pulse;
+use crate::credentials::{Key, Offer, Origin, Values};
+use process::runtime::backoff::Backoff;
+use process::runtime::liveness::Pulse;
 
 /// Least time from the start of one watch to the start of the next.
 const PACE: Duration = Duration::from_secs(1);
@@ -129,6 +129,18 @@ impl SecretWatch {
             self.due_within(wait);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Reads it once; `None` if it is not there.
+    pub async fn read(&self) -> Result<Option<Values>, K8sError> {
+        let api: Api<Secret> = Api::namespaced(self.client.kube(), self.client.namespace());
+        let list = ListParams::default().fields(&format!("metadata.name={}", self.name));
+        let request = api.list(&list);
+        let listed = self
+            .client
+            .call(Verb::List, &self.object, self.timing.request, request)
+            .await?;
+        Ok(listed.items.first().map(values))
     }
 
     async fn list_and_watch(
@@ -253,12 +265,7 @@ struct Sender {
 impl Sender {
     /// False if nobody listens. The same content again, from a list or an edited label, is not sent.
     async fn send(&mut self, secret: Option<&Secret>) -> bool {
-        let values = secret.map(|secret| {
-            Values::read(Origin::Secret, |key: Key| {
-                let data = secret.data.as_ref()?;
-                data.get(key.name()).map(|ByteString(bytes)| bytes.as_slice())
-            })
-        });
+        let values = secret.map(values);
         let next = values.clone().map_or(Sent::Gone, Sent::Values);
         if self.sent == next {
             return true;
@@ -270,4 +277,12 @@ impl Sender {
         };
         self.offers.send(offer).await.is_ok()
     }
+}
+
+fn values(secret: &Secret) -> Values {
+    let data = secret.data.as_ref();
+    let read = Values::read(Origin::Secret, |key: Key| {
+        data?.get(key.name()).map(|ByteString(bytes)| bytes.as_slice())
+    });
+    read.beside(data.into_iter().flat_map(|data| data.keys().map(String::as_str)))
 }

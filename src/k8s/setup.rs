@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Home, Place};
+use super::client::{Client, ClusterAccess, PodInfo};
 use super::error::K8sError;
 use super::lease::{KubeLeases, LeaseStore, Timing};
-use crate::runtime::backoff::Backoff;
+use process::runtime::backoff::Backoff;
 
 /// What `leader-election` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,11 @@ impl Wanted {
 
 /// The client of the cluster we are in, if we are in one and can speak with it. `needed` names the setting that cannot do
 /// without; then being outside is an error instead of a log line.
-pub async fn discover(place: Option<Place>, home: Home, needed: Option<&str>) -> Result<Option<Client>, K8sError> {
+pub async fn discover(
+    place: Option<ClusterAccess>,
+    home: PodInfo,
+    needed: Option<&str>,
+) -> Result<Option<Client>, K8sError> {
     let found = match place {
         Some(place) => Client::connect(&place, home).await,
         None => Err(K8sError::NoCluster("this process runs outside a cluster".to_owned())),
@@ -101,8 +105,8 @@ mod tests {
 
     #[tokio::test]
     async fn outside_a_cluster_everything_is_off_unless_a_setting_needs_it() {
-        assert!(discover(None, Home::default(), None).await.unwrap().is_none());
-        let error = discover(None, Home::default(), Some("credentials-secret"))
+        assert!(discover(None, PodInfo::default(), None).await.unwrap().is_none());
+        let error = discover(None, PodInfo::default(), Some("credentials-secret"))
             .await
             .unwrap_err();
         assert!(error.to_string().contains("credentials-secret"), "{error}");

@@ -6,26 +6,26 @@ mod credential;
 mod fields;
 mod finish;
 mod lookup;
-mod place;
+mod population;
 mod submit;
 
 use serde_json::{Map, Value, json};
 
 use super::actions::check_additional;
-use super::crypto::{ClientKey, Label, encrypt};
-use super::error::Failure;
-use super::target::shown;
-use super::work::Work;
-use crate::pingone::types::User;
+use super::context::TaskContext;
+use super::error::{Failure, shown};
 use crate::sync::{UserRules, translate_user};
-use crate::task::{AccountCreated, AccountResult, Code, CreateAccountRequest, EncryptedSecret};
+use baton::crypto::{ClientKey, Label, encrypt};
+use baton::task::{AccountCreated, AccountResult, Code, CreateAccountRequest, EncryptedSecret};
 use credential::Credential;
 use fields::NewAccount;
-use place::Place;
+use pingone::types::User;
+use population::TargetPopulation;
 use submit::Outcome;
 
 pub(super) use credential::{Secret, rotated};
-pub(super) use place::policy_of_population;
+pub(super) use fields::keys;
+pub(super) use population::policy_of_population;
 pub(super) use submit::{password_body, struck};
 
 /// How a password is called towards C1 (c1-protocol.md §10.2).
@@ -34,9 +34,12 @@ pub(super) const PASSWORD: Label = Label {
     description: "Password of the PingOne account",
 };
 
+/// How long an account may be the one that an earlier try of the same task made.
+const UNRECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
 /// Creates an account.
 pub(crate) async fn create(
-    work: &Work,
+    task: &TaskContext,
     request: &CreateAccountRequest,
     key: Option<&ClientKey>,
 ) -> Result<AccountCreated, Failure> {
@@ -51,35 +54,34 @@ pub(crate) async fn create(
     let mut wanted = NewAccount::read(&request.account)?;
     let credential = Credential::read(request.credentials.as_ref(), &request.encryption, key)?;
     credential.agrees_with(&wanted)?;
-    let _turn = work
-        .turn(format!("username {}", wanted.username.to_lowercase()))
+    let _lock = task
+        .lock(format!("username {}", wanted.username.to_lowercase()))
         .await?;
 
-    let place = place::find(work, wanted.population.as_deref()).await?;
-    wanted.additional = check_additional(work, std::mem::take(&mut wanted.additional)).await?;
-    let provider = lookup::provider(work, wanted.identity_provider.as_deref(), credential.sso()).await?;
-    if let Some(user) = work
-        .read(lookup::user(work.client().clone(), wanted.username.clone()))
-        .await?
-    {
-        return Ok(exists(work, Some(&user), &place));
+    let target = population::find(task, wanted.population.as_deref()).await?;
+    wanted.additional = check_additional(task, std::mem::take(&mut wanted.additional)).await?;
+    let provider = lookup::provider(task, wanted.identity_provider.as_deref(), credential.sso()).await?;
+    let lookup = lookup::user(task.client().clone(), wanted.username.clone());
+    if let Some(user) = task.read(lookup).await? {
+        let unreceived = credential.is_random() && may_be_unreceived(task, &wanted, &target, &user);
+        return Ok(exists(task, Some(&user), &target, unreceived));
     }
     let secret = match credential {
         Credential::None | Credential::Sso(_) => None,
         Credential::Password(wish) => {
             let profile = profile_texts(&wanted.body);
-            Some(wish.generate(work, &profile, place.policy.as_deref()).await?)
+            Some(wish.generate(task, &profile, target.policy.as_deref()).await?)
         }
     };
     let sealed = match &secret {
         Some(secret) => encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?,
         None => Vec::new(),
     };
-    let body = body(&wanted, &place, provider.as_deref());
-    match submit::submit(work, &wanted, &place, body, secret.as_ref()).await? {
-        Outcome::Exists(user) => Ok(exists(work, user.as_deref(), &place)),
+    let body = body(&wanted, &target, provider.as_deref());
+    match submit::submit(task, &wanted, &target, body, secret.as_ref()).await? {
+        Outcome::Exists(user) => Ok(exists(task, user.as_deref(), &target, false)),
         Outcome::Hidden => Ok(reply(
-            work,
+            task,
             AccountResult::ActionRequired {
                 resource: None,
                 message: hidden(&wanted, secret.as_ref()),
@@ -87,14 +89,25 @@ pub(crate) async fn create(
             // Whose account it is is not known, so no password is told for it.
             Vec::new(),
         )),
-        Outcome::Made(user) => Ok(finish::finish(work, &wanted, &place, *user, secret, sealed).await),
+        Outcome::Unseen(user) => {
+            let resource = Some(resource(task, &user, target.name.as_deref()));
+            let message = unseen(&wanted, &user);
+            // The password of an account that is to be disabled first was not sent.
+            let secrets = if wanted.create_disabled { Vec::new() } else { sealed };
+            Ok(reply(
+                task,
+                AccountResult::ActionRequired { resource, message },
+                secrets,
+            ))
+        }
+        Outcome::Made(user) => Ok(finish::finish(task, &wanted, &target, *user, secret, sealed).await),
     }
 }
 
 /// The user object to create, without its password.
-fn body(wanted: &NewAccount, place: &Place, provider: Option<&str>) -> Map<String, Value> {
+fn body(wanted: &NewAccount, target: &TargetPopulation, provider: Option<&str>) -> Map<String, Value> {
     let mut body = wanted.body.clone();
-    body.insert("population".to_owned(), json!({ "id": place.id.to_string() }));
+    body.insert("population".to_owned(), json!({ "id": target.id.to_string() }));
     if let Some(mfa) = wanted.mfa_enabled {
         body.insert("mfaEnabled".to_owned(), json!(mfa));
     }
@@ -120,12 +133,52 @@ fn profile_texts(body: &Map<String, Value>) -> Vec<&str> {
     texts.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn exists(work: &Work, user: Option<&User>, place: &Place) -> AccountCreated {
+/// Whether the account may be the one that an earlier try of this task made, whose random password nobody received: C1
+/// asks again where our answer did not reach it. This process remembers what it made. What another one made shortly before
+/// is new, holds what was asked for, and nobody has signed on to it.
+fn may_be_unreceived(task: &TaskContext, wanted: &NewAccount, target: &TargetPopulation, user: &User) -> bool {
+    if let Some(maker) = task.memory().maker(user.id) {
+        return maker == *task.id();
+    }
+    let begun = task.memory().begun;
+    let made_before = user
+        .created_at
+        .is_some_and(|at| at < begun && begun.duration_since(at) < UNRECEIVED);
+    let untouched = user.last_sign_on.is_none() && submit::is_ours(user, wanted, target);
+    task.options().asked_again && made_before && untouched
+}
+
+/// The name is taken. `unreceived`: by an account whose password nobody may have.
+fn exists(task: &TaskContext, user: Option<&User>, target: &TargetPopulation, unreceived: bool) -> AccountCreated {
     let resource = user.map(|user| {
-        let name = place.name.as_deref().filter(|_| user.population_id() == Some(place.id));
-        resource(work, user, name)
+        let name = target
+            .name
+            .as_deref()
+            .filter(|_| user.population_id() == Some(target.id));
+        resource(task, user, name)
     });
-    reply(work, AccountResult::AlreadyExists { resource }, Vec::new())
+    if let Some(user) = user.filter(|_| unreceived) {
+        let message = format!(
+            "Account {} is there: it was created a short while ago, and its password may never have been received. Rotate \
+             its credentials to get one that is known",
+            user.id
+        );
+        return reply(task, AccountResult::ActionRequired { resource, message }, Vec::new());
+    }
+    reply(task, AccountResult::AlreadyExists { resource }, Vec::new())
+}
+
+/// What is said of an account that PingOne answered with and that no read shows.
+fn unseen(wanted: &NewAccount, user: &User) -> String {
+    let disable = if wanted.create_disabled {
+        " When it is there, disable it and rotate its credentials."
+    } else {
+        ""
+    };
+    format!(
+        "PingOne says that account {} has been created, and does not show it. Look whether it is there.{disable}",
+        user.id
+    )
 }
 
 /// What is said of an account that may be the one of this task, and that PingOne does not show.
@@ -151,17 +204,17 @@ fn hidden(wanted: &NewAccount, secret: Option<&Secret>) -> String {
     )
 }
 
-fn reply(work: &Work, result: AccountResult, secrets: Vec<EncryptedSecret>) -> AccountCreated {
+fn reply(task: &TaskContext, result: AccountResult, secrets: Vec<EncryptedSecret>) -> AccountCreated {
     AccountCreated {
         result,
         secrets,
-        annotations: work.annotations(),
+        annotations: task.annotations(),
     }
 }
 
 /// The user as a sync would emit it.
-fn resource(work: &Work, user: &User, population: Option<&str>) -> crate::model::Resource {
-    let options = work.options();
+fn resource(task: &TaskContext, user: &User, population: Option<&str>) -> baton::model::Resource {
+    let options = task.options();
     let rules = UserRules::new(
         &options.custom_attributes,
         &options.employee_id_attributes,

@@ -1,10 +1,10 @@
-//! One audit line for each change (who asked, what, before, after, PingOne's correlation id); never a secret and never
-//! a value of a person's profile.
+//! One audit line for each write that was sent (who asked, what, before, after, PingOne's correlation id); never a secret
+//! and never a value of a person's profile.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::task::TaskId;
+use baton::task::TaskId;
 
 /// How sure a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum ChangeOutcome {
     Confirmed,
     /// The answer was lost, or not waited for, and no read could tell.
     Unknown,
+    /// PingOne refused and did nothing.
+    Refused,
 }
 
 impl ChangeOutcome {
@@ -24,6 +26,7 @@ impl ChangeOutcome {
             Self::Done => "done",
             Self::Confirmed => "confirmed_by_read",
             Self::Unknown => "unknown",
+            Self::Refused => "refused",
         }
     }
 }
@@ -60,24 +63,33 @@ pub struct AuditLog;
 impl AuditSink for AuditLog {
     fn record(&self, change: &Change) {
         // Whatever the log level, this target is on (telemetry).
-        tracing::info!(
-            target: "baton_ping_one::audit",
-            audit = true,
-            task_id = change.task_id.as_str(),
-            operation = change.operation,
-            object = change.object,
-            before = change.before,
-            after = change.after,
-            request_id = change.request_id.as_deref().unwrap_or_default(),
-            outcome = change.outcome.as_str(),
-            "the directory was changed"
-        );
+        macro_rules! line {
+            ($text:literal) => {
+                tracing::info!(
+                    target: "baton_ping_one::audit",
+                    audit = true,
+                    task_id = change.task_id.as_str(),
+                    operation = change.operation,
+                    object = change.object,
+                    before = change.before,
+                    after = change.after,
+                    request_id = change.request_id.as_deref().unwrap_or_default(),
+                    outcome = change.outcome.as_str(),
+                    $text
+                )
+            };
+        }
+        match change.outcome {
+            ChangeOutcome::Done | ChangeOutcome::Confirmed => line!("the directory was changed"),
+            ChangeOutcome::Unknown => line!("the directory may have been changed"),
+            ChangeOutcome::Refused => line!("a change of the directory was refused"),
+        }
     }
 }
 
-/// How a change is called in the audit line.
+/// What the audit line says of a change.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Told<'a> {
+pub(crate) struct AuditEntry<'a> {
     /// What is changed, by ids.
     pub(crate) object: &'a str,
     /// How it was.
@@ -93,7 +105,7 @@ pub(super) struct Trail {
     audit: Arc<dyn AuditSink>,
     task_id: TaskId,
     /// The write that was sent and has no line yet.
-    open: Mutex<Option<(&'static str, String)>>,
+    open: Mutex<Option<Change>>,
 }
 
 impl Trail {
@@ -105,46 +117,52 @@ impl Trail {
         }
     }
 
-    /// A write of this operation on this object is about to be sent.
-    pub(super) fn begins(&self, operation: &'static str, object: &str) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((operation, object.to_owned()));
+    /// A write is about to be sent.
+    pub(super) fn begins(&self, operation: &'static str, entry: AuditEntry<'_>) {
+        let change = self.change(operation, entry, ChangeOutcome::Unknown, None);
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
     }
 
-    /// It is known to have failed, or what became of it is told.
-    pub(super) fn over(&self) -> Option<(&'static str, String)> {
+    /// It has its line, or was not sent.
+    pub(super) fn over(&self) -> Option<Change> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Leaves an audit line.
-    pub(super) fn tell(
+    pub(super) fn record(
         &self,
         operation: &'static str,
-        told: Told<'_>,
+        entry: AuditEntry<'_>,
         outcome: ChangeOutcome,
         request_id: Option<String>,
     ) {
         self.over();
-        self.audit.record(&Change {
+        self.audit.record(&self.change(operation, entry, outcome, request_id));
+    }
+
+    fn change(
+        &self,
+        operation: &'static str,
+        entry: AuditEntry<'_>,
+        outcome: ChangeOutcome,
+        request_id: Option<String>,
+    ) -> Change {
+        Change {
             task_id: self.task_id.clone(),
             operation,
-            object: told.object.to_owned(),
-            before: told.before.to_owned(),
-            after: told.after.to_owned(),
+            object: entry.object.to_owned(),
+            before: entry.before.to_owned(),
+            after: entry.after.to_owned(),
             request_id,
             outcome,
-        });
+        }
     }
 }
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        if let Some((operation, object)) = self.over() {
-            let told = Told {
-                object: &object,
-                before: "",
-                after: "",
-            };
-            self.tell(operation, told, ChangeOutcome::Unknown, None);
+        if let Some(change) = self.over() {
+            self.audit.record(&change);
         }
     }
 }

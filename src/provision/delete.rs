@@ -2,15 +2,19 @@
 
 use uuid::Uuid;
 
-use super::error::{Failure, found, task_error_with};
+use super::context::{AuditEntry, TaskContext};
+use super::error::{Failure, found, shown, task_error_with};
 use super::protect::refuse_user;
 use super::settings::Deprovision;
-use super::settle::{settle, settle_or};
-use super::target::{shown, uuid};
-use super::work::{Told, Work};
-use crate::pingone::Client;
-use crate::pingone::write::users;
-use crate::task::{Annotation, DeleteResourceRequest};
+use super::target::uuid;
+use super::write::{Applied, Reaction, Rules, SETTLE, Write, apply, apply_state};
+use baton::task::{Annotation, Code, DeleteResourceRequest};
+use pingone::Client;
+use pingone::types::User;
+use pingone::write::users;
+
+/// Reads until a user that PingOne does not find must not be shown any more.
+const LATE_READS: u32 = 5;
 
 /// Whether there was a user to deprovision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub(crate) enum Was {
 }
 
 /// Deletes or disables the account, as the mode says. One that is not there is success with an annotation.
-pub(crate) async fn delete(work: &Work, request: &DeleteResourceRequest) -> Result<Vec<Annotation>, Failure> {
+pub(crate) async fn delete(task: &TaskContext, request: &DeleteResourceRequest) -> Result<Vec<Annotation>, Failure> {
     let resource = &request.resource;
     if resource.resource_type != "user" {
         return Err(Failure::invalid(format!(
@@ -29,21 +33,21 @@ pub(crate) async fn delete(work: &Work, request: &DeleteResourceRequest) -> Resu
         )));
     }
     let id = uuid("the user's id", &resource.id)?;
-    refuse_user(work, id)?;
-    let _turn = work.turn(id).await?;
-    let was = match work.options().deprovision {
-        Deprovision::Delete => remove(work, id).await?,
-        Deprovision::Disable => disable(work, id).await?,
-        Deprovision::DisableThenDelete => match disable(work, id).await? {
+    refuse_user(task, id)?;
+    let _lock = task.lock(id).await?;
+    let was = match task.options().deprovision {
+        Deprovision::Delete => remove(task, id).await?,
+        Deprovision::Disable => disable(task, id).await?,
+        Deprovision::DisableThenDelete => match disable(task, id).await? {
             Was::Gone => Was::Gone,
             Was::There => {
-                work.carry_on();
-                remove(work, id).await.map_err(half_done)?;
+                task.carry_on();
+                remove(task, id).await.map_err(half_done)?;
                 Was::There
             }
         },
     };
-    let mut annotations = work.annotations();
+    let mut annotations = task.annotations();
     if was == Was::Gone {
         annotations.insert(0, Annotation::ResourceDoesNotExist);
     }
@@ -59,56 +63,89 @@ fn half_done(failure: Failure) -> Failure {
     }
 }
 
-/// Deletes the user.
-pub(crate) async fn remove(work: &Work, id: Uuid) -> Result<Was, Failure> {
-    if work.is_dry_run() && found(work.read(work.client().user(id)).await)?.is_none() {
+/// How a user is enabled, for audit lines.
+pub(crate) const fn enabled_word(enabled: Option<bool>) -> &'static str {
+    match enabled {
+        Some(true) => "enabled",
+        Some(false) => "disabled",
+        None => "unknown",
+    }
+}
+
+/// Deletes the user. PingOne answers that without content, so a read shows that the user is gone.
+pub(crate) async fn remove(task: &TaskContext, id: Uuid) -> Result<Was, Failure> {
+    let before = found(task.read(task.client().user(id)).await)?;
+    if task.is_dry_run() && before.is_none() {
         return Ok(Was::Gone);
     }
     let call = users::delete(id);
     let object = format!("user {id}");
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
-        before: "there",
+        before: before.as_ref().map_or("not found", |user| enabled_word(user.enabled)),
         after: "deleted",
     };
-    let look = |client: Client| async move {
+    let applied = apply(task, Write::new(&call, entry, Rules::DELETION), |client| async move {
         let read = client.user(id).await.map_err(Failure::from);
         Ok(found(read)?.is_none().then_some(()))
-    };
-    // Not there any more: an earlier deletion whose answer was lost took effect after all.
-    let gone = |failure: &Failure| failure.is_not_found().then_some(());
-    match settle_or(work, &call, told, look, gone).await {
+    });
+    match applied.await {
+        Ok(Applied::Already(())) => Ok(Was::Gone),
         Ok(_) => Ok(Was::There),
-        Err(failure) if failure.is_not_found() => Ok(Was::Gone),
+        Err(failure) if failure.is_not_found() => gone_by_now(task, id).await,
         Err(failure) => Err(failure),
     }
 }
 
+/// PingOne did not find the user for a write: he is gone when no read shows him any more.
+async fn gone_by_now(task: &TaskContext, id: Uuid) -> Result<Was, Failure> {
+    for _ in 0..LATE_READS {
+        if found(task.read(task.client().user(id)).await)?.is_none() {
+            return Ok(Was::Gone);
+        }
+        if !task.wait(SETTLE).await? {
+            break;
+        }
+    }
+    let message = format!(
+        "deprovision user {id}: PingOne does not find the user for that and still shows it, so nothing was changed. Try \
+         again in a minute; if it stays, report it to Ping Identity."
+    );
+    Err(Failure::refused(Code::Unavailable, message))
+}
+
 /// Disables the user and keeps the record. One that is disabled already is left as it is.
-async fn disable(work: &Work, id: Uuid) -> Result<Was, Failure> {
-    let Some(user) = found(work.read(work.client().user(id)).await)? else {
+async fn disable(task: &TaskContext, id: Uuid) -> Result<Was, Failure> {
+    let Some(user) = found(task.read(task.client().user(id)).await)? else {
         return Ok(Was::Gone);
     };
     if user.enabled == Some(false) {
         return Ok(Was::There);
     }
-    let object = format!("user {id}");
-    let told = Told {
-        object: &object,
-        before: if user.enabled == Some(true) {
-            "enabled"
-        } else {
-            "unknown"
-        },
-        after: "disabled",
-    };
-    let look = |client: Client| async move {
-        let disabled = client.user(id).await?.enabled == Some(false);
-        Ok(disabled.then_some(()))
-    };
-    match settle(work, &users::set_enabled(id, false), told, look).await {
-        Ok(_) => Ok(Was::There),
-        Err(failure) if failure.is_not_found() => Ok(Was::Gone),
+    match set_enabled(task, &user, false).await {
+        Ok(()) => Ok(Was::There),
+        Err(failure) if failure.is_not_found() => gone_by_now(task, id).await,
         Err(failure) => Err(failure),
     }
+}
+
+/// Enables or disables a user.
+pub(crate) async fn set_enabled(task: &TaskContext, user: &User, enabled: bool) -> Result<(), Failure> {
+    let id = user.id;
+    let object = format!("user {id}");
+    let entry = AuditEntry {
+        object: &object,
+        before: enabled_word(user.enabled),
+        after: enabled_word(Some(enabled)),
+    };
+    let call = users::set_enabled(id, enabled);
+    let holds = |client: Client| async move { Ok(client.user(id).await?.enabled == Some(enabled)) };
+    // An account that was just made may not be found for a moment.
+    let rules = Rules {
+        absent: Reaction::Again,
+        ..Rules::STATE
+    };
+    apply_state(task, Write::new(&call, entry, rules), holds)
+        .await
+        .map(drop)
 }

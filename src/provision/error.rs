@@ -1,8 +1,9 @@
 //! How a task fails: PingOne's failures by the table of connector-model.md §9, our own refusals by their code.
 
-use crate::error::ErrorClass;
-use crate::pingone::{GrpcCode, PingOneError};
-use crate::task::{Code, Detail, RateLimit, TaskError};
+use baton::crypto::CryptoError;
+use baton::task::{Code, Detail, RateLimit, TaskError};
+use pingone::{PingOneError, Reason, WriteCall, Written};
+use process::error::ErrorClass;
 
 /// The remedy for an answer that cannot be read.
 const CORRUPT: &str = "Check that nothing between changes answers, then report the request id to Ping Identity.";
@@ -14,8 +15,19 @@ pub(crate) enum Failure {
     Cancelled,
     /// A call failed.
     PingOne(Box<PingOneError>),
-    /// A rule of ours or of PingOne's says no.
+    /// PingOne's state, or what was asked for, does not allow it.
     Refused(Box<TaskError>),
+    /// A rule of this connector does not allow it.
+    Declined(Box<TaskError>),
+    /// A write may have taken effect or not, and no read could tell.
+    Unknown {
+        /// As the task is told.
+        error: Box<TaskError>,
+        /// The last refusal or failure.
+        cause: Option<Box<PingOneError>>,
+        /// The answer that shows what no read shows.
+        shown: Option<Box<Written>>,
+    },
 }
 
 impl Failure {
@@ -26,7 +38,7 @@ impl Failure {
 
     /// The state does not allow it.
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
-        Self::refused(Code::FailedPrecondition, message)
+        Self::Declined(Box::new(TaskError::new(Code::FailedPrecondition, message)))
     }
 
     /// What was asked for makes no sense.
@@ -38,7 +50,7 @@ impl Failure {
     pub(crate) fn pingone(&self) -> Option<&PingOneError> {
         match self {
             Self::PingOne(error) => Some(error),
-            Self::Cancelled | Self::Refused(_) => None,
+            Self::Cancelled | Self::Refused(_) | Self::Declined(_) | Self::Unknown { .. } => None,
         }
     }
 
@@ -48,15 +60,23 @@ impl Failure {
     }
 
     /// A write may have taken effect although it failed.
-    pub(crate) fn outcome_unknown(&self) -> bool {
-        self.pingone().is_some_and(PingOneError::outcome_unknown)
+    pub(crate) const fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
+
+    /// As the answer to a grant: what this connector declines is marked as such (c1-protocol.md §8.5).
+    pub(crate) fn of_grant(self) -> Self {
+        match self {
+            Self::Declined(error) => Self::Refused(Box::new(TaskError::declined(error.message))),
+            other => other,
+        }
     }
 
     pub(crate) fn into_task(self) -> TaskError {
         match self {
             Self::Cancelled => TaskError::cancelled("the task was cancelled"),
             Self::PingOne(error) => task_error(&error),
-            Self::Refused(error) => *error,
+            Self::Refused(error) | Self::Declined(error) | Self::Unknown { error, .. } => *error,
         }
     }
 }
@@ -70,6 +90,13 @@ impl From<PingOneError> for Failure {
 impl From<Box<PingOneError>> for Failure {
     fn from(error: Box<PingOneError>) -> Self {
         Self::PingOne(error)
+    }
+}
+
+impl From<CryptoError> for Failure {
+    fn from(error: CryptoError) -> Self {
+        // Rejected is code 3 and a failure of the cipher itself code 13 (c1-protocol.md §10.3, §10.5).
+        TaskError::from_class(error.class(), error.to_string()).into()
     }
 }
 
@@ -99,12 +126,41 @@ pub(crate) fn task_error(error: &PingOneError) -> TaskError {
 /// The same with a remedy and, where the table's code is not the right one, a code that the caller knows better.
 pub(crate) fn task_error_with(error: &PingOneError, code_instead: Option<Code>, remedy: &str) -> TaskError {
     let code = code_instead.unwrap_or_else(|| code(error));
-    with_details(error, TaskError::named(code, &error.with_remedy(remedy)))
+    with_details(error, named(code, &error.with_remedy(remedy)))
+}
+
+/// What a write of unknown outcome is told as: C1 may try again, and then the state is read first.
+const OPEN: &str = "Whether it took effect is not known: no read shows it. Try again; the state is read first.";
+
+/// A write whose last answer was lost, or is not PingOne's, and that no read shows.
+pub(crate) fn unknown(error: &PingOneError) -> Failure {
+    Failure::Unknown {
+        error: Box::new(task_error_with(error, Some(Code::Unavailable), OPEN)),
+        cause: Some(Box::new(error.clone())),
+        shown: None,
+    }
+}
+
+/// A write that PingOne confirmed and that no read shows.
+pub(crate) fn unshown(call: &WriteCall, written: Option<&Written>) -> Failure {
+    let request = written.and_then(|written| written.request_id.as_deref());
+    let request = request.map(|id| format!(", request {}", shown(id))).unwrap_or_default();
+    let status = written.map_or(0, |written| written.status);
+    let text = format!(
+        "{} {}: the answer ({status}{request}) says that it was done. {OPEN}",
+        call.operation.text(),
+        call.object
+    );
+    Failure::Unknown {
+        error: Box::new(named(Code::Unavailable, &text)),
+        cause: None,
+        shown: written.filter(|written| written.is_shown()).cloned().map(Box::new),
+    }
 }
 
 /// A read that failed, in its own words.
 pub(crate) fn read_error(error: &PingOneError) -> TaskError {
-    with_details(error, TaskError::named(code(error), &error.to_string()))
+    with_details(error, named(code(error), &error.to_string()))
 }
 
 fn with_details(error: &PingOneError, task: TaskError) -> TaskError {
@@ -119,21 +175,36 @@ fn with_details(error: &PingOneError, task: TaskError) -> TaskError {
     }
 }
 
+/// The code of connector-model.md §9.
 fn code(error: &PingOneError) -> Code {
-    match error.grpc_code() {
-        GrpcCode::Canceled => Code::Cancelled,
-        GrpcCode::InvalidArgument => Code::InvalidArgument,
-        GrpcCode::DeadlineExceeded => Code::DeadlineExceeded,
-        GrpcCode::NotFound => Code::NotFound,
-        GrpcCode::AlreadyExists => Code::AlreadyExists,
-        GrpcCode::PermissionDenied => Code::PermissionDenied,
-        GrpcCode::ResourceExhausted => Code::ResourceExhausted,
-        GrpcCode::FailedPrecondition => Code::FailedPrecondition,
-        GrpcCode::Unimplemented => Code::Unimplemented,
-        GrpcCode::Internal => Code::Internal,
-        GrpcCode::Unavailable => Code::Unavailable,
-        GrpcCode::Unauthenticated => Code::Unauthenticated,
+    match &error.reason {
+        Reason::Api { .. } if error.detail_code() == Some("LICENSE_EXCEEDED") => return Code::ResourceExhausted,
+        Reason::Foreign { status: 404, .. } => return Code::Internal,
+        Reason::Api { status: 408, .. } | Reason::Foreign { status: 408, .. } | Reason::TimedOut => {
+            return Code::DeadlineExceeded;
+        }
+        _ => {}
     }
+    match error.class() {
+        ErrorClass::Local => Code::Unavailable,
+        class => class.into(),
+    }
+}
+
+/// An error of PingOne's as people see it: with our name before it (connector-model.md §10).
+fn named(code: Code, message: &str) -> TaskError {
+    TaskError::new(code, format!("baton-ping-one: {message}"))
+}
+
+/// What a task says that cannot be worked with: code 3.
+pub(crate) fn invalid(message: impl Into<String>) -> TaskError {
+    TaskError::new(Code::InvalidArgument, message)
+}
+
+/// A text of the request, short enough for an error.
+pub(crate) fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(64).collect();
+    format!("{cut:?}")
 }
 
 #[cfg(test)]
@@ -141,7 +212,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pingone::{Operation, RateInfo, Reason};
+    use pingone::{Operation, RateInfo};
 
     #[test]
     fn a_refusal_for_the_rate_carries_the_limit_that_pingone_told() {
@@ -156,6 +227,8 @@ mod tests {
             },
             retry_after: None,
             told_limit,
+            page: None,
+            advice: None,
         };
         let told = RateInfo {
             limit: 25,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use super::context::TaskContext;
 use super::error::{Failure, found};
-use super::work::Work;
-use crate::error::ErrorClass;
-use crate::pingone::types::{Group, GroupSource, Membership};
-use crate::pingone::{Client, PingOneError};
+use pingone::types::{Group, GroupSource, Membership};
+use pingone::{Client, PingOneError};
+use process::error::ErrorClass;
 
 /// Groups of a user that are asked for their parents where PingOne does not filter by type.
 const MOST_ASKED: usize = 50;
@@ -68,11 +68,6 @@ impl GroupFacts {
         }
     }
 
-    /// Whether somebody can belong to it other than by hand.
-    pub(crate) const fn may_hold_indirect(&self) -> bool {
-        !self.childless || !matches!(self.kind, Kind::Static)
-    }
-
     /// Why an external group is not changed here (connector-model.md §10).
     pub(crate) fn external(&self) -> Failure {
         Failure::precondition(format!(
@@ -84,8 +79,8 @@ impl GroupFacts {
 }
 
 /// A group as it is now.
-pub(crate) async fn read_group(work: &Work, id: Uuid) -> Result<GroupFacts, Failure> {
-    Ok(GroupFacts::of(&work.read(work.client().group(id)).await?))
+pub(crate) async fn read_group(task: &TaskContext, id: Uuid) -> Result<GroupFacts, Failure> {
+    Ok(GroupFacts::of(&task.read(task.client().group(id)).await?))
 }
 
 /// How a user belongs to a group.
@@ -100,6 +95,15 @@ pub(crate) enum Belongs {
 }
 
 impl Belongs {
+    /// For audit lines.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::No => "no member",
+            Self::Directly => "direct member",
+            Self::Indirectly => "indirect member",
+        }
+    }
+
     fn of(membership: Option<&Membership>) -> Self {
         match membership {
             None => Self::No,
@@ -110,8 +114,8 @@ impl Belongs {
 }
 
 /// The membership as it is now, by one read.
-pub(crate) async fn belongs(work: &Work, user: Uuid, group: Uuid) -> Result<Belongs, Failure> {
-    let membership = found(work.read(work.client().membership(user, group)).await)?;
+pub(crate) async fn belongs(task: &TaskContext, user: Uuid, group: Uuid) -> Result<Belongs, Failure> {
+    let membership = found(task.read(task.client().membership(user, group)).await)?;
     Ok(Belongs::of(membership.as_ref()))
 }
 
@@ -122,9 +126,9 @@ pub(crate) async fn belongs_by(client: &Client, user: Uuid, group: Uuid) -> Resu
 }
 
 /// Where an indirect membership comes from, with the remedy (connector-model.md §7.2, §10).
-pub(crate) async fn origin(work: &Work, group: &GroupFacts, user: Uuid) -> Result<String, Failure> {
+pub(crate) async fn origin(task: &TaskContext, group: &GroupFacts, user: Uuid) -> Result<String, Failure> {
     if !group.childless
-        && let Some(child) = nested_through(work, group.id, user).await?
+        && let Some(child) = nested_through(task, group.id, user).await?
     {
         return Ok(format!(
             "inherited from group \"{child}\". The user belongs to \"{}\" through \"{child}\"; revoke that membership \
@@ -154,11 +158,11 @@ pub(crate) fn filter_remedy(group: &GroupFacts) -> String {
 }
 
 /// The name of a group of the user's that is nested directly in `group`.
-async fn nested_through(work: &Work, group: Uuid, user: Uuid) -> Result<Option<String>, Failure> {
-    let Some(of_user) = found(work.read(work.client().groups_of_user(user)).await)? else {
+async fn nested_through(task: &TaskContext, group: Uuid, user: Uuid) -> Result<Option<String>, Failure> {
+    let Some(of_user) = found(task.read(task.client().groups_of_user(user)).await)? else {
         return Ok(None);
     };
-    let children: Option<BTreeSet<Uuid>> = match work.read(work.client().nested_group_ids(group)).await {
+    let children: Option<BTreeSet<Uuid>> = match task.read(task.client().nested_group_ids(group)).await {
         Ok(children) => Some(children.into_iter().collect()),
         // PingOne does not take the filter: each group of the user is asked for its parents (pingone-api.md §6.6).
         Err(failure) if failure.pingone().is_some_and(PingOneError::is_filter_refused) => None,
@@ -168,7 +172,7 @@ async fn nested_through(work: &Work, group: Uuid, user: Uuid) -> Result<Option<S
     for membership in others.take(if children.is_some() { usize::MAX } else { MOST_ASKED }) {
         let is_child = match &children {
             Some(children) => children.contains(&membership.id),
-            None => nested_in(work, membership.id, group).await?,
+            None => nested_in(task, membership.id, group).await?,
         };
         if is_child {
             return Ok(Some(
@@ -179,8 +183,8 @@ async fn nested_through(work: &Work, group: Uuid, user: Uuid) -> Result<Option<S
     Ok(None)
 }
 
-async fn nested_in(work: &Work, child: Uuid, group: Uuid) -> Result<bool, Failure> {
-    let parents = found(work.read(work.client().parents_of_group(child)).await)?.unwrap_or_default();
+async fn nested_in(task: &TaskContext, child: Uuid, group: Uuid) -> Result<bool, Failure> {
+    let parents = found(task.read(task.client().parents_of_group(child)).await)?.unwrap_or_default();
     Ok(parents.iter().any(|parent| parent.id == group && !parent.is_indirect()))
 }
 

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use aws_lc_rs::rand::fill;
 use zeroize::Zeroizing;
 
-use super::crypto::Plaintext;
 use super::error::Failure;
-use crate::pingone::types::PasswordPolicy;
-use crate::task::{Code, PasswordRule};
+use baton::crypto::Plaintext;
+use baton::task::{Code, PasswordRule};
+use pingone::types::PasswordPolicy;
 
 /// Shortest length that we give, in characters, unless the policy's longest is below it.
 const FLOOR: usize = 12;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::pingone::WriteCall;
-use crate::task::{Code, TaskError};
+use baton::task::{Code, TaskError};
+use pingone::WriteCall;
 
 /// The flag, for texts.
 pub const DRY_RUN: &str = "--dry-run (BATON_DRY_RUN)";
@@ -14,19 +14,23 @@ const SHOWN_MAX_BYTES: usize = 700;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     calls: Vec<String>,
+    outlines: Vec<String>,
 }
 
 impl Plan {
     pub(super) fn add(&mut self, call: &WriteCall) {
         self.calls.push(call.to_string());
+        self.outlines.push(call.outline());
     }
 
-    /// One line per call: method, path under the environment, media type, body without secrets.
+    /// One line per call: method, path under the environment, media type, body without secrets. It holds personal data: for
+    /// standard output alone.
     pub fn calls(&self) -> &[String] {
         &self.calls
     }
 
-    /// What service mode answers: nothing was written, and which flag is why.
+    /// What service mode answers: nothing was written, and which flag is why. Names and ids only, because C1 and logs keep
+    /// it.
     pub(super) fn refusal(&self) -> TaskError {
         let shown = self.to_string();
         let shown = shown
@@ -37,11 +41,12 @@ impl Plan {
     }
 }
 
+/// Names and ids.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.calls.is_empty() {
+        if self.outlines.is_empty() {
             return f.write_str("nothing");
         }
-        f.write_str(&self.calls.join("; "))
+        f.write_str(&self.outlines.join("; "))
     }
 }

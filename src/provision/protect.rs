@@ -1,29 +1,24 @@
 //! Roles that are never touched (`protected-roles`), and groups that carry one (connector-model.md §7.1). Nothing is
-//! read while the list is empty.
+//! read while the list is empty. Whatever cannot be looked up is refused.
 
-use std::collections::BTreeSet;
+pub(crate) mod roles;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::error::{Failure, found};
+use super::context::TaskContext;
+use super::error::Failure;
 use super::group::GroupFacts;
-use super::work::Work;
-use crate::pingone::Principal;
+use pingone::Principal;
+use roles::Protected;
 
 /// Groups around a group that are looked at: PingOne nests at most 250 (pingone-api.md §5).
 const MOST_GROUPS: usize = 251;
 
-/// Whether the list names a role, by id or by name without case.
-fn names(list: &[String], role: Uuid, name: Option<&str>) -> bool {
-    let id = role.to_string();
-    list.iter().map(|entry| entry.trim()).any(|entry| {
-        entry.eq_ignore_ascii_case(&id) || name.is_some_and(|name| entry.to_lowercase() == name.trim().to_lowercase())
-    })
-}
-
-/// Refuses a protected role. `name` where it is known already.
-pub(crate) async fn refuse_role(work: &Work, role: Uuid, name: Option<&str>) -> Result<(), Failure> {
-    if is_protected(work, role, name).await? {
+/// Refuses a protected role.
+pub(crate) async fn refuse_role(task: &TaskContext, role: Uuid) -> Result<(), Failure> {
+    if is_protected(task, role).await? {
         return Err(Failure::precondition(format!(
             "change assignments of role {role}: the role is protected. Take it off protected-roles first."
         )));
@@ -31,23 +26,34 @@ pub(crate) async fn refuse_role(work: &Work, role: Uuid, name: Option<&str>) -> 
     Ok(())
 }
 
-async fn is_protected(work: &Work, role: Uuid, name: Option<&str>) -> Result<bool, Failure> {
-    let list = &work.options().protected_roles;
+async fn is_protected(task: &TaskContext, role: Uuid) -> Result<bool, Failure> {
+    let list = &task.options().protected_roles;
     if list.is_empty() {
         return Ok(false);
     }
-    if names(list, role, name) || name.is_some() {
-        return Ok(names(list, role, name));
+    let mut kept = task.memory().protected.lock().await;
+    let roles = if let Some(good) = kept.as_ref().filter(|kept| kept.decides(role)) {
+        good.clone()
+    } else {
+        let read = task.read(Protected::read(task.client(), list)).await?;
+        let fresh =
+            read.map_err(|unknown| Failure::precondition(format!("change access to role {role}: {unknown}")))?;
+        *kept = Some(fresh.clone());
+        fresh
+    };
+    if !roles.knows(role) {
+        return Err(Failure::precondition(format!(
+            "change access to role {role}: PingOne does not show this role, so it cannot be told whether protected-roles \
+             names it. Give the worker application a role that may read it, or clear protected-roles."
+        )));
     }
-    // A role that is gone has no name to be protected by; one that cannot be read is not waved through.
-    let read = found(work.read(work.client().role(role)).await)?;
-    Ok(read.is_some_and(|read| names(list, role, read.name.as_deref())))
+    Ok(roles.names(role))
 }
 
 /// Refuses a user that is listed in `protected-users` (connector-model.md §7.4, §8.3).
-pub(crate) fn refuse_user(work: &Work, user: Uuid) -> Result<(), Failure> {
+pub(crate) fn refuse_user(task: &TaskContext, user: Uuid) -> Result<(), Failure> {
     let user = user.to_string();
-    let mut protected = work.options().protected_users.iter();
+    let mut protected = task.options().protected_users.iter();
     if protected.any(|id| id.trim().eq_ignore_ascii_case(&user)) {
         return Err(Failure::precondition(format!(
             "user {user} is listed in protected-users and is not changed"
@@ -57,35 +63,41 @@ pub(crate) fn refuse_user(work: &Work, user: Uuid) -> Result<(), Failure> {
 }
 
 /// The same of whoever holds a role; groups are not listed.
-pub(crate) fn refuse_holder(work: &Work, holder: Principal) -> Result<(), Failure> {
+pub(crate) fn refuse_holder(task: &TaskContext, holder: Principal) -> Result<(), Failure> {
     match holder {
-        Principal::User(user) => refuse_user(work, user),
+        Principal::User(user) => refuse_user(task, user),
         _ => Ok(()),
     }
 }
 
 /// Refuses membership of a group that carries a protected role itself or through a group that it is nested in: PingOne
 /// asks for no right to assign the role when a member is added.
-pub(crate) async fn refuse_group(work: &Work, group: &GroupFacts) -> Result<(), Failure> {
-    if work.options().protected_roles.is_empty() {
+pub(crate) async fn refuse_group(task: &TaskContext, group: &GroupFacts) -> Result<(), Failure> {
+    if task.options().protected_roles.is_empty() {
         return Ok(());
     }
     let mut seen = BTreeSet::from([group.id]);
     let mut waiting = vec![group.id];
-    let mut known = BTreeSet::new();
+    let mut judged = BTreeMap::new();
     while let Some(id) = waiting.pop() {
-        let held = found(work.read(work.client().role_assignments(Principal::Group(id))).await)?;
-        for assignment in held.unwrap_or_default() {
-            if known.insert(assignment.role.id) && is_protected(work, assignment.role.id, None).await? {
+        let read = task.read(task.client().role_assignments(Principal::Group(id))).await;
+        for assignment in read.map_err(|failure| hidden(group, id, "role assignments", failure))? {
+            let role = assignment.role.id;
+            let protected = match judged.get(&role) {
+                Some(protected) => *protected,
+                None => is_protected(task, role).await?,
+            };
+            judged.insert(role, protected);
+            if protected {
                 return Err(Failure::precondition(format!(
-                    "change the members of group {}: the group carries protected role {}. Take the role off \
+                    "change the members of group {}: the group carries protected role {role}. Take the role off \
                      protected-roles first.",
-                    group.id, assignment.role.id
+                    group.id
                 )));
             }
         }
-        let parents = found(work.read(work.client().parents_of_group(id)).await)?.unwrap_or_default();
-        for parent in parents {
+        let read = task.read(task.client().parents_of_group(id)).await;
+        for parent in read.map_err(|failure| hidden(group, id, "parents", failure))? {
             if seen.insert(parent.id) {
                 if seen.len() > MOST_GROUPS {
                     return Err(Failure::precondition(format!(
@@ -101,22 +113,14 @@ pub(crate) async fn refuse_group(work: &Work, group: &GroupFacts) -> Result<(), 
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_role_is_named_by_its_id_or_by_its_name_without_case() {
-        let role: Uuid = "0bd9c966-7664-4ac1-b059-0ff9293908e2".parse().unwrap();
-        let list = |entry: &str| vec![entry.to_owned()];
-        for (entry, name, expected) in [
-            ("0bd9c966-7664-4ac1-b059-0ff9293908e2", None, true),
-            ("0BD9C966-7664-4AC1-B059-0FF9293908E2", Some("x"), true),
-            (" identity data admin ", Some("Identity Data Admin"), true),
-            ("Identity Data", Some("Identity Data Admin"), false),
-            ("Identity Data Admin", None, false),
-        ] {
-            assert_eq!(names(&list(entry), role, name), expected, "{entry}");
-        }
+/// What is not found may be hidden from our client.
+fn hidden(group: &GroupFacts, id: Uuid, what: &str, failure: Failure) -> Failure {
+    if !failure.is_not_found() {
+        return failure;
     }
+    Failure::precondition(format!(
+        "change the members of group {}: PingOne does not show the {what} of group {id}, so it cannot be told whether it \
+         carries a protected role. Give the worker application a role that may read them, or clear protected-roles.",
+        group.id
+    ))
 }

@@ -2,29 +2,31 @@
 //! it. "Not there" is claimed only after a read.
 
 mod membership;
+mod population;
 mod role;
 
+use super::context::TaskContext;
 use super::error::Failure;
 use super::target::{Target, target};
-use super::work::Work;
-use crate::task::{Annotation, RevokeReply, RevokeRequest};
+use baton::task::{Annotation, RevokeReply, RevokeRequest};
 
 /// Takes a grant back; "not there" is success with its annotation.
-pub(crate) async fn revoke(work: &Work, request: &RevokeRequest) -> Result<RevokeReply, Failure> {
+pub(crate) async fn revoke(task: &TaskContext, request: &RevokeRequest) -> Result<RevokeReply, Failure> {
     match target(&request.entitlement)? {
-        Target::Group(group) => membership::revoke(work, group, &request.principal).await,
-        Target::Role { role, scope } => role::revoke(work, role, scope, &request.principal).await,
+        Target::Group(group) => membership::revoke(task, group, &request.principal).await,
+        Target::Population(population) => population::revoke(task, population, &request.principal).await,
+        Target::Role { role, scope } => role::revoke(task, role, scope, &request.principal).await,
     }
 }
 
-fn revoked(work: &Work) -> RevokeReply {
+fn revoked(task: &TaskContext) -> RevokeReply {
     RevokeReply {
-        annotations: work.annotations(),
+        annotations: task.annotations(),
     }
 }
 
-fn already_revoked(work: &Work) -> RevokeReply {
-    let mut annotations = work.annotations();
+fn already_revoked(task: &TaskContext) -> RevokeReply {
+    let mut annotations = task.annotations();
     annotations.insert(0, Annotation::GrantAlreadyRevoked);
     RevokeReply { annotations }
 }

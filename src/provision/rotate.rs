@@ -1,29 +1,31 @@
 //! `RotateCredentials` of a user (connector-model.md §7.5). The new password is encrypted to everybody before it is set, so
 //! that none is set that nobody can read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use uuid::Uuid;
 
+use super::access::refuse_rotation;
 use super::account::{PASSWORD, Secret, password_body, policy_of_population, rotated, struck};
-use super::crypto::{ClientKey, encrypt};
-use super::error::{Failure, found};
+use super::context::{AuditEntry, TaskContext};
+use super::error::{Failure, found, shown};
 use super::protect::refuse_user;
-use super::settle::settle;
-use super::target::{shown, uuid};
-use super::work::{SETTLE, Told, Work};
-use crate::pingone::types::User;
-use crate::pingone::write::passwords;
-use crate::pingone::{Client, PasswordState};
-use crate::task::{Code, RotateCredentialsRequest, Rotated};
+use super::target::uuid;
+use super::write::{Rules, SETTLE, Write, apply_state};
+use baton::crypto::{ClientKey, encrypt};
+use baton::task::{Code, RotateCredentialsRequest, Rotated, TaskError};
+use pingone::types::User;
+use pingone::write::passwords;
+use pingone::{Client, PasswordState};
 
 /// Sets a new password.
 pub(crate) async fn rotate(
-    work: &Work,
+    task: &TaskContext,
     request: &RotateCredentialsRequest,
     key: Option<&ClientKey>,
 ) -> Result<Rotated, Failure> {
     let resource = &request.resource;
+    if matches!(resource.resource_type.as_str(), "application" | "gateway" | "secret") {
+        return Err(refuse_rotation());
+    }
     if resource.resource_type != "user" {
         let message = format!(
             "resource type {} does not have credential manager configured",
@@ -33,42 +35,47 @@ pub(crate) async fn rotate(
     }
     let id = uuid("the user's id", &resource.id)?;
     let wish = rotated(request.credentials.as_ref(), &request.encryption, key)?;
-    refuse_user(work, id)?;
-    let _turn = work.turn(id).await?;
-    let user = user(work, id).await?;
-    let state = ours(work, &user).await?;
-    let policy_id = policy_id(work, &state, &user).await?;
-    let secret = wish.generate(work, &texts(&user), policy_id.as_deref()).await?;
+    if wish.is_for_nobody() {
+        return Err(Failure::invalid(
+            "a random password is to be set and no encryption config says whom to tell it: nothing was changed",
+        ));
+    }
+    refuse_user(task, id)?;
+    let _lock = task.lock(id).await?;
+    let user = user(task, id).await?;
+    let state = ours(task, &user).await?;
+    let policy_id = policy_id(task, &state, &user).await?;
+    let secret = wish.generate(task, &texts(&user), policy_id.as_deref()).await?;
     let secrets = encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?;
-    set(work, id, &state, &secret).await?;
+    set(task, id, &state, &secret).await?;
     Ok(Rotated {
         resource: resource.clone(),
         secrets,
-        annotations: work.annotations(),
+        annotations: task.annotations(),
     })
 }
 
 /// The policy that the password's state names, else the one of the user's population. `None`: the default one.
-async fn policy_id(work: &Work, state: &PasswordState, user: &User) -> Result<Option<String>, Failure> {
+async fn policy_id(task: &TaskContext, state: &PasswordState, user: &User) -> Result<Option<String>, Failure> {
     let told = state.password_policy.as_ref().and_then(|policy| policy.id.clone());
     match user.population_id().filter(|_| told.is_none()) {
-        Some(population) => policy_of_population(work, population).await,
+        Some(population) => policy_of_population(task, population).await,
         None => Ok(told),
     }
 }
 
 /// The user; one that was just created may not be found for a moment.
-async fn user(work: &Work, id: Uuid) -> Result<User, Failure> {
-    match work.read(work.client().user(id)).await {
-        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => {
-            found(work.read(work.client().user(id)).await)?.ok_or(failure)
+async fn user(task: &TaskContext, id: Uuid) -> Result<User, Failure> {
+    match task.read(task.client().user(id)).await {
+        Err(failure) if failure.is_not_found() && task.wait(SETTLE).await? => {
+            found(task.read(task.client().user(id)).await)?.ok_or(failure)
         }
         outcome => outcome,
     }
 }
 
 /// How the password stands, where it is PingOne's at all (pingone-api.md §6.5).
-async fn ours(work: &Work, user: &User) -> Result<PasswordState, Failure> {
+async fn ours(task: &TaskContext, user: &User) -> Result<PasswordState, Failure> {
     let id = user.id;
     let elsewhere = user.identity_provider_type().filter(|kind| *kind != "PING_ONE");
     if let Some(kind) = elsewhere {
@@ -77,7 +84,7 @@ async fn ours(work: &Work, user: &User) -> Result<PasswordState, Failure> {
             shown(kind)
         )));
     }
-    let state = work.read(work.client().password_state(id)).await?;
+    let state = task.read(task.client().password_state(id)).await?;
     if state.status.as_deref() == Some("EXTERNAL") {
         return Err(Failure::precondition(format!(
             "the password of user {id} is kept in another directory (EXTERNAL) and is changed there"
@@ -99,10 +106,10 @@ fn texts(user: &User) -> Vec<&str> {
     parts.into_iter().flatten().collect()
 }
 
-async fn set(work: &Work, id: Uuid, before: &PasswordState, secret: &Secret) -> Result<(), Failure> {
-    let call = passwords::set(id, password_body(secret)?);
+async fn set(task: &TaskContext, id: Uuid, before: &PasswordState, secret: &Secret) -> Result<(), Failure> {
+    let call = passwords::set(id, password_body(secret)?, secret.force_change);
     let object = format!("user {id}");
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
         before: before.status.as_deref().unwrap_or("unknown"),
         after: if secret.force_change {
@@ -112,24 +119,27 @@ async fn set(work: &Work, id: Uuid, before: &PasswordState, secret: &Secret) -> 
         },
     };
     // A password cannot be read back; the time of its change can.
-    let lost = AtomicBool::new(false);
-    let look = |client: Client| {
-        lost.store(true, Ordering::Relaxed);
-        async move {
-            let now = client.password_state(id).await?;
-            let changed = now.last_changed_at.is_some() && now.last_changed_at != before.last_changed_at;
-            Ok(changed.then_some(()))
-        }
+    let changed = |client: Client| async move {
+        let now = client.password_state(id).await?;
+        Ok(now.last_changed_at.is_some() && now.last_changed_at != before.last_changed_at)
     };
-    match settle(work, &call, told, look).await {
-        Ok(_) => Ok(()),
-        // It was sent again and is refused now, which it also is when the first one took effect.
-        Err(failure) if lost.load(Ordering::Relaxed) && !failure.outcome_unknown() => Err(Failure::refused(
-            Code::Unavailable,
-            format!(
-                "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate again."
-            ),
-        )),
+    match apply_state(task, Write::new(&call, entry, Rules::STATE), changed).await {
+        Ok(_) => {
+            task.memory().has_other_password(id);
+            Ok(())
+        }
+        Err(Failure::Unknown { .. }) => {
+            let message = format!(
+                "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate \
+                 again."
+            );
+            let error = Box::new(TaskError::new(Code::Unavailable, message));
+            Err(Failure::Unknown {
+                error,
+                cause: None,
+                shown: None,
+            })
+        }
         Err(failure) => Err(struck(failure, Some(secret))),
     }
 }

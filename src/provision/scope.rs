@@ -1,13 +1,17 @@
-//! Over what a role is granted (connector-model.md §6.1): only the configured environment, its organization and its
-//! populations are written.
+//! Over what a role is granted (connector-model.md §6.1, access-model.md §5): the configured environment, its organization,
+//! its populations, and what `writable-role-scopes` names.
 
+mod check;
+mod listed;
+
+pub(super) use listed::foreign_entry;
+
+use crate::model::{ROLE, Slug};
 use uuid::Uuid;
 
-use super::error::{Failure, found};
-use super::target::shown;
-use super::work::Work;
-use crate::model::{EntitlementId, ResourceId, ResourceType, Slug};
-use crate::pingone::types::{Role, RoleAssignment};
+use super::error::{Failure, shown};
+use baton::model::{EntitlementId, ResourceId};
+use pingone::types::{Role, RoleAssignment};
 
 /// A role over a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +51,8 @@ impl Wanted {
             }
         };
         EntitlementId {
-            resource: ResourceId::new(ResourceType::Role, self.role),
-            slug,
+            resource: ResourceId::new(ROLE, self.role),
+            slug: slug.into(),
         }
     }
 
@@ -66,46 +70,6 @@ impl Wanted {
             role.applicable_to.join(", ")
         )))
     }
-
-    fn not_writable(&self) -> Failure {
-        Failure::precondition(format!(
-            "change assignments of role {} over {} {}: the scope is outside of what this connector writes. Only the \
-             configured environment, its organization and its populations can be written; change it in PingOne.",
-            self.role,
-            shown(&self.kind),
-            self.id
-        ))
-    }
-
-    /// Refuses a scope outside of what we write, without asking whether a population is still there.
-    pub(crate) async fn refuse_foreign(&self, work: &Work) -> Result<(), Failure> {
-        match self.kind.as_str() {
-            "environment" if self.home => Ok(()),
-            "organization" => {
-                let organization = work.environment().await?.organization;
-                match organization.filter(|organization| organization.id == self.id) {
-                    Some(_) => Ok(()),
-                    None => Err(self.not_writable()),
-                }
-            }
-            "population" => Ok(()),
-            _ => Err(self.not_writable()),
-        }
-    }
-
-    /// The scope's name, for the grant's metadata; refuses one that we do not write or that is not there.
-    pub(crate) async fn name(&self, work: &Work) -> Result<String, Failure> {
-        self.refuse_foreign(work).await?;
-        let name = match self.kind.as_str() {
-            "population" => match found(work.read(work.client().population(self.id)).await)? {
-                Some(population) => population.name,
-                None => return Err(self.not_writable()),
-            },
-            "organization" => work.organization_name(self.id).await?,
-            _ => work.environment().await?.name,
-        };
-        Ok(name.unwrap_or_else(|| self.id.to_string()))
-    }
 }
 
 #[cfg(test)]
@@ -120,7 +84,7 @@ mod tests {
     fn the_configured_environment_is_the_plain_entitlement_however_it_is_named() {
         for scope in [None, Some(("environment".to_owned(), HOME))] {
             let wanted = Wanted::new(ROLE, scope, HOME);
-            assert_eq!(wanted.entitlement().slug, Slug::Assigned);
+            assert_eq!(wanted.entitlement().slug, "assigned");
         }
         let other = Wanted::new(ROLE, Some(("environment".to_owned(), OTHER)), HOME);
         assert_eq!(
@@ -157,6 +121,6 @@ mod tests {
         assert!(wanted.refuse_unfit(&role(&["ENVIRONMENT", "Population"])).is_ok());
         assert!(wanted.refuse_unfit(&role(&[])).is_ok());
         let refused = wanted.refuse_unfit(&role(&["ORGANIZATION"])).unwrap_err().into_task();
-        assert_eq!(refused.code, crate::task::Code::InvalidArgument);
+        assert_eq!(refused.code, baton::task::Code::InvalidArgument);
     }
 }

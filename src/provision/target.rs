@@ -1,16 +1,19 @@
 //! What a task names, checked before anything is asked of PingOne.
 
+use crate::model::{Slug, USER};
 use uuid::Uuid;
 
-use super::error::Failure;
-use crate::model::Slug;
-use crate::task::{Code, EntitlementRef, ResourceRef};
+use super::access::follows_from_condition;
+use super::error::{Failure, shown};
+use baton::task::{Code, EntitlementRef, ResourceRef};
 
 /// What an entitlement gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     /// Membership of a group.
     Group(Uuid),
+    /// Membership of a population.
+    Population(Uuid),
     /// A role over a scope; `None` is the configured environment.
     Role {
         /// The role.
@@ -26,15 +29,24 @@ pub(crate) fn uuid(what: &str, text: &str) -> Result<Uuid, Failure> {
     parsed.ok_or_else(|| Failure::invalid(format!("{what} is not an id of PingOne's (a UUID)")))
 }
 
+/// Who is to be a member of a group: only users are.
+pub(crate) fn member(principal: &ResourceRef) -> Result<Uuid, Failure> {
+    if principal.resource_type != USER.id() {
+        return Err(Failure::invalid("only users can be granted group membership"));
+    }
+    uuid("the user's id", &principal.id)
+}
+
 /// An entitlement by its ids alone (connector-model.md §7.1).
 pub(crate) fn target(entitlement: &EntitlementRef) -> Result<Target, Failure> {
     let resource = &entitlement.resource;
+    if resource.resource_type == "application" {
+        return Err(follows_from_condition(entitlement));
+    }
     let slug = slug(entitlement)?;
     match (resource.resource_type.as_str(), slug) {
         ("group", Slug::Member) => Ok(Target::Group(uuid("the group's id", &resource.id)?)),
-        ("population", Slug::Member) => Err(Failure::precondition(
-            "membership of a population is not provisioned; move the user with the action set_population",
-        )),
+        ("population", Slug::Member) => Ok(Target::Population(uuid("the population's id", &resource.id)?)),
         ("role", Slug::Assigned) => Ok(Target::Role {
             role: uuid("the role's id", &resource.id)?,
             scope: None,
@@ -71,10 +83,4 @@ fn slug(entitlement: &EntitlementRef) -> Result<Slug, Failure> {
         return Ok(Slug::Member);
     }
     Slug::parse(tail).ok_or_else(|| Failure::invalid(format!("the entitlement {} is not known", shown(tail))))
-}
-
-/// A text of the request, short enough for an error.
-pub(crate) fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(64).collect();
-    format!("{cut:?}")
 }

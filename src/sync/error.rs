@@ -1,10 +1,38 @@
 //! Why a sync did not finish.
 
-use crate::c1z::C1zError;
-use crate::error::ErrorClass;
-use crate::pingone::PingOneError;
+use std::fmt;
 
-use super::gate::Shrunk;
+use uuid::Uuid;
+
+use baton::c1z::C1zError;
+use baton::model::ResourceId;
+use pingone::PingOneError;
+use process::error::ErrorClass;
+
+use super::shrink::Shrunk;
+
+/// A list that holds less than PingOne counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// What is missing.
+    pub what: &'static str,
+    /// The group or population, where it is one's.
+    pub of: Option<Uuid>,
+    /// How many PingOne counts.
+    pub told: u64,
+    /// How many the list held.
+    pub found: u64,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, of, told, found } = self;
+        match of {
+            Some(id) => write!(f, "{what} {id}: {found} of {told}"),
+            None => write!(f, "{what}: {found} of {told}"),
+        }
+    }
+}
 
 /// A sync that ended without a file. The previous file stands.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +55,100 @@ pub enum SyncError {
     /// The result is much smaller than the last.
     #[error(transparent)]
     Shrunk(#[from] Shrunk),
+    /// What the last sync counted is written down and does not read.
+    #[error(
+        "the Lease's annotation {annotation} does not read, so nobody knows how large the last good sync was: nothing was \
+         synced. Correct the annotation, or accept the next sync's size once with the annotation \
+         baton-ping-one/accept-shrink: \"true\""
+    )]
+    Baseline {
+        /// Which annotation.
+        annotation: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A list stayed shorter than PingOne's own count of it.
+    #[error(
+        "{0} were found, and no more when the list was read again: the list is not complete, so nothing was published. \
+         Sync again in some minutes, since PingOne's counts may lag; if it stays, check that the worker application's \
+         roles cover the whole environment, or accept the size once with --accept-shrink"
+    )]
+    Incomplete(Shortfall),
+    /// Members of groups are in no list of users.
+    #[error(
+        "{members} members of groups are not in the list of users, more than can have come while it was read: the list is \
+         not complete, so nothing was published. Sync again; if it stays, check that the worker application's roles cover \
+         the whole environment"
+    )]
+    Strangers {
+        /// How many.
+        members: usize,
+    },
+    /// Nobody tells who belongs to a group.
+    #[error(
+        "{found} of the {told} users who belong to group {group} can be listed, because PingOne's lists leave out who comes \
+         from {origin}: nothing was published. {remedy}"
+    )]
+    MembersHidden {
+        /// The group.
+        group: Uuid,
+        /// Where its members come from.
+        origin: &'static str,
+        /// What helps.
+        remedy: &'static str,
+        /// How many belong to it.
+        told: u64,
+        /// How many were found.
+        found: u64,
+    },
+    /// A list holds members that the group does not have.
+    #[error(
+        "{found} members of group {group} were listed, and the group counts {told}: PingOne seems to ignore the filter, so \
+         nothing was published. Sync again in some minutes; if it stays, report it to Ping Identity"
+    )]
+    TooManyMembers {
+        /// The group.
+        group: Uuid,
+        /// How many it counts.
+        told: u64,
+        /// How many were listed.
+        found: u64,
+    },
+    /// PingOne answers that an object is not there, and shows it.
+    #[error(
+        "{} {} answers as if it were gone and is still listed: nothing was published. Sync again in some minutes; if it \
+         stays, check what stands between here and PingOne, or report it to Ping Identity",
+        .0.resource_type, .0.id
+    )]
+    Contradicted(ResourceId),
+    /// A list holds an object of another environment.
+    #[error(
+        "{} {} is of another environment than the one that was asked for: nothing was published. Check what stands between \
+         here and PingOne",
+        .0.resource_type, .0.id
+    )]
+    OtherEnvironment(ResourceId),
+    /// A group or population is there and in no list.
+    #[error(
+        "{} {} exists, other answers name it, and the list does not show it: the list is not complete, so nothing was \
+         published. Check that the worker application's roles cover the whole environment, and what stands between here \
+         and PingOne",
+        .0.resource_type, .0.id
+    )]
+    Unlisted(ResourceId),
+    /// A user says that he belongs to a group, and its list leaves him out.
+    #[error(
+        "user {user} is a member of group {group}, and the list of its members leaves him out: the list is not complete, so \
+         nothing was published. Sync again in some minutes; if it stays, check that the worker application's roles cover the \
+         whole environment, and what stands between here and PingOne"
+    )]
+    MemberLeftOut {
+        /// Who.
+        user: Uuid,
+        /// Of which group.
+        group: Uuid,
+    },
     /// Too many objects vanished while they were read.
     #[error(
         "{warnings} of {steps} objects vanished while they were read: the directory changes too fast, or the \
@@ -46,6 +168,12 @@ pub enum SyncError {
         /// What it says.
         value: String,
     },
+    /// A setting names an organization that the environment does not belong to.
+    #[error(
+        "writable-role-scopes names organization:{0}, and the environment belongs to another organization: nothing was \
+         synced. Take the entry out; roles over the environment's own organization can be changed without one"
+    )]
+    OtherOrganization(Uuid),
     /// Somebody ended the sync.
     #[error("the sync was cancelled; nothing was published")]
     Cancelled,
@@ -79,15 +207,29 @@ impl SyncError {
         }
     }
 
+    /// PingOne says that our client lacks a right.
+    pub(crate) fn is_right_missing(&self) -> bool {
+        matches!(self, Self::PingOne(error) if error.is_right_missing())
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::PingOne(error) => error.class(),
             Self::Shared(error) => error.class(),
             Self::File(error) => error.class(),
-            Self::EnvironmentDeleting { .. } | Self::Shrunk(_) => ErrorClass::Precondition,
-            Self::TooManyWarnings { .. } => ErrorClass::Transient { retry_after: None },
-            Self::UnknownPopulation { .. } => ErrorClass::Rejected,
+            Self::EnvironmentDeleting { .. } | Self::Shrunk(_) | Self::Baseline { .. } | Self::MembersHidden { .. } => {
+                ErrorClass::Precondition
+            }
+            Self::TooManyWarnings { .. }
+            | Self::Incomplete(_)
+            | Self::Strangers { .. }
+            | Self::Contradicted(_)
+            | Self::Unlisted(_)
+            | Self::MemberLeftOut { .. }
+            | Self::TooManyMembers { .. } => ErrorClass::Transient { retry_after: None },
+            Self::UnknownPopulation { .. } | Self::OtherOrganization(_) => ErrorClass::Rejected,
+            Self::OtherEnvironment(_) => ErrorClass::Corrupt,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Thread(_) => ErrorClass::Local,
         }

@@ -1,12 +1,11 @@
 //! Who is in the sync: every user's id in listing order, with its population. 16 bytes of id, 2 of population and
-//! about 6 of hash table per user (style.md §5 allows 24): nothing else of a user stays in memory.
+//! about 6 of hash table per user (at most 24 are allowed): nothing else of a user stays in memory.
 
+use pingone::id::UserId;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-
-use crate::model::UserId;
 
 /// Marks a user whose population is not in the population list.
 const NO_POPULATION: u16 = u16::MAX;
@@ -50,9 +49,9 @@ impl UserIndex {
         usize::try_from((hash >> 24) & 0xffff_ffff).unwrap_or(0) % self.tables.len().max(1)
     }
 
-    /// Adds a user. `false` when it is there already: the caller drops the duplicate (pingone-api.md §4: listings
-    /// may repeat rows). `population` is the position in the sync's population list.
-    pub(crate) fn insert(&mut self, id: UserId, population: Option<usize>) -> bool {
+    /// Adds a user. `false` when it is there already (pingone-api.md §4: listings may repeat rows); then its population is
+    /// the one of this observation. `population` is the position in the sync's population list.
+    pub(crate) fn observe(&mut self, id: UserId, population: Option<usize>) -> bool {
         let id = id.0.as_u128();
         let hash = self.hasher.hash_one(id);
         let position = self.table_of(hash);
@@ -65,8 +64,17 @@ impl UserIndex {
         let Some(table) = tables.get_mut(position) else {
             return false;
         };
+        let population = population
+            .and_then(|position| u16::try_from(position).ok())
+            .unwrap_or(NO_POPULATION);
         match table.entry(hash, known, rehash) {
-            Entry::Occupied(_) => return false,
+            Entry::Occupied(known) => {
+                let slot = usize::try_from(*known.get()).ok();
+                if let Some(stored) = slot.and_then(|slot| self.populations.get_mut(slot)) {
+                    *stored = population;
+                }
+                return false;
+            }
             Entry::Vacant(vacant) => {
                 let Ok(slot) = u32::try_from(ids.len()) else {
                     return false;
@@ -75,25 +83,59 @@ impl UserIndex {
             }
         }
         self.ids.push(id);
-        let population = population
-            .and_then(|position| u16::try_from(position).ok())
-            .unwrap_or(NO_POPULATION);
         self.populations.push(population);
         true
     }
 
     /// Whether this user is in the sync.
     pub(crate) fn contains(&self, id: UserId) -> bool {
+        self.position(id).is_some()
+    }
+
+    /// Where this user stands in the listing.
+    pub(crate) fn position(&self, id: UserId) -> Option<usize> {
         let id = id.0.as_u128();
         let hash = self.hasher.hash_one(id);
         let is_it = |slot: &u32| usize::try_from(*slot).ok().and_then(|slot| self.ids.get(slot)) == Some(&id);
-        let table = self.tables.get(self.table_of(hash));
-        table.is_some_and(|table| table.find(hash, is_it).is_some())
+        let slot = self.tables.get(self.table_of(hash))?.find(hash, is_it)?;
+        usize::try_from(*slot).ok()
+    }
+
+    /// The position of this user's population.
+    pub(crate) fn population(&self, id: UserId) -> Option<usize> {
+        let population = *self.populations.get(self.position(id)?)?;
+        (population != NO_POPULATION).then_some(usize::from(population))
     }
 
     /// How many users there are.
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Every user with its population's position, in the order of the listing.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (UserId, Option<usize>)> + Clone + '_ {
+        let position = |population: &u16| (*population != NO_POPULATION).then_some(usize::from(*population));
+        let users = self.ids.iter().zip(&self.populations);
+        users.map(move |(id, population)| (UserId(uuid::Uuid::from_u128(*id)), position(population)))
+    }
+
+    /// How many users each of `populations` populations has.
+    pub(crate) fn by_population(&self, populations: usize) -> Vec<u64> {
+        let mut counts = vec![0; populations];
+        for population in &self.populations {
+            if let Some(count) = counts.get_mut(usize::from(*population)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// How many users are in no population that the sync knows.
+    pub(crate) fn outside_populations(&self) -> usize {
+        self.populations
+            .iter()
+            .filter(|population| **population == NO_POPULATION)
+            .count()
     }
 
     /// Takes users out again that vanished while the sync ran.
@@ -105,7 +147,7 @@ impl UserIndex {
         for (id, population) in self.ids.iter().zip(&self.populations) {
             let id = UserId(uuid::Uuid::from_u128(*id));
             if !gone.contains(&id) {
-                rebuilt.insert(id, (*population != NO_POPULATION).then_some(usize::from(*population)));
+                rebuilt.observe(id, (*population != NO_POPULATION).then_some(usize::from(*population)));
             }
         }
         *self = rebuilt;
@@ -169,15 +211,19 @@ mod tests {
     }
 
     #[test]
-    fn drops_a_user_seen_before() {
+    fn a_user_seen_before_is_no_second_one_and_the_last_population_counts() {
         // However many were promised.
         for promised in [0, 1, 5_000, 10_000, 100_000, u64::MAX] {
             let mut index = UserIndex::for_about(promised);
             for n in 0..10_000 {
-                assert!(index.insert(user(n), Some(0)));
+                assert!(index.observe(user(n), Some(0)));
             }
-            assert!((0..10_000).all(|n| !index.insert(user(n), Some(1))));
+            assert!((0..10_000).all(|n| !index.observe(user(n), Some(1))));
             assert_eq!(index.len(), 10_000);
+            assert_eq!(
+                (index.by_population(2), index.outside_populations()),
+                (vec![0, 10_000], 0)
+            );
             assert!((0..10_000).all(|n| index.contains(user(n))) && !index.contains(user(10_000)));
         }
     }
@@ -186,7 +232,7 @@ mod tests {
     fn tables_stay_nearly_full() {
         let mut index = UserIndex::for_about(200_000);
         for n in 0..200_000_u128 {
-            index.insert(user(n << 64), Some(0));
+            index.observe(user(n << 64), Some(0));
         }
         let bytes: usize = index.tables.iter().map(HashTable::allocation_size).sum();
         assert!(bytes < 200_000 * 7, "{bytes} bytes of table");
@@ -196,7 +242,7 @@ mod tests {
     fn orders_by_population_then_id() {
         let mut index = UserIndex::default();
         for (n, population) in [(5, Some(1)), (9, None), (4, Some(1)), (7, Some(0))] {
-            index.insert(user(n), population);
+            index.observe(user(n), population);
         }
         index.remove(&HashSet::from([user(4)]));
         let order: Vec<_> = index.into_population_order().iter().collect();

@@ -2,9 +2,8 @@
 //! filter or a source, and nested groups, at the least number of calls. Groups are read ahead in a bounded window and
 //! answered in plan order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -12,16 +11,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::SyncError;
-use super::read::{Reads, TypeRefused};
-use super::sink::Member;
+use super::error::Shortfall;
+use super::nesting::{Nesting, below_outside_ring};
+use super::observe::{MemberLists, Observe};
+use super::read::{Reads, length};
 use super::translate::{GroupKind, GroupPlan};
-use super::warnings::Warning;
-use crate::runtime::spawn::spawn;
+use super::writer_thread::Member;
+use process::runtime::spawn::spawn;
 
 /// Members that may wait in memory while an earlier group is still read: 16 bytes each.
 const WINDOW_MEMBERS: u32 = 400_000;
 /// Members that a group is counted with whose members come from a filter or a source.
 const UNTOLD_MEMBERS: u64 = 8_000;
+/// Members of one group that are asked for one by one where its list holds more than it counts.
+const ASK_MOST: usize = 1_000;
 /// Groups that may be read ahead.
 const WINDOW_GROUPS: usize = 256;
 
@@ -38,57 +41,58 @@ pub(crate) struct GroupMembers {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// The lists that PingOne gave for a group.
-#[derive(Debug, Default)]
-struct Raw {
-    /// Direct members; `None` where the type was refused.
-    direct: Option<Vec<Uuid>>,
-    /// Everybody who belongs to the group; `None` where it was not asked for.
-    all: Option<Vec<Uuid>>,
-    gone: bool,
-}
+type SharedLists = Shared<BoxFuture<'static, Result<Arc<MemberLists>, Arc<SyncError>>>>;
 
-type SharedRaw = Shared<BoxFuture<'static, Result<Arc<Raw>, Arc<SyncError>>>>;
+/// Lists that several groups need.
+#[derive(Debug, Default)]
+struct SharedList {
+    lists: Option<SharedLists>,
+    /// How many groups are still to see them.
+    uses: usize,
+}
 
 /// Reads the members of every group.
 #[derive(Debug)]
 pub(crate) struct MemberReads {
     reads: Arc<Reads>,
+    observe: Arc<Observe>,
     groups: Arc<Vec<GroupPlan>>,
     children: Arc<BTreeMap<Uuid, Vec<Uuid>>>,
     positions: HashMap<Uuid, usize>,
-    /// Groups whose lists another group needs as well.
-    shared: std::sync::Mutex<HashMap<Uuid, SharedRaw>>,
-    needed: HashSet<Uuid>,
-    /// PingOne refused the member type once: from here on the fallback of pingone-api.md §6.6.
-    type_refused: AtomicBool,
-    /// A group's plain list held more than its direct members: it holds everybody.
-    plain_is_whole: AtomicBool,
-    /// A group has more members than its plain list held: it holds direct members only (pingone-api.md §11 Q4).
-    plain_is_direct: AtomicBool,
+    /// Groups that hold each other: members are not passed on inside a ring, so each is listed with everybody in it.
+    rings: HashSet<Uuid>,
+    /// Groups whose lists another group needs as well, until the last one has seen them.
+    shared: std::sync::Mutex<HashMap<Uuid, SharedList>>,
 }
 
 impl MemberReads {
-    pub(crate) fn new(reads: Arc<Reads>, groups: Arc<Vec<GroupPlan>>, nesting: &Nesting) -> Self {
+    pub(crate) fn new(
+        reads: Arc<Reads>,
+        observe: Arc<Observe>,
+        groups: Arc<Vec<GroupPlan>>,
+        nesting: &Nesting,
+    ) -> Self {
         let positions: HashMap<_, _> = groups.iter().enumerate().map(|(n, group)| (group.id, n)).collect();
-        let mut needed = HashSet::new();
-        for group in groups.iter().filter(|group| group.kind != GroupKind::Static) {
-            let below = nesting.below(group.id);
-            if !below.is_empty() {
-                needed.insert(group.id);
-                needed.extend(below);
+        let rings = nesting.rings();
+        let mut shared: HashMap<Uuid, SharedList> = HashMap::new();
+        let needs = |group: &&GroupPlan| group.kind != GroupKind::Static || rings.contains(&group.id);
+        for group in groups.iter().filter(needs) {
+            for id in nesting.below_outside_ring(group.id) {
+                shared.entry(id).or_default().uses += 1;
             }
+        }
+        // Each group of the plan sees its own, too.
+        for (id, list) in &mut shared {
+            list.uses += usize::from(positions.contains_key(id));
         }
         Self {
             reads,
+            observe,
             groups,
             children: Arc::new(nesting.children.clone()),
             positions,
-            shared: std::sync::Mutex::default(),
-            needed,
-            type_refused: AtomicBool::new(nesting.type_refused),
-            plain_is_whole: AtomicBool::new(false),
-            plain_is_direct: AtomicBool::new(false),
+            rings,
+            shared: std::sync::Mutex::new(shared),
         }
     }
 
@@ -144,8 +148,8 @@ impl MemberReads {
                 _room: None,
             });
         };
-        let raw = self.raw_of(group.id).await?;
-        if raw.gone {
+        let lists = self.lists_of(group.id).await?;
+        if lists.gone {
             return Ok(GroupMembers {
                 position,
                 users: Vec::new(),
@@ -153,7 +157,8 @@ impl MemberReads {
                 _room: None,
             });
         }
-        let users = self.classify(group, &raw).await?;
+        let users = self.classify(group, &lists).await?;
+        self.release(group);
         Ok(GroupMembers {
             position,
             users,
@@ -163,114 +168,52 @@ impl MemberReads {
     }
 
     /// The lists of a group; those that several groups need are read once.
-    async fn raw_of(self: &Arc<Self>, id: Uuid) -> Result<Arc<Raw>, SyncError> {
-        if !self.needed.contains(&id) {
-            return self.fetch(id).await.map(Arc::new);
-        }
+    async fn lists_of(self: &Arc<Self>, id: Uuid) -> Result<Arc<MemberLists>, SyncError> {
         let pending = {
             let mut shared = self.shared.lock().map_err(|_| SyncError::Cancelled)?;
-            let entry = shared.entry(id).or_insert_with(|| {
+            shared.get_mut(&id).map(|list| {
                 let this = Arc::clone(self);
-                async move { this.fetch(id).await.map(Arc::new).map_err(Arc::new) }
-                    .boxed()
-                    .shared()
-            });
-            entry.clone()
+                let read = || async move { this.fetch(id).await.map(Arc::new).map_err(Arc::new) };
+                list.lists.get_or_insert_with(|| read().boxed().shared()).clone()
+            })
+        };
+        let Some(pending) = pending else {
+            return self.fetch(id).await.map(Arc::new);
         };
         pending.await.map_err(SyncError::Shared)
     }
 
-    async fn fetch(&self, id: Uuid) -> Result<Raw, SyncError> {
-        let Some(group) = self.positions.get(&id).and_then(|position| self.groups.get(*position)) else {
-            // Nested, but not in the list of groups: everybody in it, which is all that its parent needs.
-            return Ok(Raw {
-                direct: None,
-                all: Some(self.reads.all_members(id).await?.unwrap_or_default()),
-                gone: false,
-            });
-        };
-        let by_source = group.kind != GroupKind::Static;
-        let nested = self.children.get(&id).is_some_and(|children| !children.is_empty());
-        let mut raw = Raw::default();
-        // Everybody in an external group comes from its source: who is direct matters only beside nested groups.
-        let direct_matters = group.kind != GroupKind::External || nested;
-        if group.direct_users == Some(0) || !direct_matters {
-            raw.direct = Some(Vec::new());
-        } else if !self.type_refused.load(Ordering::Relaxed) {
-            match self.reads.direct_members(id).await? {
-                Ok(Some(members)) => {
-                    self.reads
-                        .warnings
-                        .compare(group.direct_users, members.len(), &group.id);
-                    raw.direct = Some(members);
+    /// A group has seen its own lists and those of the groups below it: what nobody else waits for is dropped.
+    fn release(&self, group: &GroupPlan) {
+        let Ok(mut shared) = self.shared.lock() else { return };
+        let mut seen = vec![group.id];
+        if group.kind != GroupKind::Static || self.rings.contains(&group.id) {
+            seen.extend(below_outside_ring(&self.children, group.id));
+        }
+        for id in seen {
+            if let Some(list) = shared.get_mut(&id) {
+                list.uses = list.uses.saturating_sub(1);
+                if list.uses == 0 {
+                    shared.remove(&id);
                 }
-                Ok(None) => raw.gone = true,
-                Err(TypeRefused) => self.remember_refusal(),
             }
         }
-        if !raw.gone && (by_source || raw.direct.is_none()) {
-            match self.reads.all_members(id).await? {
-                Some(members) => raw.all = Some(members),
-                None => raw.gone = true,
-            }
-        }
-        if let (GroupKind::Dynamic { filter }, Some(direct), Some(all)) = (&group.kind, &raw.direct, &mut raw.all)
-            && self.lacks_inherited(group, direct.len(), all.len()).await?
-        {
-            self.add_matching(group, filter, all).await?;
-        }
-        Ok(raw)
     }
 
-    /// Whether the plain list of a group leaves out whoever came through its filter. Asked of PingOne only where the list
-    /// holds no more than the direct members, and no other group's did.
-    async fn lacks_inherited(&self, group: &GroupPlan, direct: usize, all: usize) -> Result<bool, SyncError> {
-        if all > direct {
-            self.plain_is_whole.store(true, Ordering::Relaxed);
-        }
-        if self.plain_is_whole.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        if self.plain_is_direct.load(Ordering::Relaxed) {
-            return Ok(true);
-        }
-        let total = self.reads.total_members(group.id).await?;
-        let lacks = total.is_some_and(|total| total > u64::try_from(all).unwrap_or(u64::MAX));
-        if lacks && !self.plain_is_direct.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                group = %group.id,
-                "PingOne lists direct members only; who belongs to a group through its filter is asked for by that filter"
-            );
-        }
-        Ok(lacks)
-    }
-
-    async fn add_matching(&self, group: &GroupPlan, filter: &str, all: &mut Vec<Uuid>) -> Result<(), SyncError> {
-        let filter = match group.population {
-            Some(population) => format!("population.id eq \"{population}\" and ({filter})"),
-            None => filter.to_owned(),
+    async fn fetch(&self, id: Uuid) -> Result<MemberLists, SyncError> {
+        let Some(group) = self.positions.get(&id).and_then(|position| self.groups.get(*position)) else {
+            // Nested, but in no list: everybody in it, which is all that its parent needs.
+            return self.observe.unlisted(id).await;
         };
-        if let Ok(matching) = self.reads.matching(&filter).await? {
-            let known: HashSet<Uuid> = all.iter().copied().collect();
-            all.extend(matching.into_iter().filter(|user| !known.contains(user)));
-        } else {
-            self.reads.warnings.add(Warning::CountsDiffer, &group.id);
-            tracing::warn!(group = %group.id, "PingOne does not take the group's filter; its members by filter are missing");
-        }
-        Ok(())
+        let has_nested = self.children.get(&id).is_some_and(|children| !children.is_empty());
+        self.observe.members(group, has_nested, self.rings.contains(&id)).await
     }
 
-    fn remember_refusal(&self) {
-        if !self.type_refused.swap(true, Ordering::Relaxed) {
-            tracing::warn!("PingOne refused the membership type in filters; direct members are told apart by counts");
-        }
-    }
-
-    async fn classify(self: &Arc<Self>, group: &GroupPlan, raw: &Raw) -> Result<Vec<Member>, SyncError> {
-        let Some(direct) = &raw.direct else {
-            return self.classify_by_counts(group, raw).await;
+    async fn classify(self: &Arc<Self>, group: &GroupPlan, lists: &MemberLists) -> Result<Vec<Member>, SyncError> {
+        let Some(direct) = &lists.direct else {
+            return self.classify_by_counts(group, lists).await;
         };
-        let direct_set: HashSet<Uuid> = if raw.all.is_some() {
+        let direct_set: HashSet<Uuid> = if lists.all.is_some() {
             direct.iter().copied().collect()
         } else {
             HashSet::new()
@@ -282,7 +225,7 @@ impl MemberReads {
                 indirect: false,
             })
             .collect();
-        if let Some(all) = &raw.all {
+        if let Some(all) = &lists.all {
             let nested = self.members_below(group.id).await?;
             let others = all
                 .iter()
@@ -300,58 +243,81 @@ impl MemberReads {
         Ok(sorted(users))
     }
 
-    /// The fallback where PingOne does not take the type in a filter (pingone-api.md §6.6).
-    async fn classify_by_counts(self: &Arc<Self>, group: &GroupPlan, raw: &Raw) -> Result<Vec<Member>, SyncError> {
-        let all = raw.all.as_deref().unwrap_or_default();
+    /// The fallback where PingOne does not tell direct members by their type (pingone-api.md §6.6).
+    async fn classify_by_counts(
+        self: &Arc<Self>,
+        group: &GroupPlan,
+        lists: &MemberLists,
+    ) -> Result<Vec<Member>, SyncError> {
+        let mut users = self.told_apart(group, lists).await?;
+        let Some(told) = lists.direct_told.filter(|_| group.kind != GroupKind::External) else {
+            return Ok(users);
+        };
+        if direct_among(&users) > told {
+            // The list holds more than the group counts: each of them is asked whether he belongs to it.
+            let all = lists.all.as_deref().unwrap_or_default();
+            if all.len() > ASK_MOST {
+                return Err(SyncError::TooManyMembers {
+                    group: group.id,
+                    told,
+                    found: length(all),
+                });
+            }
+            let nested = self.members_below(group.id).await?;
+            users = self.ask_each(group, all.to_vec(), Vec::new(), &nested).await?;
+        }
+        let found = direct_among(&users);
+        if found < told {
+            return Err(SyncError::Incomplete(Shortfall {
+                what: "direct members of group",
+                of: Some(group.id),
+                told,
+                found,
+            }));
+        }
+        Ok(users)
+    }
+
+    async fn told_apart(self: &Arc<Self>, group: &GroupPlan, lists: &MemberLists) -> Result<Vec<Member>, SyncError> {
+        let all = lists.all.as_deref().unwrap_or_default();
         let nested = self.members_below(group.id).await?;
         let has_children = self
             .children
             .get(&group.id)
             .is_some_and(|children| !children.is_empty());
-        let count = group.direct_users.and_then(|count| usize::try_from(count).ok());
-        let dynamic = matches!(group.kind, GroupKind::Dynamic { .. });
-        let every = |indirect| sorted(all.iter().map(|user| Member { user: *user, indirect }).collect());
+        let count = lists.direct_told.and_then(|count| usize::try_from(count).ok());
+        let dynamic = self.brings_others(group);
+        let every = |users: &[Uuid], indirect| {
+            let members = users.iter().map(|user| Member { user: *user, indirect });
+            sorted(members.collect())
+        };
+        let outside: Vec<Uuid> = all.iter().copied().filter(|user| !nested.contains(user)).collect();
         if group.kind == GroupKind::External {
-            return Ok(every(true)
-                .into_iter()
-                .filter(|member| !nested.contains(&member.user))
-                .collect());
+            return Ok(every(&outside, true));
         }
         if count == Some(all.len()) || (!dynamic && !has_children) {
-            return Ok(every(false));
+            return Ok(every(all, false));
         }
-        let outside: Vec<Uuid> = all.iter().copied().filter(|user| !nested.contains(user)).collect();
         if count == Some(0) {
             // Nobody is direct: those outside came through the filter, the rest through the nested groups.
-            return Ok(sorted(
-                outside
-                    .into_iter()
-                    .filter(|_| dynamic)
-                    .map(|user| Member { user, indirect: true })
-                    .collect(),
-            ));
+            return Ok(if dynamic { every(&outside, true) } else { Vec::new() });
         }
         if !dynamic && count == Some(outside.len()) {
-            return Ok(sorted(
-                outside
-                    .into_iter()
-                    .map(|user| Member { user, indirect: false })
-                    .collect(),
-            ));
+            return Ok(every(&outside, false));
         }
-        self.ask_each(group, all, &nested).await
+        let (undecided, decided) = all.iter().partition(|user| dynamic || nested.contains(*user));
+        self.ask_each(group, undecided, decided, &nested).await
     }
 
-    /// Asks for the membership of each user that the counts leave undecided; DIRECT wins.
+    /// Asks for the membership of each user that the counts leave undecided; DIRECT wins. `decided` are direct.
     async fn ask_each(
         self: &Arc<Self>,
         group: &GroupPlan,
-        all: &[Uuid],
+        undecided: Vec<Uuid>,
+        decided: Vec<Uuid>,
         nested: &HashSet<Uuid>,
     ) -> Result<Vec<Member>, SyncError> {
-        let dynamic = matches!(group.kind, GroupKind::Dynamic { .. });
-        let (undecided, decided): (Vec<Uuid>, Vec<Uuid>) =
-            all.iter().copied().partition(|user| dynamic || nested.contains(user));
+        let dynamic = self.brings_others(group);
         let mut users: Vec<Member> = decided
             .into_iter()
             .map(|user| Member { user, indirect: false })
@@ -380,12 +346,18 @@ impl MemberReads {
         Ok(sorted(users))
     }
 
-    /// Everybody who belongs to a group nested in this one, at any depth.
+    /// Whether somebody may belong to a group who is neither direct nor passed on by a nested group.
+    fn brings_others(&self, group: &GroupPlan) -> bool {
+        matches!(group.kind, GroupKind::Dynamic { .. }) || self.rings.contains(&group.id)
+    }
+
+    /// Everybody whom nested groups pass on to this one. Groups that hold this one in turn pass nobody on, nor what is
+    /// nested in them alone.
     async fn members_below(self: &Arc<Self>, id: Uuid) -> Result<HashSet<Uuid>, SyncError> {
         let mut members = HashSet::new();
-        for below in below(&self.children, id) {
-            let raw = Box::pin(self.raw_of(below)).await?;
-            for list in [&raw.direct, &raw.all].into_iter().flatten() {
+        for below in below_outside_ring(&self.children, id) {
+            let lists = Box::pin(self.lists_of(below)).await?;
+            for list in [&lists.direct, &lists.all].into_iter().flatten() {
                 members.extend(list.iter().copied());
             }
         }
@@ -393,119 +365,14 @@ impl MemberReads {
     }
 }
 
+fn direct_among(users: &[Member]) -> u64 {
+    let direct = users.iter().filter(|member| !member.indirect).count();
+    u64::try_from(direct).unwrap_or(u64::MAX)
+}
+
 fn sorted(mut users: Vec<Member>) -> Vec<Member> {
     users.sort_unstable();
     // A user found twice is direct if one of the two says so: `false` sorts first.
     users.dedup_by_key(|member| member.user);
     users
-}
-
-/// Which groups are nested directly in which.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Nesting {
-    pub(crate) children: BTreeMap<Uuid, Vec<Uuid>>,
-    pub(crate) type_refused: bool,
-}
-
-impl Nesting {
-    /// Every group nested in `id` at any depth; rings end.
-    fn below(&self, id: Uuid) -> BTreeSet<Uuid> {
-        below(&self.children, id)
-    }
-
-    /// The groups that each group is nested in directly.
-    pub(crate) fn parents(&self) -> HashMap<Uuid, Vec<Uuid>> {
-        let mut parents: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-        for (parent, children) in &self.children {
-            for child in children {
-                parents.entry(*child).or_default().push(*parent);
-            }
-        }
-        parents
-    }
-
-    /// Reads the nesting graph: the groups nested in each parent, or, where PingOne refuses that filter or gives no
-    /// counts, each group's parents.
-    pub(crate) async fn read(reads: &Arc<Reads>, groups: &[GroupPlan], concurrency: usize) -> Result<Self, SyncError> {
-        let mut nesting = Self::default();
-        let asked: Vec<Uuid> = groups
-            .iter()
-            .filter(|group| group.direct_groups != Some(0))
-            .map(|group| group.id)
-            .collect();
-        let mut answers = stream::iter(asked)
-            .map(|id| {
-                let reads = Arc::clone(reads);
-                async move {
-                    spawn(async move { reads.nested_groups(id).await })
-                        .await
-                        .map(|found| (id, found))
-                }
-            })
-            .buffered(concurrency.max(1));
-        while let Some(answer) = answers.next().await {
-            match answer? {
-                (id, Ok(mut children)) => {
-                    children.sort_unstable();
-                    children.dedup();
-                    if !children.is_empty() {
-                        nesting.children.insert(id, children);
-                    }
-                }
-                (_, Err(TypeRefused)) => {
-                    nesting.type_refused = true;
-                    break;
-                }
-            }
-        }
-        drop(answers);
-        if nesting.type_refused {
-            let groups = groups.iter().map(|group| group.id).collect();
-            nesting.children = Self::read_parents(reads, groups, concurrency).await?;
-        }
-        Ok(nesting)
-    }
-
-    /// What is nested in each group, by what each of `groups` says it is nested in.
-    pub(crate) async fn read_parents(
-        reads: &Arc<Reads>,
-        groups: Vec<Uuid>,
-        concurrency: usize,
-    ) -> Result<BTreeMap<Uuid, Vec<Uuid>>, SyncError> {
-        let mut children: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-        let mut answers = stream::iter(groups)
-            .map(|id| {
-                let reads = Arc::clone(reads);
-                async move {
-                    spawn(async move { reads.direct_parents(id).await })
-                        .await
-                        .map(|found| (id, found))
-                }
-            })
-            .buffered(concurrency.max(1));
-        while let Some(answer) = answers.next().await {
-            let (child, parents) = answer?;
-            for parent in parents {
-                children.entry(parent).or_default().push(child);
-            }
-        }
-        for list in children.values_mut() {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Ok(children)
-    }
-}
-
-fn below(children: &BTreeMap<Uuid, Vec<Uuid>>, id: Uuid) -> BTreeSet<Uuid> {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![id];
-    while let Some(next) = open.pop() {
-        for child in children.get(&next).into_iter().flatten() {
-            if *child != id && seen.insert(*child) {
-                open.push(*child);
-            }
-        }
-    }
-    seen
 }

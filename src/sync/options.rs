@@ -1,9 +1,13 @@
 //! What one sync is asked to do.
 
+use crate::model::{APPLICATION, RESOURCE_TYPES, WritableScopes};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::model::{ResourceId, ResourceType};
+use baton::c1z::StorageEngine;
+use baton::model::{ResourceId, ResourceType};
+use baton::task::Counts;
 
 /// Which populations get an entitlement on each role (connector-model.md §6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,23 +42,24 @@ impl RoleScan {
     }
 }
 
-/// Counts of the last good sync, for the shrink gate (connector-model.md §9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Counts {
-    /// Users.
-    pub users: u64,
-    /// Groups.
-    pub groups: u64,
-    /// Grants on roles, as collected (before expansion).
-    pub role_grants: u64,
+/// Which applications are synced (access-model.md §0.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Applications {
+    /// None.
+    #[default]
+    None,
+    /// Workers, and whatever else holds a role.
+    Workers,
+    /// All.
+    All,
 }
 
 /// When a smaller sync is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShrinkGate {
-    /// What the last good sync counted; without it the gate is silent.
+pub struct ShrinkCheck {
+    /// What the last good sync counted; without it the check is silent.
     pub previous: Option<Counts>,
-    /// The largest loss that is accepted, in percent; 0 switches the gate off.
+    /// The largest loss that is accepted, in percent; 0 switches the check off.
     pub max_percent: u8,
     /// This once any size is accepted.
     pub accept: bool,
@@ -93,31 +98,67 @@ pub struct SyncOptions {
     pub employee_id_attributes: Vec<String>,
     /// Values of `type` that make a user a service account.
     pub service_account_types: Vec<String>,
+    /// Memberships of populations can be granted and revoked.
+    pub population_provisioning: bool,
+    /// Scopes over which roles may be changed beyond our own.
+    pub writable_scopes: WritableScopes,
+    /// See [`Applications`]; counts only where the type is synced.
+    pub applications: Applications,
     /// Refuses a sync that lost too much.
-    pub shrink: ShrinkGate,
+    pub shrink: ShrinkCheck,
     /// Reads that may run ahead of the row that is being written, at most.
     pub concurrency: usize,
+    /// Which kind of file is written.
+    pub storage_engine: StorageEngine,
     /// Where the growing file lives.
     pub temp_dir: PathBuf,
     /// Where the finished file goes.
     pub file: PathBuf,
+    /// What syncs keep of each other; `None` for nothing.
+    pub observations: Option<ObservationSettings>,
+}
+
+/// What of an earlier sync may be used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reuse {
+    /// What a sync left that was ended early.
+    #[default]
+    Resume,
+    /// Nothing; but it is worked out what would have been, and compared with what is read.
+    Verify,
+    /// Whatever is proved to be unchanged.
+    All,
+}
+
+/// How observations are kept from one sync to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservationSettings {
+    /// Their folder.
+    pub dir: PathBuf,
+    /// See [`Reuse`].
+    pub reuse: Reuse,
+    /// Older ones are read again.
+    pub max_age: Duration,
+    /// The same for [`Reuse::Resume`].
+    pub resume_max_age: Duration,
 }
 
 impl SyncOptions {
     /// Whether it reads everything, so that its counts can be compared with those of another.
     pub fn is_whole(&self) -> bool {
         !(self.targeted || self.empty || self.skip_grants || self.skip_entitlements_and_grants)
-            && self.resource_types == ResourceType::ALL.into()
+            && RESOURCE_TYPES.iter().all(|kind| self.has(*kind))
     }
 
     /// A full sync with every default into `file`.
     pub fn full(temp_dir: PathBuf, file: PathBuf) -> Self {
         Self {
-            resource_types: ResourceType::ALL.into(),
+            resource_types: RESOURCE_TYPES.into(),
             skip_entitlements_and_grants: false,
             skip_grants: false,
             expand_grants: true,
             targeted: false,
+            storage_engine: StorageEngine::default(),
             targets: Vec::new(),
             empty: false,
             role_population_entitlements: RolePopulationEntitlements::All,
@@ -128,11 +169,33 @@ impl SyncOptions {
             custom_attributes: Vec::new(),
             employee_id_attributes: Vec::new(),
             service_account_types: Vec::new(),
-            shrink: ShrinkGate::default(),
+            population_provisioning: false,
+            writable_scopes: WritableScopes::default(),
+            applications: Applications::None,
+            shrink: ShrinkCheck::default(),
             concurrency: 64,
             temp_dir,
             file,
+            observations: None,
         }
+    }
+
+    /// The same sync with applications.
+    #[must_use]
+    pub fn with_applications(mut self, applications: Applications) -> Self {
+        self.applications = applications;
+        self.with_type(APPLICATION, applications != Applications::None)
+    }
+
+    /// The same sync with this type or without it.
+    #[must_use]
+    pub fn with_type(mut self, kind: ResourceType, on: bool) -> Self {
+        if on {
+            self.resource_types.insert(kind);
+        } else {
+            self.resource_types.remove(&kind);
+        }
+        self
     }
 
     /// Whether some users are left out by a setting.

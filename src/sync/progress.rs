@@ -12,10 +12,12 @@ pub enum Phase {
     Users = 1,
     /// Members of groups.
     Members = 2,
+    /// Applications and who may open them.
+    Applications = 3,
     /// Roles, their scopes and grants.
-    Roles = 3,
+    Roles = 4,
     /// Expansion, checks, indexes, compression.
-    Seal = 4,
+    Seal = 5,
 }
 
 impl Phase {
@@ -25,6 +27,7 @@ impl Phase {
             Self::Plan => "plan",
             Self::Users => "users",
             Self::Members => "members",
+            Self::Applications => "applications",
             Self::Roles => "roles",
             Self::Seal => "seal",
         }
@@ -47,6 +50,8 @@ pub struct Progress {
     pub grants: AtomicU64,
     /// Principals whose role assignments were read.
     pub principals_scanned: AtomicU64,
+    /// How many of them there are, 0 while that is not known.
+    pub scan_expected: AtomicU64,
     /// Groups whose members were read.
     pub groups_read: AtomicU64,
     /// Users that the populations promise, 0 where they don't say.
@@ -57,6 +62,21 @@ impl Progress {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         tracing::debug!(phase = phase.as_str(), "sync entered a phase");
+    }
+
+    /// A number that changes as long as the sync gets on.
+    pub fn steps(&self) -> u64 {
+        let counters = [
+            &self.users,
+            &self.groups,
+            &self.populations,
+            &self.roles,
+            &self.grants,
+            &self.principals_scanned,
+            &self.groups_read,
+        ];
+        let rows: u64 = counters.map(|counter| counter.load(Ordering::Relaxed)).iter().sum();
+        rows.saturating_add(self.phase.load(Ordering::Relaxed).into())
     }
 
     /// The phase the sync is in.

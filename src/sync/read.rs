@@ -1,21 +1,31 @@
 //! The reads of a sync, in the sync's own terms: which 404 means "vanished", which refusal has a fallback. Everything
 //! about HTTP stays in `pingone`.
 
+mod applications;
+mod gone;
+mod machines;
+
+use pingone::id::{EnvironmentId, OrganizationId, UserId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::SyncError;
+use super::error::Shortfall;
+use super::population::{PopulationNames, PopulationPlan, UserRow, users_told};
 use super::progress::Progress;
-use super::sink::EncodedResource;
 use super::translate::{self, UserRules};
-use super::users::{PopulationNames, PopulationPlan, UserRow, users_told};
 use super::warnings::{Warning, Warnings};
-use crate::error::ErrorClass;
-use crate::model::{EnvironmentId, OrganizationId, ResourceId, ResourceType, UserId};
-use crate::pingone::types::{Group, Population, Role, RoleAssignment, User};
-use crate::pingone::{Client, MemberKind, Pages, PingOneError, Principal, UsersQuery};
+use super::writer_thread::EncodedResource;
+use crate::model::{GROUP, POPULATION, USER};
+use baton::model::{ResourceId, ResourceType};
+use pingone::types::{Group, Population, Reference, Role, RoleAssignment, User};
+use pingone::{Budget, Client, Ids, MemberKind, PageInfo, Pages, PingOneError, Principal, UsersQuery};
+use process::error::ErrorClass;
 
 /// PingOne does not take the membership type in a filter (pingone-api.md §4.1, S).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +49,7 @@ pub(crate) struct Assignment {
     pub(crate) read_only: bool,
     /// The group it is inherited from.
     pub(crate) group: Option<Uuid>,
-    /// It belongs to a gateway.
+    /// It belongs to a gateway that was not asked for.
     pub(crate) gateway: bool,
 }
 
@@ -49,14 +59,23 @@ pub(crate) struct Reads {
     client: Client,
     pub(crate) progress: Arc<Progress>,
     pub(crate) warnings: Warnings,
+    /// A filter of the operator's is sent with the lists of users.
+    user_filter: bool,
+    /// The environment that was asked for.
+    environment: Option<Uuid>,
 }
 
+/// For reads that a sync can do without.
+const OPTIONAL: Budget = Budget(Duration::from_secs(30));
+
 impl Reads {
-    pub(crate) fn new(client: Client, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(client: Client, progress: Arc<Progress>, user_filter: bool) -> Self {
         Self {
+            environment: Uuid::try_parse(client.environment_id()).ok(),
             client,
             progress,
             warnings: Warnings::default(),
+            user_filter,
         }
     }
 
@@ -69,7 +88,7 @@ impl Reads {
             });
         }
         self.client.compare_region(environment.region.as_deref());
-        self.client.learn_limits().await?;
+        self.client.learn_limits().await;
         Ok(Home {
             environment: EnvironmentId(environment.id),
             environment_name: environment.name.unwrap_or_else(|| environment.id.to_string()),
@@ -85,61 +104,129 @@ impl Reads {
     }
 
     pub(crate) async fn populations(&self) -> Result<Vec<Population>, SyncError> {
-        self.collect(self.client.populations(), |population: &Population| population.id)
-            .await
+        let listed = self
+            .collect(
+                "populations",
+                || self.client.populations(),
+                |population| Some(population.id),
+            )
+            .await?;
+        let places = listed.iter().map(|population| (population.id, population.environment));
+        self.at_home(POPULATION, places)?;
+        Ok(listed)
     }
 
     pub(crate) async fn groups(&self) -> Result<Vec<Group>, SyncError> {
-        self.collect(self.client.groups(), |group: &Group| group.id).await
+        let listed = self
+            .collect("groups", || self.client.groups(), |group| Some(group.id))
+            .await?;
+        self.at_home(GROUP, listed.iter().map(|group| (group.id, group.environment)))?;
+        Ok(listed)
     }
 
-    /// Built-in and custom roles, merged by id. Where our client may not read the built-in list, the environment's
-    /// own list and the table of pingone-api.md §6.9 stand in (§11 Q7).
+    /// Whoever names an environment names the one that was asked for.
+    fn at_home(
+        &self,
+        kind: ResourceType,
+        objects: impl Iterator<Item = (Uuid, Option<Reference>)>,
+    ) -> Result<(), SyncError> {
+        let mut objects = objects;
+        let elsewhere =
+            objects.find(|(_, environment)| environment.is_some_and(|environment| !self.is_home(environment)));
+        elsewhere.map_or(Ok(()), |(id, _)| {
+            Err(SyncError::OtherEnvironment(ResourceId::new(kind, id)))
+        })
+    }
+
+    fn is_home(&self, environment: Reference) -> bool {
+        self.environment.is_none_or(|home| home == environment.id)
+    }
+
+    /// Built-in and custom roles, merged by id. Of the two lists one may be refused to our client, or fail: then the other
+    /// and the table of pingone-api.md §6.9 stand in (§11 Q7). Roles that only assignments name get placeholders.
     pub(crate) async fn roles(&self) -> Result<Vec<Role>, SyncError> {
-        let (built_in, custom) = futures_util::join!(
-            self.collect(self.client.builtin_roles(), |role: &Role| role.id),
-            self.collect(self.client.custom_roles(), |role: &Role| role.id),
+        let optional = self.client.with_budget(OPTIONAL);
+        let (built_in, own) = futures_util::join!(
+            self.collect("roles", || optional.builtin_roles(), |role| Some(role.id)),
+            self.collect(
+                "roles of the environment",
+                || self.client.custom_roles(),
+                |role| Some(role.id)
+            ),
         );
-        let own = custom?;
+        let own = match own {
+            Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => {
+                tracing::warn!(error = %error, "the list of the environment's roles was refused; custom roles have no names");
+                None
+            }
+            own => Some(own?),
+        };
         let mut roles = match built_in {
             Ok(roles) => roles,
-            Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => {
-                tracing::warn!(error = %error, "the list of built-in roles was refused; names come from a table");
+            Err(error) if own.is_some() || error.class() == ErrorClass::Forbidden => {
+                tracing::warn!(error = %error, "the list of built-in roles could not be read; names come from a table");
                 let table = self.client.fallback_roles();
                 // What the API says of a role outranks the table.
-                let mut told = own.clone();
+                let mut told = own.clone().unwrap_or_default();
                 told.retain(|role| table.iter().any(|known| known.id == role.id));
                 merge(&mut told, table, false);
                 told
             }
             Err(error) => return Err(error),
         };
-        merge(&mut roles, own, true);
+        merge(&mut roles, own.unwrap_or_default(), true);
         roles.sort_unstable_by_key(|role| role.id);
         Ok(roles)
     }
 
+    /// A whole list, each object as it was seen last; rows without an id are counted and left out. A list that holds less than it says is read once more; what is
+    /// missing then ends the sync.
     async fn collect<T: for<'de> serde::Deserialize<'de> + Send + 'static>(
         &self,
-        mut pages: Pages<T>,
-        id: impl Fn(&T) -> Uuid + Sync,
+        what: &'static str,
+        list: impl Fn() -> Pages<T>,
+        id: impl Fn(&T) -> Option<Uuid> + Sync,
     ) -> Result<Vec<T>, SyncError> {
         let mut items: Vec<T> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
-        while let Some(page) = pages
-            .next_with(|item| {
-                if seen.insert(id(&item)) {
-                    items.push(item);
+        let mut positions: HashMap<Uuid, usize> = HashMap::new();
+        let mut told = None;
+        for _ in 0..2 {
+            told = None;
+            let mut without_id = 0;
+            let mut pages = list();
+            while let Some(page) = pages
+                .next_with(|item| match id(&item).map(|id| positions.entry(id)) {
+                    Some(Entry::Occupied(known)) => {
+                        if let Some(stored) = items.get_mut(*known.get()) {
+                            *stored = item;
+                        }
+                    }
+                    Some(Entry::Vacant(vacant)) => {
+                        vacant.insert(items.len());
+                        items.push(item);
+                    }
+                    None => without_id += 1,
+                })
+                .await?
+            {
+                if page.restarted {
+                    self.warnings.add(Warning::ListingRestarted, &what);
+                    told = None;
                 }
-            })
-            .await?
-        {
-            if page.restarted {
-                self.warnings.add(Warning::ListingRestarted, &"listing");
+                told = told.max(page.count);
+            }
+            if told.is_none_or(|told| told <= length(&items).saturating_add(without_id)) {
+                (0..without_id).for_each(|_| self.warnings.add(Warning::WithoutId, &what));
+                self.warnings.step();
+                return Ok(items);
             }
         }
-        self.warnings.step();
-        Ok(items)
+        Err(SyncError::Incomplete(Shortfall {
+            what,
+            of: None,
+            told: told.unwrap_or_default(),
+            found: length(&items),
+        }))
     }
 
     /// Tells the progress line how many users the populations promise.
@@ -152,37 +239,56 @@ impl Reads {
         self.client.users(&UsersQuery { filter })
     }
 
-    /// Reads one page of users, translating each while the body is parsed. `false` after the last page.
+    /// Reads one page of users, translating each while the body is parsed. `None` after the last page.
     pub(crate) async fn next_users(
         &self,
         pages: &mut Pages<User>,
         names: &PopulationNames,
         rules: &UserRules,
         rows: &mut Vec<UserRow>,
-    ) -> Result<bool, SyncError> {
+    ) -> Result<Option<PageInfo>, SyncError> {
+        let mut elsewhere = None;
         let page = pages
             .next_with(|user| {
-                let population = user.population_id();
-                let position = population.and_then(|id| names.position(id));
-                let resource = translate::user(&user, population.and_then(|id| names.name(id)), rules);
-                if user.email.is_some() && !translate::has_email(&resource) {
-                    self.warnings.add(Warning::EmailNotBare, &user.id);
+                if user.environment.is_some_and(|environment| !self.is_home(environment)) {
+                    elsewhere = Some(user.id);
                 }
-                rows.push(UserRow {
-                    id: UserId(user.id),
-                    population: position,
-                    population_unknown: position.is_none(),
-                    resource: EncodedResource {
-                        data: crate::wire::resource(&resource),
-                        id: resource.id,
-                    },
-                });
+                rows.push(self.user_row(&user, names, rules));
             })
-            .await?;
-        if page.as_ref().is_some_and(|page| page.restarted) {
+            .await;
+        let page = page.map_err(|error| self.blame_filter(error))?;
+        if let Some(user) = elsewhere {
+            return Err(SyncError::OtherEnvironment(ResourceId::new(USER, user)));
+        }
+        if page.is_some_and(|page| page.restarted) {
             self.warnings.add(Warning::ListingRestarted, &"users");
         }
-        Ok(page.is_some())
+        Ok(page)
+    }
+
+    /// A refused list of users may be the fault of the operator's filter, where one was sent.
+    fn blame_filter(&self, error: PingOneError) -> PingOneError {
+        if self.user_filter && error.class() == ErrorClass::Rejected {
+            return error.advising("Check user-filter.");
+        }
+        error
+    }
+
+    /// A user as a row.
+    pub(crate) fn user_row(&self, user: &User, names: &PopulationNames, rules: &UserRules) -> UserRow {
+        let population = user.population_id();
+        let resource = translate::user(user, population.and_then(|id| names.name(id)), rules);
+        if user.email.is_some() && !translate::has_email(&resource) {
+            self.warnings.add(Warning::EmailNotBare, &user.id);
+        }
+        UserRow {
+            id: UserId(user.id),
+            population: population.and_then(|id| names.position(id)),
+            resource: EncodedResource {
+                data: baton::wire::resource(&resource),
+                id: resource.id,
+            },
+        }
     }
 
     /// Ids of the users that a filter finds; an empty filter finds all.
@@ -194,29 +300,48 @@ impl Reads {
     }
 
     pub(crate) async fn user(&self, id: Uuid) -> Result<Option<User>, SyncError> {
-        absent(self.client.user(id).await)
+        self.there(Principal::User(id), || self.client.user(id)).await
+    }
+
+    /// Whether there is such a population. One that is hidden from our client is none.
+    pub(crate) async fn has_population(&self, id: Uuid) -> Result<bool, SyncError> {
+        match absent(self.client.population(id).await) {
+            Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => Ok(false),
+            found => Ok(found?.is_some()),
+        }
     }
 
     pub(crate) async fn group(&self, id: Uuid) -> Result<Option<Group>, SyncError> {
-        absent(self.client.group(id).await)
+        self.there(Principal::Group(id), || self.client.group(id)).await
     }
 
-    /// Direct members of a group; `None` when it vanished.
-    pub(crate) async fn direct_members(
+    /// Members of a group of one kind; `None` when it vanished.
+    pub(crate) async fn typed_members(
         &self,
         group: Uuid,
-    ) -> Result<Result<Option<Vec<Uuid>>, TypeRefused>, SyncError> {
-        refusable(self.client.member_ids(group, MemberKind::Direct).await)
+        kind: MemberKind,
+    ) -> Result<Result<Option<Ids>, TypeRefused>, SyncError> {
+        self.there_or_refused(Principal::Group(group), || self.client.member_ids(group, kind))
+            .await
     }
 
     /// Everybody who belongs to a group; `None` when it vanished.
-    pub(crate) async fn all_members(&self, group: Uuid) -> Result<Option<Vec<Uuid>>, SyncError> {
-        absent(self.client.member_ids(group, MemberKind::All).await)
+    pub(crate) async fn all_members(&self, group: Uuid) -> Result<Option<Ids>, SyncError> {
+        self.there(Principal::Group(group), || {
+            self.client.member_ids(group, MemberKind::All)
+        })
+        .await
     }
 
-    /// How many users belong to a group; `None` where nobody says.
-    pub(crate) async fn total_members(&self, group: Uuid) -> Result<Option<u64>, SyncError> {
-        Ok(absent(self.client.total_members(group).await)?.flatten())
+    /// A group's own counts as they are now: direct users, direct groups, users in all. `None` when it vanished.
+    pub(crate) async fn counts_of(&self, group: Uuid) -> Result<Option<GroupCounts>, SyncError> {
+        let object = Principal::Group(group);
+        let group = self.there(object, || self.client.group_with_counts(group)).await?;
+        Ok(group.map(|group| GroupCounts {
+            direct: group.direct_member_counts.and_then(|counts| counts.users),
+            nested: group.direct_member_counts.and_then(|counts| counts.groups),
+            all: group.total_member_counts.and_then(|counts| counts.users),
+        }))
     }
 
     /// The users that a group's own filter finds; [`TypeRefused`] where the list of users does not take it.
@@ -224,15 +349,18 @@ impl Reads {
         Ok(refusable(self.client.user_ids(Some(filter.to_owned())).await)?.map(Option::unwrap_or_default))
     }
 
-    /// Groups nested directly in a group.
-    pub(crate) async fn nested_groups(&self, group: Uuid) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
-        Ok(refusable(self.client.nested_group_ids(group).await)?.map(Option::unwrap_or_default))
+    /// Groups nested directly in a group; `None` when it vanished.
+    pub(crate) async fn nested_groups(&self, group: Uuid) -> Result<Result<Option<Vec<Uuid>>, TypeRefused>, SyncError> {
+        self.there_or_refused(Principal::Group(group), || self.client.nested_group_ids(group))
+            .await
     }
 
     /// Groups that a group is nested in directly.
     pub(crate) async fn direct_parents(&self, group: Uuid) -> Result<Vec<Uuid>, SyncError> {
-        let parents = absent(self.client.parents_of_group(group).await)?.unwrap_or_default();
+        let object = Principal::Group(group);
+        let parents = self.there(object, || self.client.parents_of_group(group)).await?;
         let direct = parents
+            .unwrap_or_default()
             .into_iter()
             .filter(|parent| !parent.is_indirect())
             .map(|parent| parent.id);
@@ -241,49 +369,68 @@ impl Reads {
         Ok(direct)
     }
 
+    /// The groups that a user belongs to, and whether he was added to each by hand where that is said; `None` when the user
+    /// vanished.
+    pub(crate) async fn groups_of(&self, user: Uuid) -> Result<Option<Vec<(Uuid, bool)>>, SyncError> {
+        let found = self
+            .there(Principal::User(user), || self.client.groups_of_user(user))
+            .await?;
+        Ok(found.map(|groups| groups.into_iter().map(|of| (of.id, of.is_said_direct())).collect()))
+    }
+
     /// Whether a membership is direct; `None` when there is none any more.
     pub(crate) async fn is_direct_member(&self, user: Uuid, group: Uuid) -> Result<Option<bool>, SyncError> {
         Ok(absent(self.client.membership(user, group).await)?.map(|membership| !membership.is_indirect()))
     }
 
-    /// A group's role assignments; `None` when the group vanished.
-    pub(crate) async fn group_assignments(&self, group: Uuid) -> Result<Option<Vec<Assignment>>, SyncError> {
-        let found = self.assignments(Principal::Group(group)).await?;
-        self.warnings.step();
-        Ok(found)
-    }
-
-    /// A user's role assignments; `None` when the user vanished, which is counted here.
-    pub(crate) async fn user_assignments(&self, user: Uuid) -> Result<Option<Vec<Assignment>>, SyncError> {
-        let found = self.assignments(Principal::User(user)).await?;
-        self.warnings.step();
-        if found.is_none() {
-            self.warnings.vanished(ResourceId::new(ResourceType::User, user));
-        }
-        Ok(found)
-    }
-
-    async fn assignments(&self, principal: Principal) -> Result<Option<Vec<Assignment>>, SyncError> {
-        let found = absent(self.client.role_assignments(principal).await)?;
-        Ok(found.map(|items| items.into_iter().map(assignment).collect()))
-    }
-
-    /// The name of a scope; `None` where it cannot be read (403, 404) or the type has no name that we can ask for.
-    pub(crate) async fn scope_name(&self, kind: &str, id: Uuid) -> Result<Option<String>, SyncError> {
-        let found = match kind {
-            "environment" => self.client.environment_by_id(id).await.map(|found| found.name),
-            "organization" => self.client.organization(id).await.map(|found| found.name),
-            "population" => self.client.population(id).await.map(|found| found.name),
-            "application" => self.client.application(id).await.map(|found| found.name),
-            "group" => self.client.group(id).await.map(|found| found.name),
-            _ => return Ok(None),
+    /// A principal's role assignments; `None` when it vanished.
+    pub(crate) async fn assignments(&self, principal: Principal) -> Result<Option<Vec<Assignment>>, SyncError> {
+        let found = self
+            .there(principal, || self.client.role_assignments(principal))
+            .await?;
+        let of_other = |item: &RoleAssignment| {
+            item.gateway
+                .as_ref()
+                .is_some_and(|gateway| !is_gateway(principal, gateway))
         };
-        match found {
-            Ok(name) => Ok(name),
-            Err(error) if matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let taken = |item: RoleAssignment| {
+            let gateway = of_other(&item);
+            assignment(item, gateway)
+        };
+        Ok(found.map(|items| items.into_iter().map(taken).collect()))
     }
+
+    /// The name of a scope; `None` where it cannot be read or the type has no name that we can ask for. A sync can do
+    /// without.
+    pub(crate) async fn scope_name(&self, kind: &str, id: Uuid) -> Option<String> {
+        let client = self.client.with_budget(OPTIONAL);
+        let found = match kind {
+            "environment" => client.environment_by_id(id).await.map(|found| found.name),
+            "organization" => client.organization(id).await.map(|found| found.name),
+            "population" => client.population(id).await.map(|found| found.name),
+            "application" => client.application(id).await.map(|found| found.name),
+            "group" => client.group(id).await.map(|found| found.name),
+            _ => return None,
+        };
+        found.unwrap_or_else(|error| {
+            if !matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound) {
+                tracing::warn!(error = %error, "the name of a scope could not be read; its id stands in");
+            }
+            None
+        })
+    }
+}
+
+/// A group's own counts; what PingOne does not say is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupCounts {
+    pub(crate) direct: Option<u64>,
+    pub(crate) nested: Option<u64>,
+    pub(crate) all: Option<u64>,
+}
+
+pub(crate) fn length<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
 /// Completes known roles by what `others` says of them, and adds those that are new.
@@ -298,7 +445,14 @@ fn merge(roles: &mut Vec<Role>, others: Vec<Role>, from_environment: bool) {
     }
 }
 
-fn assignment(item: RoleAssignment) -> Assignment {
+/// Whether this reference is to the gateway that is asked for its roles.
+fn is_gateway(asked: Principal, reference: &serde_json::Value) -> bool {
+    let id = reference.get("id").and_then(serde_json::Value::as_str);
+    let id = id.and_then(|id| Uuid::try_parse(id).ok());
+    matches!(asked, Principal::Gateway(asked) if id == Some(asked))
+}
+
+fn assignment(item: RoleAssignment, gateway: bool) -> Assignment {
     Assignment {
         id: item.id,
         role: item.role.id,
@@ -306,7 +460,7 @@ fn assignment(item: RoleAssignment) -> Assignment {
         scope_id: item.scope.id,
         read_only: item.read_only,
         group: item.group.map(|group| group.id),
-        gateway: item.gateway.is_some(),
+        gateway,
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::options::Counts;
+use super::observations::ObservationReport;
 use super::warnings::{Warning, Warnings};
-use crate::c1z::FileReport;
+use baton::c1z::FileReport;
+use baton::task::Counts;
 
 /// The outcome of a sync whose file is published.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct SyncReport {
     pub sync_id: String,
     /// The file.
     pub file: FileReport,
-    /// What the shrink gate compares next time.
+    /// What the shrink check compares next time.
     pub counts: Counts,
     /// How often each warning arose; kinds that did not are left out.
     pub warnings: BTreeMap<&'static str, u64>,
@@ -24,6 +25,8 @@ pub struct SyncReport {
     pub environment_name: String,
     /// Wall time.
     pub elapsed: Duration,
+    /// What was used again; `None` where nothing is kept.
+    pub observations: Option<ObservationReport>,
 }
 
 pub(crate) fn warning_counts(warnings: &Warnings) -> BTreeMap<&'static str, u64> {

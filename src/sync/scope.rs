@@ -1,14 +1,16 @@
 //! Which entitlements a role offers, and which grants the assignments make (connector-model.md §5.3, §6.1). Pure:
 //! every read was done before.
 
+use crate::model::{APPLICATION, Assignment, GATEWAY, GROUP, ROLE, Slug, USER, WritableScopes, immutable};
+use pingone::id::{EnvironmentId, OrganizationId, RoleId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::options::RolePopulationEntitlements;
-use crate::model::{
-    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, EnvironmentId, Expandable, Grant,
-    GrantImmutable, GrantMetadata, Immutable, OrganizationId, ResourceId, ResourceType, RoleId, Slug, cut,
+use baton::model::{
+    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, Expandable, Grant, GrantImmutable,
+    ResourceId, ResourceType, cut,
 };
 
 /// A scope: its type in lower case (an open set) and its id. The order is the order of emission.
@@ -33,7 +35,7 @@ impl Scope {
 /// One assignment that is a principal's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// User or group.
+    /// User, group, application or gateway.
     pub(crate) principal_type: ResourceType,
     /// Its id.
     pub(crate) principal: Uuid,
@@ -53,6 +55,8 @@ pub(crate) struct Holdings {
     list: Vec<Holding>,
     scopes: Vec<(Scope, String)>,
     positions: BTreeMap<Scope, u32>,
+    /// Groups that assignments are inherited from and no list shows.
+    pub(crate) unlisted: BTreeSet<Uuid>,
 }
 
 impl Holdings {
@@ -151,6 +155,10 @@ pub(crate) struct Surroundings {
     pub(crate) policy: RolePopulationEntitlements,
     /// The sync has users, so that a group's role can be expanded to its members.
     pub(crate) with_users: bool,
+    /// Scopes that a setting makes writable.
+    pub(crate) writable: WritableScopes,
+    /// The application that we sign in as.
+    pub(crate) own_application: Option<Uuid>,
 }
 
 impl Surroundings {
@@ -158,11 +166,13 @@ impl Surroundings {
         scope.kind == "environment" && scope.id == self.environment.0
     }
 
-    /// Whether we may write assignments on this scope: the environment, its organization, its populations.
+    /// Whether we may write assignments on this scope: the environment, its organization, its populations, and what a
+    /// setting names.
     pub(crate) fn is_writable(&self, scope: &Scope) -> bool {
         self.is_home(scope)
             || (scope.kind == "organization" && self.organization.is_some_and(|id| id.0 == scope.id))
             || (scope.kind == "population" && self.populations.contains(&scope.id))
+            || self.writable.allows(&scope.kind, scope.id)
     }
 
     /// Scopes whose name must still be read: neither the environment nor one of those whose names are known.
@@ -190,9 +200,17 @@ impl Surroundings {
             }
         };
         EntitlementId {
-            resource: ResourceId::new(ResourceType::Role, role),
-            slug,
+            resource: ResourceId::new(ROLE, role),
+            slug: slug.into(),
         }
+    }
+
+    /// The scopes that a setting names and that one of these roles applies to.
+    pub(crate) fn listed<'a>(&'a self, roles: &'a [RoleInfo]) -> impl Iterator<Item = Scope> + 'a {
+        self.writable
+            .exact()
+            .filter(|(kind, _)| roles.iter().any(|role| role.applies_to(kind)))
+            .map(|(kind, id)| Scope::new(kind, id))
     }
 
     /// The scopes of a role by what it applies to, without those that only occur in assignments.
@@ -216,6 +234,7 @@ impl Surroundings {
                 id: *id,
             }));
         }
+        scopes.extend(self.listed(std::slice::from_ref(role)));
         scopes
     }
 
@@ -237,8 +256,10 @@ impl Surroundings {
             resource_display_name: role.name.clone(),
             display_name: cut(&display_name, DISPLAY_NAME_MAX_BYTES).into_owned(),
             description: cut(&description, DESCRIPTION_MAX_BYTES).into_owned(),
-            grantable_to: &[ResourceType::User, ResourceType::Group],
-            immutable: (!self.is_writable(scope)).then_some(Immutable::ScopeNotWritable),
+            grantable_to: &[USER, GROUP],
+            immutable: (!self.is_writable(scope)).then_some(immutable::SCOPE_NOT_WRITABLE),
+            immutable_metadata: None,
+            exclusion: None,
         }
     }
 }
@@ -286,8 +307,14 @@ impl RoleGrants {
         Self { holdings, around }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.holdings.list.len()
+    /// How many of them are of holders of one type.
+    pub(crate) fn held_by(&self, kind: ResourceType) -> u64 {
+        let held = self
+            .holdings
+            .list
+            .iter()
+            .filter(|holding| holding.principal_type == kind);
+        u64::try_from(held.count()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Grant> + '_ {
@@ -299,27 +326,38 @@ impl RoleGrants {
 }
 
 fn role_grant(scope: &Scope, verbatim: &str, holding: &Holding, around: &Surroundings) -> Grant {
-    let expands = holding.principal_type == ResourceType::Group && around.with_users;
+    let expands = holding.principal_type == GROUP && around.with_users;
     let expandable = expands.then(|| Expandable {
-        entitlement_ids: vec![EntitlementId::member(ResourceType::Group, holding.principal)],
+        entitlement_ids: vec![EntitlementId::member(GROUP, holding.principal)],
+        principal_types: &[USER],
     });
-    let immutable = holding.read_only.then_some(GrantImmutable {
-        source_id: "read-only-assignment",
-        user_filter: None,
+    let own = holding.principal_type == APPLICATION && around.own_application == Some(holding.principal);
+    let source_id = match holding.read_only {
+        _ if own => Some("own-application"),
+        _ if holding.principal_type == GATEWAY => Some("gateway"),
+        true => Some("read-only-assignment"),
+        false => None,
+    };
+    let immutable = source_id.map(|source_id| GrantImmutable {
+        source_id,
+        metadata: None,
     });
     Grant {
         entitlement: around.entitlement_id(holding.role, scope),
         principal: ResourceId::new(holding.principal_type, holding.principal),
         immutable,
         expandable,
-        metadata: Some(GrantMetadata {
-            assignment_id: holding.assignment.to_string(),
-            role_id: holding.role.to_string(),
-            scope_type: verbatim.to_owned(),
-            scope_id: scope.id.to_string(),
-            scope_name: around.name_of(scope),
-            read_only: holding.read_only,
-        }),
+        metadata: Some(
+            Assignment {
+                assignment_id: holding.assignment.to_string(),
+                role_id: holding.role.to_string(),
+                scope_type: verbatim.to_owned(),
+                scope_id: scope.id.to_string(),
+                scope_name: around.name_of(scope),
+                read_only: holding.read_only,
+            }
+            .profile(),
+        ),
     }
 }
 

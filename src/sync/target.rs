@@ -1,27 +1,35 @@
 //! A partial sync of named resources (c1z.md §7.2, connector-model.md §7.9): each is read by its id, with what it
 //! offers and who holds that. A target that is not there is left out with a warning.
 
+use crate::model::{APPLICATION, GATEWAY, GROUP, POPULATION, ROLE, USER};
+use pingone::id::{RoleId, UserId};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::holders::{Candidates, GroupHoldings, scan_users};
-use super::members::{MemberReads, Nesting};
-use super::run::{Ended, Outcome, Run, reason};
+use super::applications::Found;
+use super::job::{Ended, Job, Outcome};
+use super::machines::Gateways;
+use super::members::MemberReads;
+use super::nesting::Nesting;
+use super::phase::members::reason;
+use super::phase::roles::{put_grants, surroundings};
+use super::population::{PopulationNames, PopulationPlan};
+use super::role_scan::{Candidates, GroupHoldings, OfGroups, scan_users};
 use super::scope::{self, Holdings, RoleGrants, RoleInfo};
-use super::sink::{Member, Rows};
-use super::translate::{self, GroupKind, GroupPlan, UserRules};
-use super::users::{PopulationNames, PopulationPlan, lanes};
+use super::translate::{self, GroupKind, GroupPlan, Membership, UserRules};
+use super::users::lanes;
 use super::warnings::Warning;
-use crate::model::{EntitlementId, GrantImmutable, Resource, ResourceId, ResourceType, RoleId, UserId};
+use super::writer_thread::{Member, Rows};
+use baton::model::{EntitlementId, Resource, ResourceId};
 
 /// What targets of several types share.
 struct Shared {
     populations: Vec<PopulationPlan>,
     population_resources: Vec<Resource>,
+    membership: Membership,
     names: PopulationNames,
     /// The users that `population-filter` and `user-filter` let through; `None` without such a filter.
     users: Option<HashSet<Uuid>>,
@@ -33,13 +41,11 @@ impl Shared {
     }
 }
 
-impl Run {
+impl Job {
     /// Reads and writes the targets. Duplicates collapse; targets outside the type filter are ignored.
-    pub(super) async fn targeted(&mut self) -> Result<Outcome, Ended> {
-        let types = ResourceType::ALL
-            .into_iter()
-            .filter(|resource_type| self.options.has(*resource_type));
-        self.sink.put(Rows::ResourceTypes(types.collect())).await?;
+    pub(super) async fn targeted(&self) -> Result<Outcome, Ended> {
+        let types = self.options.resource_types.iter().copied();
+        self.writer.put(Rows::ResourceTypes(types.collect())).await?;
         let targets: BTreeSet<ResourceId> = self
             .options
             .targets
@@ -54,14 +60,21 @@ impl Run {
                 self.reads.warnings.add(Warning::Vanished, &target.id);
                 continue;
             };
-            let found = match target.resource_type {
-                ResourceType::User => self.target_user(id, &shared).await?,
-                ResourceType::Group => self.target_group(id, &shared).await?,
-                ResourceType::Population => self.target_population(id, &shared).await?,
-                ResourceType::Role => {
-                    roles.insert(id);
-                    true
-                }
+            let found = if target.resource_type == USER {
+                self.target_user(id, &shared).await?
+            } else if target.resource_type == GROUP {
+                self.target_group(id, &shared).await?
+            } else if target.resource_type == POPULATION {
+                self.target_population(id, &shared).await?
+            } else if target.resource_type == APPLICATION {
+                self.target_application(id, &shared).await?
+            } else if target.resource_type == GATEWAY {
+                self.target_gateway(id).await?
+            } else if target.resource_type == ROLE {
+                roles.insert(id);
+                true
+            } else {
+                false
             };
             self.reads.warnings.step();
             if !found {
@@ -77,7 +90,11 @@ impl Run {
     async fn shared(&self) -> Result<Shared, Ended> {
         let mut populations = self.reads.populations().await?;
         populations.sort_unstable_by_key(|population| population.id);
-        let population_resources: Vec<Resource> = populations.iter().map(translate::population).collect();
+        let membership = Membership::of(&populations, self.options.population_provisioning);
+        let population_resources: Vec<Resource> = populations
+            .iter()
+            .map(|population| translate::population(population, membership))
+            .collect();
         let populations: Vec<PopulationPlan> = populations
             .iter()
             .zip(&population_resources)
@@ -92,6 +109,7 @@ impl Run {
             users: self.filtered_users(&populations).await?,
             populations,
             population_resources,
+            membership,
             names,
         })
     }
@@ -101,8 +119,8 @@ impl Run {
             return Ok(None);
         }
         let mut users = HashSet::new();
-        for filter in lanes(populations, &self.options)?.iter().flatten().flatten() {
-            users.extend(self.reads.user_ids(filter).await?);
+        for filter in lanes(populations, &self.options)?.filters() {
+            users.extend(self.reads.user_ids(filter.unwrap_or_default()).await?);
         }
         Ok(Some(users))
     }
@@ -147,23 +165,23 @@ impl Run {
         self.fetched_now().await?;
         self.put_resources(std::slice::from_ref(resource)).await?;
         if self.with_entitlements() {
-            self.sink
-                .put(Rows::Entitlements(vec![translate::population_entitlement(resource)]))
+            self.writer
+                .put(Rows::Entitlements(vec![translate::population_entitlement(
+                    resource,
+                    shared.membership,
+                )]))
                 .await?;
         }
-        if self.with_grants() && self.options.has(ResourceType::User) {
+        if self.with_grants() && self.options.has(USER) {
             let mut users = self.reads.user_ids(&format!("population.id eq \"{id}\"")).await?;
             users.retain(|user| shared.lets_through(*user));
             users.sort_unstable();
             users.dedup();
             let members = users.into_iter().map(|user| Member { user, indirect: true }).collect();
-            let via = Some(Arc::new(GrantImmutable {
-                source_id: "population",
-                user_filter: None,
-            }));
+            let via = shared.membership.grant();
             self.fetched_now().await?;
-            let entitlement = EntitlementId::member(ResourceType::Population, id);
-            self.sink
+            let entitlement = EntitlementId::member(POPULATION, id);
+            self.writer
                 .put(Rows::Members {
                     entitlement,
                     members,
@@ -190,7 +208,7 @@ impl Run {
         self.fetched_now().await?;
         self.put_resources(&[resource]).await?;
         if self.with_entitlements() {
-            self.sink.put(Rows::Entitlements(vec![entitlement])).await?;
+            self.writer.put(Rows::Entitlements(vec![entitlement])).await?;
         }
         if !self.with_grants() {
             return Ok(true);
@@ -204,17 +222,22 @@ impl Run {
             }
         }
         self.fetched_now().await?;
-        self.sink.put(Rows::Grants(nested)).await?;
-        if self.options.has(ResourceType::User) {
-            let reads = MemberReads::new(Arc::clone(&self.reads), Arc::clone(&plans), &nesting);
+        self.writer.put(Rows::Grants(nested)).await?;
+        if self.options.has(USER) {
+            let reads = MemberReads::new(
+                Arc::clone(&self.reads),
+                Arc::clone(&self.observe),
+                Arc::clone(&plans),
+                &nesting,
+            );
             let mut groups = Box::pin(Arc::new(reads).stream(1));
             while let Some(found) = groups.next().await {
                 let mut found = found?;
                 found.users.retain(|member| shared.lets_through(member.user));
                 self.fetched_now().await?;
                 let via = plans.first().and_then(|plan| reason(&plan.kind));
-                let entitlement = EntitlementId::member(ResourceType::Group, id);
-                self.sink
+                let entitlement = EntitlementId::member(GROUP, id);
+                self.writer
                     .put(Rows::Members {
                         entitlement,
                         members: found.users,
@@ -228,11 +251,12 @@ impl Run {
 
     /// What is nested in one group. Where PingOne refuses the type in a filter only each group's own list tells.
     async fn nesting_of(&self, group: &[GroupPlan]) -> Result<Nesting, Ended> {
-        let mut nesting = Nesting::read(&self.reads, group, 1).await?;
+        let mut nesting = Nesting::read(&self.observe, group, 1).await?;
         if nesting.type_refused {
             let groups = self.reads.groups().await?;
             let groups: Vec<_> = groups.iter().map(|group| group.id).collect();
             nesting.children = Nesting::read_parents(&self.reads, groups, self.options.concurrency).await?;
+            nesting.prove(&self.reads, group).await?;
         }
         Ok(nesting)
     }
@@ -246,10 +270,45 @@ impl Run {
         Ok(group.is_none_or(|group| GroupPlan::of(&group).kind == GroupKind::External))
     }
 
+    /// The groups of its condition are read one by one: they need not be targets.
+    async fn target_application(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
+        let Some(row) = self.reads.application(id).await? else {
+            return Ok(false);
+        };
+        let mut groups = Vec::new();
+        for group in row.access_control.group.iter().flat_map(|group| &group.groups) {
+            if let Some(group) = self.reads.group(*group).await?.filter(|_| self.options.has(GROUP)) {
+                let plan = GroupPlan::of(&group);
+                if !(self.options.skip_external_groups && plan.kind == GroupKind::External) {
+                    groups.push(plan);
+                }
+            }
+        }
+        let found = Found::of(self, [(id, row)].into()).await?;
+        if found.rows.is_empty() {
+            tracing::info!(application = %id, "an application was asked for that is gone, or that sync-applications leaves out");
+        }
+        let groups: Vec<&GroupPlan> = groups.iter().collect();
+        found.write(self, &groups, |user| shared.lets_through(user)).await?;
+        Ok(true)
+    }
+
+    async fn target_gateway(&self, id: Uuid) -> Result<bool, Ended> {
+        let Some(gateway) = self.reads.gateway(id).await? else {
+            return Ok(false);
+        };
+        let found = Gateways::without_roles(self, gateway).await?;
+        self.fetched_now().await?;
+        self.put_resources(&found.resources(self)).await?;
+        Ok(!found.rows.is_empty())
+    }
+
     /// Roles have no list of holders: every principal is asked, as in a full sync.
     async fn target_roles(&self, ids: &BTreeSet<Uuid>, shared: &Shared) -> Result<(), Ended> {
+        let mut applications = Found::default();
         let mut holdings = if self.with_grants() {
-            self.every_holding(shared).await?
+            applications = Found::read(self).await?;
+            self.every_holding(shared, &mut applications).await?
         } else {
             Holdings::default()
         };
@@ -273,23 +332,29 @@ impl Run {
         if !self.with_entitlements() {
             return Ok(());
         }
-        let around = self.surroundings(&shared.populations, &infos, &holdings).await?;
+        let around = surroundings(self, &shared.populations, &infos, &holdings, &applications).await?;
         self.fetched_now().await?;
-        self.sink
+        self.writer
             .put(Rows::Entitlements(scope::entitlements(&infos, &around, &holdings)))
             .await?;
-        self.put_role_grants(&RoleGrants::new(holdings, around)).await?;
+        put_grants(self, &RoleGrants::new(holdings, around)).await?;
         Ok(())
     }
 
-    async fn every_holding(&self, shared: &Shared) -> Result<Holdings, Ended> {
+    async fn every_holding(&self, shared: &Shared, applications: &mut Found) -> Result<Holdings, Ended> {
         let groups = self.reads.groups().await?;
         let plans = groups.iter().map(GroupPlan::of);
         let holders = plans.filter(|plan| plan.kind == GroupKind::Static);
         let holders: Vec<Uuid> = holders.map(|plan| plan.id).collect();
-        let mut of_groups = GroupHoldings::read(&self.reads, holders, self.options.concurrency).await?;
+        let mut of_groups = GroupHoldings::read(self, holders).await?;
+        let known = OfGroups {
+            assignments: std::mem::take(&mut of_groups.assignments),
+            listed: groups.iter().map(|group| group.id).collect(),
+        };
         let mut holdings = Holdings::default();
         of_groups.move_into(&self.reads, &mut holdings);
+        applications.move_into(self, &mut holdings);
+        Gateways::read(self).await?.move_into(self, &mut holdings);
         let mut users = match Candidates::of(&self.options.role_scan, &shared.populations, &self.reads).await? {
             Candidates::Nobody => Vec::new(),
             Candidates::Users(users) => users.into_iter().collect(),
@@ -310,18 +375,6 @@ impl Run {
             }
         };
         users.retain(|user| shared.lets_through(user.0));
-        let (sender, inbox) = mpsc::channel(1);
-        let scan = scan_users(
-            Arc::clone(&self.reads),
-            inbox,
-            self.options.concurrency,
-            of_groups.assignments,
-            holdings,
-        );
-        let feed = async move {
-            sender.send(users).await.ok();
-        };
-        let (holdings, ()) = futures_util::join!(scan, feed);
-        Ok(holdings?)
+        Ok(scan_users(self, users.into_iter(), &known, holdings, None).await?)
     }
 }

@@ -1,17 +1,21 @@
 //! PingOne's objects to the model (connector-model.md §3–5): pure functions, one file per resource type. No reads,
 //! no counters, nothing dropped without a word to the caller.
 
+mod application;
 mod group;
+mod machine;
 mod population;
 mod role;
 mod user;
 
+pub(crate) use application::{Around, Translated};
 pub(crate) use group::{GroupKind, GroupPlan, group};
-pub(crate) use population::{population, population_entitlement};
+pub(crate) use machine::{client_secret, gateway, gateway_credential, key};
+pub(crate) use population::{Membership, population, population_entitlement};
 pub(crate) use role::{placeholder_role, role};
 pub(crate) use user::{UserRules, is_bare_address, user};
 
-use crate::model::{DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Value, cut};
+use baton::model::{DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Value, cut};
 
 /// The first text that is not blank, cut to the longest display name.
 fn display_name<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> String {
@@ -29,16 +33,16 @@ fn display_name<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> St
 pub fn translate_page(body: &[u8]) -> Result<(usize, usize), serde_json::Error> {
     let rules = UserRules::new(&[], &[], &[]);
     let (mut users, mut bytes) = (0, 0);
-    crate::pingone::each_item(body, "users", |pingone| {
+    pingone::each_item(body, "users", |pingone| {
         users += 1;
-        bytes += crate::wire::resource(&user(&pingone, None, &rules)).len();
+        bytes += baton::wire::resource(&user(&pingone, None, &rules)).len();
     })?;
     Ok((users, bytes))
 }
 
 /// Whether a user's address made it into its trait.
-pub(crate) fn has_email(resource: &crate::model::Resource) -> bool {
-    matches!(&resource.resource_trait, crate::model::ResourceTrait::User(user) if user.email.is_some())
+pub(crate) fn has_email(resource: &baton::model::Resource) -> bool {
+    matches!(&resource.resource_trait, baton::model::ResourceTrait::User(user) if user.email.is_some())
 }
 
 fn description(text: Option<&str>) -> String {

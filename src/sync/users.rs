@@ -1,19 +1,19 @@
 //! The users: one listing, or in big environments several side by side, one population after the other in each
 //! (pingone-api.md §8). The order of rows depends only on the directory: lanes give fixed blocks in turn.
 
-use std::collections::HashMap;
+use crate::model::ROLE;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::SyncError;
 use super::options::SyncOptions;
+use super::population::{PopulationNames, PopulationPlan, UserRow, users_told};
 use super::read::Reads;
-use super::sink::EncodedResource;
 use super::translate::UserRules;
-use crate::model::UserId;
-use crate::runtime::spawn::{Task, spawn};
+use process::runtime::spawn::{Task, spawn};
 
 /// Users per turn of a lane: a page, as PingOne documents it.
 const BLOCK: usize = 200;
@@ -22,64 +22,48 @@ const LANES: usize = 6;
 /// Below this many users one listing is quick enough.
 const LANES_FROM_USERS: u64 = 20_000;
 
-/// What is needed of a population while users are read.
+/// The lists that are read side by side: in each lane filters one after the other. An absent filter is the whole list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PopulationPlan {
-    pub(crate) id: Uuid,
-    pub(crate) name: String,
-    pub(crate) user_count: Option<u64>,
+pub(crate) struct Lanes {
+    filters: Vec<Vec<Option<String>>>,
+    by_population: bool,
+    /// A list whose cursor is rejected starts anew by itself.
+    restart: bool,
 }
 
-/// A translated user.
-#[derive(Debug)]
-pub(crate) struct UserRow {
-    pub(crate) id: UserId,
-    /// Position of its population in the plan.
-    pub(crate) population: Option<usize>,
-    /// It names a population that is not in the plan.
-    pub(crate) population_unknown: bool,
-    pub(crate) resource: EncodedResource,
-}
-
-/// Populations by id, for translation.
-#[derive(Debug)]
-pub(crate) struct PopulationNames {
-    positions: HashMap<Uuid, usize>,
-    names: Vec<String>,
-}
-
-impl PopulationNames {
-    pub(crate) fn new(populations: &[PopulationPlan]) -> Self {
-        Self {
-            positions: populations
-                .iter()
-                .enumerate()
-                .map(|(n, population)| (population.id, n))
-                .collect(),
-            names: populations.iter().map(|population| population.name.clone()).collect(),
-        }
+impl Lanes {
+    /// Every filter.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = Option<&str>> {
+        self.filters.iter().flatten().map(Option::as_deref)
     }
 
-    pub(crate) fn position(&self, id: Uuid) -> Option<usize> {
-        self.positions.get(&id).copied()
+    /// One list per population.
+    pub(crate) const fn is_by_population(&self) -> bool {
+        self.by_population
     }
 
-    pub(crate) fn name(&self, id: Uuid) -> Option<&str> {
-        self.names.get(self.position(id)?).map(String::as_str)
+    /// The same, for whom nothing smaller is left to read.
+    pub(crate) fn restarting(self) -> Self {
+        Self { restart: true, ..self }
     }
 }
 
-/// The filters of each lane, in order. An absent filter is the whole listing.
-pub(crate) fn lanes(
-    populations: &[PopulationPlan],
-    options: &SyncOptions,
-) -> Result<Vec<Vec<Option<String>>>, SyncError> {
-    let extra = options.extra_filter();
-    let chosen = chosen(populations, &options.population_filter, "population-filter")?;
+/// What is read: one list, or in big environments one per population.
+pub(crate) fn lanes(populations: &[PopulationPlan], options: &SyncOptions) -> Result<Lanes, SyncError> {
     if options.population_filter.is_empty() && !worth_it(populations, options) {
-        return Ok(vec![vec![extra.map(str::to_owned)]]);
+        return Ok(Lanes {
+            filters: vec![vec![options.extra_filter().map(str::to_owned)]],
+            by_population: false,
+            restart: populations.len() <= 1,
+        });
     }
-    let mut by_size: Vec<&PopulationPlan> = chosen;
+    by_population(populations, options)
+}
+
+/// One list per population that the settings choose, the largest first.
+pub(crate) fn by_population(populations: &[PopulationPlan], options: &SyncOptions) -> Result<Lanes, SyncError> {
+    let extra = options.extra_filter();
+    let mut by_size = chosen(populations, &options.population_filter, "population-filter")?;
     by_size.sort_by_key(|population| (std::cmp::Reverse(population.user_count.unwrap_or(0)), population.id));
     let mut lanes: Vec<(u64, Vec<Option<String>>)> = vec![(0, Vec::new()); LANES.min(by_size.len()).max(1)];
     for population in by_size {
@@ -88,7 +72,11 @@ pub(crate) fn lanes(
             lane.1.push(Some(population_filter(population.id, extra)));
         }
     }
-    Ok(lanes.into_iter().map(|(_, filters)| filters).collect())
+    Ok(Lanes {
+        filters: lanes.into_iter().map(|(_, filters)| filters).collect(),
+        by_population: true,
+        restart: true,
+    })
 }
 
 fn population_filter(id: Uuid, extra: Option<&str>) -> String {
@@ -123,13 +111,6 @@ pub(crate) fn chosen<'a>(
     Ok(chosen)
 }
 
-/// How many users the populations say they have; `None` where one says nothing.
-pub(crate) fn users_told(populations: &[PopulationPlan]) -> Option<u64> {
-    populations.iter().try_fold(0, |sum: u64, population| {
-        Some(sum.saturating_add(population.user_count?))
-    })
-}
-
 /// Several lanes cost up to one more request per population: worth it where that is at most a hundredth of all.
 fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
     let Some(users) = users_told(populations).filter(|users| *users >= LANES_FROM_USERS && populations.len() > 1)
@@ -137,7 +118,7 @@ fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
         return false;
     };
     let pages = users / 200;
-    let scans_everybody = options.has(crate::model::ResourceType::Role)
+    let scans_everybody = options.has(ROLE)
         && !options.skip_grants
         && !options.skip_entitlements_and_grants
         && options.role_scan == super::options::RoleScan::All;
@@ -153,22 +134,34 @@ type Block = Result<Vec<UserRow>, SyncError>;
 pub(crate) struct UserBlocks {
     lanes: Vec<Option<(mpsc::Receiver<Block>, Task<()>)>>,
     next: usize,
+    told: Arc<Told>,
+}
+
+/// How many users the lists say they hold.
+#[derive(Debug, Default)]
+struct Told {
+    users: AtomicU64,
+    /// A list said nothing.
+    silent: AtomicBool,
 }
 
 impl UserBlocks {
     /// Starts every lane.
     pub(crate) fn start(
         reads: &Arc<Reads>,
-        lanes: Vec<Vec<Option<String>>>,
+        lanes: Lanes,
         names: &Arc<PopulationNames>,
         rules: &Arc<UserRules>,
     ) -> Self {
         let mut started = Vec::new();
-        for filters in lanes {
+        let told = Arc::<Told>::default();
+        let restart = lanes.restart;
+        for filters in lanes.filters {
+            let told = Arc::clone(&told);
             let (sender, receiver) = mpsc::channel(1);
             let (reads, names, rules) = (Arc::clone(reads), Arc::clone(names), Arc::clone(rules));
             let task = spawn(async move {
-                if let Err(error) = read_lane(&reads, filters, &names, &rules, &sender).await {
+                if let Err(error) = read_lane(&reads, filters, restart, (&names, &rules), &told, &sender).await {
                     // Nobody listens any more: the sync ended for another reason.
                     sender.send(Err(error)).await.ok();
                 }
@@ -178,7 +171,13 @@ impl UserBlocks {
         Self {
             lanes: started,
             next: 0,
+            told,
         }
+    }
+
+    /// How many users the lists say they hold together; `None` where one says nothing. Right after the last block.
+    pub(crate) fn told(&self) -> Option<u64> {
+        (!self.told.silent.load(Ordering::Relaxed)).then(|| self.told.users.load(Ordering::Relaxed))
     }
 
     /// The next block, `None` after the last.
@@ -206,14 +205,24 @@ impl UserBlocks {
 async fn read_lane(
     reads: &Reads,
     filters: Vec<Option<String>>,
-    names: &PopulationNames,
-    rules: &UserRules,
+    restart: bool,
+    (names, rules): (&PopulationNames, &UserRules),
+    told: &Told,
     sender: &mpsc::Sender<Block>,
 ) -> Result<(), SyncError> {
     let mut waiting: Vec<UserRow> = Vec::with_capacity(BLOCK);
     for filter in filters {
         let mut pages = reads.users(filter);
-        while reads.next_users(&mut pages, names, rules, &mut waiting).await? {
+        if !restart {
+            pages = pages.without_restart();
+        }
+        let mut most = None;
+        while let Some(page) = reads.next_users(&mut pages, names, rules, &mut waiting).await? {
+            most = if page.restarted {
+                page.count
+            } else {
+                most.max(page.count)
+            };
             while waiting.len() >= BLOCK {
                 let rest = waiting.split_off(BLOCK);
                 let block = std::mem::replace(&mut waiting, rest);
@@ -221,6 +230,12 @@ async fn read_lane(
                     return Ok(());
                 }
             }
+        }
+        match most {
+            Some(count) => {
+                told.users.fetch_add(count, Ordering::Relaxed);
+            }
+            None => told.silent.store(true, Ordering::Relaxed),
         }
     }
     if !waiting.is_empty() {
@@ -248,22 +263,22 @@ mod tests {
     #[test]
     fn one_listing_below_the_threshold_and_where_counts_are_missing() {
         let mut populations = vec![population(1, 9_999), population(2, 10_000)];
-        assert_eq!(lanes(&populations, &options()).unwrap(), [[None]]);
+        assert_eq!(lanes(&populations, &options()).unwrap().filters, [[None]]);
         populations[0].user_count = Some(500_000);
-        assert_eq!(lanes(&populations, &options()).unwrap().len(), 2);
+        assert_eq!(lanes(&populations, &options()).unwrap().filters.len(), 2);
         populations[1].user_count = None;
-        assert_eq!(lanes(&populations, &options()).unwrap(), [[None]]);
+        assert_eq!(lanes(&populations, &options()).unwrap().filters, [[None]]);
         // Counts are PingOne's word and may be anything.
         for population in &mut populations {
             population.user_count = Some(u64::MAX);
         }
-        assert_eq!(lanes(&populations, &options()).unwrap().len(), 2);
+        assert_eq!(lanes(&populations, &options()).unwrap().filters.len(), 2);
     }
 
     #[test]
     fn many_small_populations_are_not_worth_a_request_each() {
         let populations: Vec<_> = (0..2_000).map(|n| population(n, 15)).collect();
-        assert_eq!(lanes(&populations, &options()).unwrap().len(), 1);
+        assert_eq!(lanes(&populations, &options()).unwrap().filters.len(), 1);
     }
 
     #[test]
@@ -271,7 +286,7 @@ mod tests {
         let populations: Vec<_> = (0..40)
             .map(|n| population(n, 25_000 - u64::try_from(n).unwrap()))
             .collect();
-        let lanes = lanes(&populations, &options()).unwrap();
+        let lanes = lanes(&populations, &options()).unwrap().filters;
         assert_eq!(lanes.len(), LANES);
         let mut filters: Vec<_> = lanes.into_iter().flatten().flatten().collect();
         filters.sort();
@@ -289,12 +304,12 @@ mod tests {
         let mut options = options();
         options.user_filter = Some("type eq \"Employee\"".to_owned());
         assert_eq!(
-            lanes(&populations, &options).unwrap(),
+            lanes(&populations, &options).unwrap().filters,
             [[Some("type eq \"Employee\"".to_owned())]]
         );
         options.population_filter = vec!["p2".to_owned()];
         let filter = format!("population.id eq \"{}\" and (type eq \"Employee\")", Uuid::from_u128(2));
-        assert_eq!(lanes(&populations, &options).unwrap(), [[Some(filter)]]);
+        assert_eq!(lanes(&populations, &options).unwrap().filters, [[Some(filter)]]);
         options.population_filter = vec!["p3".to_owned()];
         assert!(matches!(
             lanes(&populations, &options),

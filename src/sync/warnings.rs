@@ -25,11 +25,15 @@ pub enum Warning {
     ListingRestarted,
     /// PingOne's own count of a group's direct members, or of all users, is far from what the list gave.
     CountsDiffer,
+    /// A row without an id; it is left out.
+    WithoutId,
+    /// A group that an application's condition names is not among the synced ones.
+    ConditionGroupNotSynced,
 }
 
 impl Warning {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Vanished,
         Self::PrincipalNotSynced,
         Self::PopulationNotListed,
@@ -39,6 +43,8 @@ impl Warning {
         Self::EmailNotBare,
         Self::ListingRestarted,
         Self::CountsDiffer,
+        Self::WithoutId,
+        Self::ConditionGroupNotSynced,
     ];
 
     /// A bounded name for logs and reports.
@@ -53,6 +59,8 @@ impl Warning {
             Self::EmailNotBare => "email_not_bare",
             Self::ListingRestarted => "listing_restarted",
             Self::CountsDiffer => "counts_differ",
+            Self::WithoutId => "without_id",
+            Self::ConditionGroupNotSynced => "condition_group_not_synced",
         }
     }
 }
@@ -62,19 +70,10 @@ impl Warning {
 pub struct Warnings {
     counts: [AtomicU64; Warning::ALL.len()],
     steps: AtomicU64,
-    vanished: Mutex<Vec<crate::model::ResourceId>>,
+    vanished: Mutex<Vec<baton::model::ResourceId>>,
 }
 
 impl Warnings {
-    /// PingOne's own counts are not followed, but a list that is far from one is told (pingone-api.md §11 Q4).
-    pub(crate) fn compare(&self, told: Option<u64>, found: usize, object: &dyn std::fmt::Display) {
-        let found = u64::try_from(found).unwrap_or(u64::MAX);
-        if let Some(told) = told.filter(|told| told.abs_diff(found) > (told / 10).max(5)) {
-            self.add(Warning::CountsDiffer, object);
-            tracing::debug!(object = %object, told, found, "a list is far from PingOne's count of it");
-        }
-    }
-
     /// Counts a warning; the 1st, 10th, 100th and every 1000th is logged with the total. `object` is an id, never a
     /// name or an address.
     pub(crate) fn add(&self, warning: Warning, object: &dyn std::fmt::Display) {
@@ -85,7 +84,7 @@ impl Warnings {
     }
 
     /// An object answered 404: dropped from the sync, and counted.
-    pub(crate) fn vanished(&self, id: crate::model::ResourceId) {
+    pub(crate) fn vanished(&self, id: baton::model::ResourceId) {
         self.add(Warning::Vanished, &id.id);
         if let Ok(mut vanished) = self.vanished.lock() {
             vanished.push(id);
@@ -93,7 +92,7 @@ impl Warnings {
     }
 
     /// What vanished since the last call.
-    pub(crate) fn take_vanished(&self) -> Vec<crate::model::ResourceId> {
+    pub(crate) fn take_vanished(&self) -> Vec<baton::model::ResourceId> {
         self.vanished
             .lock()
             .map(|mut vanished| std::mem::take(&mut *vanished))

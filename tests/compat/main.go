@@ -2,11 +2,13 @@
 // (c1z.md §13.2).
 //
 //	compat check FILE...         rules, SDK reader, validators, references, conversion
+//	compat both DIR              the same directories in both engines, call by call, and merged
 //	compat refuse GOOD DIR       damages a good file once per rule and demands that each is refused for its own rule
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +17,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: compat check FILE... | compat refuse GOOD DIR")
+		fmt.Fprintln(os.Stderr, "usage: compat check FILE... | compat both DIR | compat refuse GOOD DIR")
 		os.Exit(64)
 	}
 	ctx := context.Background()
@@ -30,6 +32,8 @@ func main() {
 			}
 			fmt.Printf("ok   %s\n", file)
 		}
+	case "both":
+		failed = compareBoth(ctx, os.Args[2])
 	case "refuse":
 		failed = refuse(ctx, os.Args[2], os.Args[3])
 	default:
@@ -48,15 +52,27 @@ func checkFile(ctx context.Context, file string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := checkRules(file, dir); err != nil {
+	v1, err := isV1(file)
+	if err != nil {
 		return err
+	}
+	if v1 {
+		if err := checkRules(file, dir); err != nil {
+			return err
+		}
 	}
 	seen, err := readAll(ctx, file)
 	if err != nil {
 		return fmt.Errorf("SDK reader: %w", err)
 	}
-	if err := seen.checkReferences(); err != nil {
+	if err := errors.Join(seen.checkReferences(), seen.checkMachines()); err != nil {
 		return err
+	}
+	if err := runViews(file, dir, seen); err != nil {
+		return err
+	}
+	if !v1 {
+		return checkReopened(ctx, file, dir, seen)
 	}
 	if !seen.full {
 		return nil

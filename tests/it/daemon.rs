@@ -10,9 +10,12 @@
     reason = "a test may end where it stands"
 )]
 
+mod again;
 mod credentials;
 mod endings;
+mod handover;
 mod leadership;
-mod rig;
+pub(crate) mod rig;
 mod standalone;
+mod status;
 mod tasks;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use baton_ping_one::config::fields::{FIELDS, field};
-use baton_ping_one::model::ResourceType;
+use baton_ping_one::model::RESOURCE_TYPES;
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -43,9 +43,9 @@ fn unknown_variables(text: &str) -> Vec<&str> {
 
 #[test]
 fn both_pages_name_the_permissions_of_the_manifest_and_no_other() {
-    let expected: BTreeSet<&str> = ResourceType::ALL
+    let expected: BTreeSet<&str> = RESOURCE_TYPES
         .iter()
-        .flat_map(|kind| kind.permissions())
+        .flat_map(|kind| kind.0.permissions)
         .copied()
         .collect();
     for name in ["docs/connector.mdx", "docs/docs-info.md"] {
@@ -86,7 +86,7 @@ fn the_published_page_names_only_settings_that_exist() {
 #[test]
 fn every_type_is_in_the_table_of_what_is_synced() {
     let text = page("docs/docs-info.md");
-    for kind in ResourceType::ALL {
+    for kind in RESOURCE_TYPES {
         assert!(text.contains(&format!("| `{}` |", kind.id())), "{kind}");
     }
 }
@@ -146,8 +146,9 @@ fn unsaid<'a>(message: &'a str, sources: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_runbook_quotes_only_what_the_program_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let sources = words(&sources(&root).replace("\\\n", " ").replace("\\\"", "\""));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let both = sources(&root.join("src")) + &sources(&root.join("crates"));
+    let sources = words(&both.replace("\\\n", " ").replace("\\\"", "\""));
     let text = page("docs/runbook.md");
     let quotes: Vec<String> = quoted(&text).into_iter().map(words).collect();
     let messages: Vec<&String> = quotes.iter().filter(|quote| quote.contains(' ')).collect();

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use baton::task::{Code, EventFeed, EventKind, EventPage, EventQuery, EventType, TaskError};
 use baton_ping_one::feed::{AuditFeed, FEED_ID};
-use baton_ping_one::pingone::write;
-use baton_ping_one::task::{Code, EventFeed, EventKind, EventPage, EventQuery, EventType, TaskError};
 use jiff::{Timestamp, ToSpan as _};
+use pingone::write;
 use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -313,4 +313,41 @@ async fn a_cancelled_read_ends_at_once() {
     let error = bench.feed.events(query, token).await.unwrap_err();
     assert_eq!(error.code, Code::Cancelled);
     assert_eq!(bench.server.requests().of("GET", "/environments/{id}/activities"), 0);
+}
+
+/// access-model.md §11 point 131: every target of a sign-on is in the file of a sync with applications.
+#[tokio::test]
+async fn sign_ons_name_applications_where_all_are_synced() {
+    let mut bench = bench(|_| {}).await;
+    let (user, app) = (bench.users()[0], bench.server.client_id());
+    let listed = client(&bench.server, UNLIMITED).applications().all().await.unwrap();
+    let other = listed.iter().filter_map(|row| row.id).find(|id| *id != app).unwrap();
+    let signed_on = json!({
+        "action": {"type": "USER.ACCESS_ALLOWED"}, "resources": [{"type": "USER", "id": user}],
+        "actors": {"client": {"id": other}, "user": {"id": user}}
+    });
+    bench.server.add_activity(&signed_on, Duration::from_secs(5));
+    for (naming, expected) in [
+        (false, ("environment", bench.server.environment_id())),
+        (true, ("application", other)),
+    ] {
+        bench.feed = bench.feed.naming_applications(naming);
+        let page = bench.ask(None, 0).await.unwrap();
+        let targets: Vec<_> = page
+            .events
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Usage { target, .. } => Some((target.resource_type, target.id)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(targets, [(expected.0.to_owned(), expected.1.to_string())]);
+    }
+    let lists = bench.server.requests().of("GET", "/environments/{id}/applications");
+    bench.ask(None, 0).await.unwrap();
+    assert_eq!(
+        bench.server.requests().of("GET", "/environments/{id}/applications"),
+        lists,
+        "remembered"
+    );
 }

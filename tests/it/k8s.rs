@@ -10,13 +10,14 @@
 mod election;
 mod events;
 pub(crate) mod fake;
+mod parts;
 mod secret;
 mod setup;
 
 use std::future::Future;
 use std::time::Duration;
 
-use baton_ping_one::k8s::{Client, Home};
+use baton_ping_one::k8s::{Client, PodInfo};
 
 /// Everything here is over long before this; it only keeps a broken test from hanging.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -26,7 +27,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 fn client(fake: &fake::Fake) -> Client {
-    let home = Home {
+    let home = PodInfo {
         namespace: Some("here".into()),
         pod: Some("pod-a".into()),
         pod_uid: Some("uid-a".into()),

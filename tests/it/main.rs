@@ -1,10 +1,15 @@
 //! The integration binary: one module per scenario.
 
 mod bad_input;
+mod captured;
 mod daemon;
+mod dice;
+mod diff;
 mod docs;
+mod doctor;
 mod feed;
 mod k8s;
+mod knobs;
 mod one_shot;
 mod proto_table;
 mod provision;
@@ -13,3 +18,4 @@ mod provision_actions;
 mod service;
 mod stand_in;
 mod sync;
+mod traces;

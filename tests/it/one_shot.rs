@@ -309,13 +309,15 @@ async fn an_account_is_created_its_password_rotated_and_the_account_deleted() {
         "--rotate-credentials-type",
         "user",
     ];
-    let rotated = shop.run(&rotate).await;
+    // The old password is not given up for one that nobody would have.
+    let refused = shop.run(&rotate).await;
+    assert_eq!((refused.code, refused.stdout.as_str()), (64, ""));
+    assert!(refused.stderr.contains("--password-file"), "{}", refused.stderr);
+    assert_eq!(shop.password_of(id).unwrap(), first.trim_end());
+    let second = shop.dir.path().join("second");
+    let flag = format!("--password-file={}", second.display());
+    let rotated = shop.run(&[&rotate[..], &[flag.as_str()]].concat()).await;
     assert_eq!(rotated.code, 0, "{}", rotated.stderr);
-    assert!(
-        rotated.stdout.contains("was generated and not kept"),
-        "{}",
-        rotated.stdout
-    );
     let second = shop.password_of(id).unwrap();
     assert_ne!(second, first.trim_end());
     assert!(!format!("{}{}", rotated.stdout, rotated.stderr).contains(&second));
@@ -361,7 +363,7 @@ async fn actions_are_listed_and_run() {
     let shop = Shop::open().await;
     let listed = shop.run(&["--list-action-schemas"]).await;
     assert_eq!(listed.code, 0, "{}", listed.stderr);
-    assert_eq!(listed.stdout.lines().count(), 13, "{}", listed.stdout);
+    assert_eq!(listed.stdout.lines().count(), 16, "{}", listed.stdout);
     assert!(
         listed.stdout.contains("set_population  user  user_id* population_id*"),
         "{}",
@@ -479,6 +481,33 @@ async fn a_dry_run_prints_the_calls_and_makes_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_which_role_is_missing() {
+    let shop = Shop::open().await;
+    let (mara, entitlement) = (shop.id("mara").to_string(), entitlement(shop.id("finance")));
+    let args = [
+        "--grant-entitlement",
+        &entitlement,
+        "--grant-principal",
+        &mara,
+        "--dry-run",
+    ];
+    let text = shop.run(&args).await;
+    assert!(text.code == 0 && !text.stdout.contains("missing"), "{}", text.stdout);
+    shop.server.revoke_worker_roles();
+    for role in ["Identity Data Read Only", "Environment Admin"] {
+        shop.server.grant_worker_role(role).unwrap();
+    }
+    let text = shop.run(&args).await;
+    let expected = "  missing  the worker application does not hold Identity Data Admin";
+    assert!(
+        text.code == 0 && text.stdout.contains(expected),
+        "{} {}",
+        text.stdout,
+        text.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_cannot_be_worked_with_end_with_64_before_anything_is_asked() {
     let shop = Shop::open().await;
     shop.server.reset_requests();
@@ -515,6 +544,7 @@ async fn bad_accounts_and_resources_are_refused() {
     let wrong = json!({"create_disabled": {"a": 1}}).to_string();
     let unknown = json!({"additional_attributes": {"departement": "x"}}).to_string();
     let nowhere = json!({"population": "nowhere"}).to_string();
+    let nowhere_file = format!("--password-file={}", shop.dir.path().join("never").display());
     let finance = shop.id("finance").to_string();
     for (args, code) in [
         (vec!["--create-account-login", &long], "INVALID_ARGUMENT"),
@@ -539,7 +569,13 @@ async fn bad_accounts_and_resources_are_refused() {
             "INVALID_ARGUMENT",
         ),
         (
-            vec!["--rotate-credentials", "mara", "--rotate-credentials-type", "user"],
+            vec![
+                "--rotate-credentials",
+                "mara",
+                "--rotate-credentials-type",
+                "user",
+                &nowhere_file,
+            ],
             "INVALID_ARGUMENT",
         ),
     ] {
@@ -626,4 +662,37 @@ async fn what_a_killed_run_left_beside_the_file_is_removed_by_the_next_sync() {
     let ran = shop.run(&[]).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(!left.exists() && of_another.exists());
+}
+
+/// The account is there, and nobody has its password: a person must do the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_password_nobody_has_ends_with_exit_code_2() {
+    let shop = Shop::open().await;
+    let ran = shop.run(&["--create-account-login", "ada.okafor", "-o", "json"]).await;
+    let document = ran.json();
+    assert_eq!((ran.code, &document["result"]), (2, &json!("created")), "{document}");
+    assert_eq!(document["password_state"], "dropped");
+}
+
+/// An entry that names no role would protect nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_protected_role_that_does_not_exist_ends_the_start_with_the_names_that_do() {
+    let shop = Shop::open().await;
+    let before = shop.server.snapshot();
+    let mara = shop.id("mara").to_string();
+    let delete = ["--delete-resource", &mara, "--delete-resource-type", "user"];
+    let ran = shop
+        .run(&[&delete[..], &["--protected-roles", "Helpdesk Admin"]].concat())
+        .await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("\"Helpdesk Admin\"") && ran.stderr.contains("Help Desk Admin"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(shop.server.snapshot(), before);
+    let documented = shop
+        .json(&[&delete[..], &["--protected-roles", "Identity Data Read-Only Admin"]].concat())
+        .await;
+    assert_eq!(documented["result"], "deleted");
 }

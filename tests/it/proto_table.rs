@@ -148,7 +148,7 @@ fn field_type(field: &FieldDescriptorProto, message: &DescriptorProto) -> String
 
 fn load() -> (FileDescriptorSet, BTreeSet<Row>) {
     use prost::Message;
-    let set = FileDescriptorSet::decode(baton_ping_one::proto::FILE_DESCRIPTOR_SET).unwrap();
+    let set = FileDescriptorSet::decode(baton::proto::FILE_DESCRIPTOR_SET).unwrap();
     let files = set.file.iter().map(|file| file.name().to_owned()).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/proto-fields.tsv");
     let expected = table(&std::fs::read_to_string(path).unwrap(), &files);

@@ -10,11 +10,15 @@
     reason = "test code"
 )]
 
+mod applications;
+mod foreign;
 mod fuzz;
 mod grant_membership;
 mod grant_role;
 mod input;
 mod many;
+mod populations;
 mod revoke_membership;
 mod revoke_role;
-mod rig;
+pub mod rig;
+mod role_scopes;

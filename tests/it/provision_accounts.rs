@@ -18,5 +18,5 @@ mod delete;
 mod half_done;
 mod lost;
 mod quiet;
-mod rig;
+pub mod rig;
 mod rotate;

@@ -7,9 +7,10 @@
     reason = "test code"
 )]
 
-mod rig;
+pub mod rig;
 
 mod access;
+mod groups;
 mod profile;
 mod refused;
 mod state;

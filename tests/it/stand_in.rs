@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_ping_one::pingone::{Client, ClientConfig, Credentials, Region};
-use baton_ping_one::task::{Code, TaskError};
+use baton::task::{Code, TaskError};
+use pingone::{AssertionKey, Client, ClientConfig, Credentials, Region};
 use sandbox::pingone::{Fault, FaultAction, Server};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -22,9 +22,11 @@ pub fn client(server: &Server, rate_limit: u32) -> Client {
 
 /// A client of the stand-in's environment with the application `id` that lives in `home`.
 pub fn client_of(server: &Server, home: Uuid, id: Uuid, secret: &str, rate_limit: u32) -> Client {
-    let credentials = Credentials {
-        client_id: id.to_string(),
-        client_secret: secret.into(),
+    let credentials = if secret.starts_with("-----BEGIN") {
+        let key = AssertionKey::parse(&secret.into(), Some(server.key_id()));
+        Credentials::with_key(id.to_string(), key.unwrap())
+    } else {
+        Credentials::with_secret(id.to_string(), secret.into())
     };
     let config = ClientConfig {
         region: Region::Eu,

@@ -1,4 +1,5 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,9 +7,9 @@ use tokio::net::TcpStream;
 
 use super::super::{AdminConfig, Endpoint, HealthCheck, HealthCheckError, Unhealthy};
 use super::*;
-use crate::runtime::liveness::Liveness;
-use crate::runtime::readiness::{Condition, Readiness};
-use crate::telemetry::{BuildInfo, LogControl, Metrics};
+use process::runtime::liveness::Liveness;
+use process::runtime::readiness::{Condition, Readiness};
+use process::telemetry::{LogControl, Metrics};
 
 struct Fixture {
     port: u16,
@@ -18,19 +19,23 @@ struct Fixture {
     tasks: JoinSet<()>,
 }
 
-async fn start(validation: Result<(), &'static str>) -> Fixture {
-    let (liveness, readiness) = (Liveness::new(), Readiness::new());
-    let state = AdminState {
-        liveness: liveness.clone(),
-        readiness: readiness.clone(),
-        metrics: Arc::new(Metrics::new(BuildInfo::CURRENT, &[]).unwrap()),
+fn admin_state(validation: Result<(), &'static str>) -> AdminState {
+    AdminState {
+        liveness: Liveness::new(),
+        readiness: Readiness::new(),
+        metrics: Arc::new(Metrics::new(crate::BUILD, &[]).unwrap()),
         validate: Arc::new(move || {
             Box::pin(async move { validation.map_err(|text| Unhealthy::Invalid(text.to_owned())) })
         }),
         log: LogControl::inert(),
-        build: BuildInfo::CURRENT,
-        facts: Arc::new(|| vec![("region".to_owned(), "eu".to_owned())]),
-    };
+        build: crate::BUILD,
+        facts: Arc::new(|| Map::from_iter([("region".to_owned(), "eu".into())])),
+    }
+}
+
+async fn start(validation: Result<(), &'static str>) -> Fixture {
+    let state = admin_state(validation);
+    let (liveness, readiness) = (state.liveness.clone(), state.readiness.clone());
     let config = AdminConfig {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
@@ -152,8 +157,14 @@ async fn metrics_status_and_unknown_paths() {
     let fixture = start(Ok(())).await;
     let (status, head, body) = fixture.request("GET", "/metrics", "").await;
     assert!(status == 200 && head.contains("version=0.0.4") && body.contains("baton_ping_one_build_info{"));
-    let (status, _, body) = fixture.request("GET", "/", "").await;
-    assert!(status == 200 && body.contains("region                   eu"), "{body}");
+    let (status, head, body) = fixture.request("GET", "/", "").await;
+    assert!(status == 200 && body.contains("<dt>region</dt><dd>eu</dd>"), "{body}");
+    assert!(head.contains("content-security-policy: default-src 'none';"), "{head}");
+    let (status, body) = fixture.get("/status.json").await;
+    assert_eq!(
+        (status, body["region"].as_str(), body["ready"].as_bool()),
+        (200, Some("eu"), Some(false))
+    );
     assert_eq!(fixture.request("GET", "/secrets", "").await.0, 404);
     assert_eq!(fixture.request("POST", "/live", "").await.0, 200, "any method");
 }
@@ -214,6 +225,55 @@ async fn a_taken_port_ends_the_start_only_when_the_server_was_asked_for() {
 }
 
 #[tokio::test]
+async fn every_address_is_served_with_and_without_ipv6() {
+    let every = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let config = AdminConfig {
+        address: every,
+        port: 0,
+        required: true,
+    };
+    let port = config.bind().await.unwrap().unwrap().local_addr().unwrap().port();
+    // A family that the kernel lacks (EAFNOSUPPORT), then failures that IPv4 would not cure.
+    let lacking = std::io::Error::from_raw_os_error(97);
+    assert_eq!(
+        super::super::without_ipv6(every, &lacking),
+        Some(IpAddr::from(Ipv4Addr::UNSPECIFIED))
+    );
+    assert_eq!(
+        super::super::without_ipv6(IpAddr::from(Ipv4Addr::LOCALHOST), &lacking),
+        None
+    );
+    assert_eq!(
+        super::super::without_ipv6(every, &std::io::ErrorKind::AddrInUse.into()),
+        None
+    );
+    assert_ne!(port, 0);
+}
+
+#[tokio::test]
+async fn the_health_check_reaches_a_server_of_either_family() {
+    for listening in ["[::]:0", "0.0.0.0:0"] {
+        let Ok(listener) = TcpListener::bind(listening).await else {
+            continue;
+        };
+        let port = listener.local_addr().unwrap().port();
+        let check = HealthCheck {
+            address: "::".to_owned(),
+            port,
+            endpoint: Endpoint::Live,
+            timeout: Duration::from_secs(5),
+        };
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            stream
+        };
+        let (checked, _stream) = tokio::join!(check.run(), answer);
+        checked.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_server_ends_with_its_token_even_with_an_idle_connection() {
     let mut fixture = start(Ok(())).await;
     let idle = TcpStream::connect(("127.0.0.1", fixture.port)).await.unwrap();
@@ -223,4 +283,71 @@ async fn the_server_ends_with_its_token_even_with_an_idle_connection() {
     fixture.tasks.join_next().await.unwrap().unwrap();
     assert!(started.elapsed() < Duration::from_secs(30));
     drop(idle);
+}
+
+/// Neither clients that say nothing nor clients that ask and never read keep a probe out.
+#[tokio::test]
+async fn clients_that_are_idle_or_do_not_read_keep_no_probe_out() {
+    let fixture = start(Ok(())).await;
+    let mut held = Vec::new();
+    let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2000);
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(("127.0.0.1", fixture.port)).await.unwrap();
+        if number >= 196 {
+            // As much as the server takes while nobody reads its answers.
+            drop(timeout(Duration::from_millis(20), stream.write_all(many.as_bytes())).await);
+        }
+        held.push(stream);
+    }
+    for path in ["/livez", "/readyz", "/livez"] {
+        let started = Instant::now();
+        let answered = timeout(Duration::from_secs(5), fixture.request("GET", path, "")).await;
+        let (status, ..) = answered.expect("the probe was kept out");
+        assert!(status == 200 || path == "/readyz");
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_when_its_time_is_up() {
+    let fixture = start(Ok(())).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", fixture.port)).await.unwrap();
+    let started = tokio::time::Instant::now();
+    loop {
+        // Never idle for as long as the head of a request may take.
+        if stream
+            .write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .is_err()
+        {
+            break;
+        }
+        let mut answer = [0; 512];
+        match stream.read(&mut answer).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => tokio::time::sleep(Duration::from_secs(5)).await,
+        }
+        assert!(started.elapsed() < Duration::from_mins(2), "it is open for ever");
+    }
+    assert!(started.elapsed() >= CONNECTION_LIMIT.saturating_sub(Duration::from_secs(6)));
+}
+
+#[tokio::test]
+async fn the_level_is_changed_from_this_machine_only() {
+    let fixture = start(Ok(())).await;
+    assert_eq!(fixture.request("PUT", "/log-level", "debug").await.0, 200);
+    assert_eq!(fixture.request("PUT", "/log-level", "loud").await.0, 400);
+    let service = TowerToHyperService::new(router(admin_state(Ok(())), false));
+    let request = axum::http::Request::put("/log-level").body(axum::body::Body::from("debug"));
+    let answer = hyper::service::Service::call(&service, request.unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    for (peer, local) in [
+        ("127.0.0.1:9", true),
+        ("[::1]:9", true),
+        ("[::ffff:127.0.0.1]:9", true),
+        ("10.0.0.7:9", false),
+        ("[fe80::1]:9", false),
+    ] {
+        assert_eq!(is_local(peer.parse().unwrap()), local, "{peer}");
+    }
 }

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::secret::Delivered;
 use crate::app::report::columns;
 use crate::config::OneShot;
-use crate::model::{Grant, Resource, grant_id};
-use crate::task::{
+use baton::model::{Grant, Resource, grant_id};
+use baton::task::{
     AccountCreated, AccountResult, ActionField, ActionFieldKind, ActionSchema, ActionState, Annotation, Code,
     EncryptedSecret, Reply, Rotated, TaskError,
 };
@@ -31,6 +31,25 @@ pub(super) const fn operation(one_shot: &OneShot) -> &'static str {
     }
 }
 
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Done,
+    /// Done, and somebody has to do the rest: an account that is still enabled, a password that nobody has.
+    NeedsYou,
+    Failed,
+}
+
+impl Ending {
+    pub(super) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::NeedsYou => 2,
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
@@ -39,8 +58,7 @@ pub(super) struct Answer {
     result: &'static str,
     /// One sentence.
     pub(super) message: String,
-    /// Exit code 1.
-    pub(super) failed: bool,
+    pub(super) ending: Ending,
     /// Below the sentence.
     details: String,
     /// More for programs.
@@ -76,7 +94,7 @@ impl Answer {
             operation,
             result,
             message: message.into(),
-            failed: false,
+            ending: Ending::Done,
             details: String::new(),
             members: Map::new(),
             password: None,
@@ -88,13 +106,13 @@ impl Answer {
         // The program's own line has its name before it anyway.
         let message = error.message.strip_prefix("baton-ping-one: ").unwrap_or(&error.message);
         let mut answer = Self::done(operation, "failed", message);
-        answer.failed = true;
+        answer.ending = Ending::Failed;
         answer.members.insert("code".to_owned(), code(error.code).into());
         answer
     }
 
-    /// A dry run: the calls that were not made.
-    pub(super) fn planned(operation: &'static str, calls: &[String]) -> Self {
+    /// A dry run: the calls that were not made, and what would stand against them.
+    pub(super) fn planned(operation: &'static str, calls: &[String], lacking: Option<&str>) -> Self {
         let message = match calls.len() {
             0 => "Dry run: nothing would be written".to_owned(),
             1 => "Dry run: nothing was written; 1 call would be made".to_owned(),
@@ -105,6 +123,10 @@ impl Answer {
             writeln!(answer.details, "  {call}").ok();
         }
         answer.members.insert("calls".to_owned(), json!(calls));
+        if let Some(lacking) = lacking {
+            writeln!(answer.details, "  missing  {lacking}").ok();
+            answer.members.insert("missing".to_owned(), json!(lacking));
+        }
         answer
     }
 
@@ -158,13 +180,16 @@ impl Answer {
                 self.members.insert("password_file".to_owned(), json!(shown(&path)));
                 ("written", format!("  password  is in {}\n", path.display()))
             }
-            Some(Delivered::Dropped) => (
-                "dropped",
-                "  password  was generated and not kept; ask for it with --show-password or --password-file\n"
-                    .to_owned(),
-            ),
+            Some(Delivered::Dropped) => {
+                self.ending = Ending::NeedsYou;
+                (
+                    "dropped",
+                    "  password  was generated and not kept; ask for it with --show-password or --password-file\n"
+                        .to_owned(),
+                )
+            }
             Some(Delivered::Lost(why)) => {
-                self.failed = true;
+                self.ending = Ending::NeedsYou;
                 write!(self.message, ", but {why}; rotate it to get one that is known").ok();
                 ("lost", String::new())
             }
@@ -288,6 +313,9 @@ fn account(operation: &'static str, result: AccountResult) -> Answer {
         AccountResult::InProgress { resource } => ("in_progress", "The account is being created".to_owned(), resource),
     };
     let mut answer = Answer::done(operation, result, message);
+    if result == "action_required" {
+        answer.ending = Ending::NeedsYou;
+    }
     if let Some(Resource { id, display_name, .. }) = resource {
         writeln!(
             answer.details,

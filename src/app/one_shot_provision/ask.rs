@@ -2,26 +2,19 @@
 
 use serde_json::{Map, Value};
 
+use super::Unfit;
 use super::secret::Key;
-use crate::c1z::{C1zError, Limits, Reader};
 use crate::config::{Config, OneShot};
-use crate::task::{
+use crate::provision::is_identity_provider;
+use baton::c1z::{Limits, Reader};
+use baton::task::{
     AccountInfo, ActionCall, Code, CreateAccountRequest, CredentialOptions, DeleteResourceRequest, Email,
     EntitlementRef, GrantRequest, Password, ResourceRef, RevokeRequest, RotateCredentialsRequest, TaskError, TaskKind,
 };
-use crate::wire::stored::{StoredEntitlement, StoredResource};
+use baton::wire::stored::{StoredEntitlement, StoredResource};
 
 /// Characters of a generated password (c1-protocol.md §12.3).
 const PASSWORD_LENGTH: u32 = 20;
-
-/// Why there is nothing to run.
-#[derive(Debug)]
-pub(super) enum Unfit {
-    /// The settings are at fault: exit code 64.
-    Settings(String),
-    /// What they name is: exit code 1.
-    Task(TaskError),
-}
 
 fn settings(message: impl Into<String>) -> Unfit {
     Unfit::Settings(message.into())
@@ -29,12 +22,6 @@ fn settings(message: impl Into<String>) -> Unfit {
 
 fn not_found(message: impl Into<String>) -> Unfit {
     Unfit::Task(TaskError::new(Code::NotFound, message))
-}
-
-impl From<C1zError> for Unfit {
-    fn from(error: C1zError) -> Self {
-        Self::Task(TaskError::new(Code::FailedPrecondition, crate::app::chain(&error)))
-    }
 }
 
 /// The task that the settings ask for. `key` is whom secrets are encrypted to.
@@ -136,7 +123,9 @@ const fn random() -> CredentialOptions {
 
 /// A random password, but none for users who sign on elsewhere.
 fn credentials(profile: &Map<String, Value>) -> CredentialOptions {
-    let elsewhere = profile.get("identity_provider_id").is_some_and(|id| !id.is_null());
+    let elsewhere = profile
+        .iter()
+        .any(|(name, value)| is_identity_provider(name) && !value.is_null());
     if elsewhere {
         return CredentialOptions {
             password: Password::None,
@@ -148,7 +137,7 @@ fn credentials(profile: &Map<String, Value>) -> CredentialOptions {
 
 /// An id of the command line in an error.
 fn short(id: &str) -> std::borrow::Cow<'_, str> {
-    crate::model::cut(id, 200)
+    baton::model::cut(id, 200)
 }
 
 /// The file that ids are looked up in.
@@ -192,11 +181,13 @@ impl Rows {
             resource_type,
             resource_id,
             slug,
+            description,
             ..
         } = found;
         Ok(EntitlementRef {
             id: id.to_owned(),
             slug,
+            description,
             resource: self.resource(&resource_type, &resource_id)?,
         })
     }

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use age::x25519;
 use zeroize::Zeroizing;
 
-use super::ask::Unfit;
+use super::Unfit;
 use crate::config::{Config, OneShot};
-use crate::task::{EncryptedSecret, EncryptionTarget};
+use baton::task::{EncryptedSecret, EncryptionTarget};
+use process::error::io_words;
 
 /// Of an `age` file encrypted to one recipient.
 const PROVIDER: &str = "baton/age/v1";
@@ -73,7 +74,14 @@ impl Delivery {
             return Ok(Self::Nowhere);
         }
         if config.show_password && !terminal {
-            let message = "--show-password prints to a terminal only, and stdout is none; use --password-file";
+            let message =
+                "--show-password prints to a terminal only, and stdout is not a terminal; use --password-file";
+            return Err(Unfit::Settings(message.to_owned()));
+        }
+        let rotates = matches!(config.one_shot, OneShot::Rotate { .. });
+        if rotates && !config.show_password && config.password_file.is_none() && !config.provision.dry_run {
+            let message = "--rotate-credentials needs --show-password or --password-file: the old password would be lost \
+                           and nobody would have the new one";
             return Err(Unfit::Settings(message.to_owned()));
         }
         let Some(path) = config.password_file.clone().filter(|_| !config.provision.dry_run) else {
@@ -89,7 +97,7 @@ impl Delivery {
             Err(error) => Err(Unfit::Settings(format!(
                 "--password-file must name a file that does not exist yet and can be made: {} ({})",
                 path.display(),
-                error.kind()
+                io_words(&error)
             ))),
         }
     }

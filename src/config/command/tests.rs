@@ -3,7 +3,10 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{LeaderElection, OneShot, StorageEngine};
+use pingone::Region;
 use secrecy::ExposeSecret;
+
+mod scopes;
 
 /// Flags, environment, and a part of the message.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
@@ -59,20 +62,20 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
     )];
     let env = full(&[("BATON_CONFIG_PATH", "c.yaml"), ("BATON_PINGONE_REGION", "eu")]);
     let config = load_with(&["--pingone-region", "sg"], &env, &file).unwrap().config;
-    assert_eq!(config.pingone.region, "sg");
+    assert_eq!(config.pingone.region, Region::Sg);
     let config = load_with(&[], &env, &file).unwrap().config;
     assert_eq!(
-        (config.pingone.region.as_str(), config.file.to_str()),
+        (config.pingone.region.tld(), config.file.to_str()),
         ("eu", Some("from-file.c1z"))
     );
     assert_eq!(config.provision.protected_roles, ["a", "b"]);
     assert_eq!(config.pingone.rate_limit, 7);
-    assert_eq!(load(&[], &full(&[])).unwrap().config.pingone.region, "com");
+    assert_eq!(load(&[], &full(&[])).unwrap().config.pingone.region, Region::Com);
 }
 
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [Case; 13] = [
+    let cases: [Case; 18] = [
         (
             &["--pingone-region", "mars"],
             &[],
@@ -101,8 +104,25 @@ fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
             "must be at most 8784h",
         ),
         (&["--sync-resource-types", "user,robot"], &[], "robot is not"),
+        (
+            &["--sync-resource-types", "user,application"],
+            &[],
+            "names application, which only sync-applications switches on",
+        ),
+        (&["--sync-secrets"], &[], "needs sync-applications or sync-gateways"),
         (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
         (&["--role-model", "scope_binding"], &[], "must be one of entitlements"),
+        (
+            &["--otel-collector-endpoint", "http://x:4317"],
+            &[],
+            "must be a host and a port",
+        ),
+        (&["--otel-collector-endpoint", "x"], &[], "must be a host and a port"),
+        (
+            &["--otel-collector-endpoint=x:1", "--otel-collector-endpoint-tls-cert=%"],
+            &[],
+            "must be PEM in base64url",
+        ),
         (&["--sync-applications", "worker"], &[], "must be one of none"),
         (&["--protected-users", "root"], &[], "root is not a UUID"),
         (&["--user-agent-suffix", "a\nb"], &[], "visible characters"),
@@ -117,17 +137,20 @@ fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
 #[test]
 fn what_is_missing_is_named() {
     let text = problem(load(&[], &env(&[])));
-    assert!(
-        text.starts_with(
-            "--pingone-client-id (BATON_PINGONE_CLIENT_ID, configuration key pingone-client-id) is required"
-        ),
-        "{text}"
-    );
+    assert!(text.starts_with("3 settings are missing"), "{text}");
+    for (flag, variable) in [
+        ("pingone-client-id", "BATON_PINGONE_CLIENT_ID"),
+        ("pingone-client-secret", "BATON_PINGONE_CLIENT_SECRET"),
+        ("pingone-environment-id", "BATON_PINGONE_ENVIRONMENT_ID"),
+    ] {
+        let line = format!("\n  --{flag} ({variable}, configuration key {flag}) is required");
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 #[test]
 fn features_that_are_not_built_end_the_start() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 4] = [
         (&["--ticketing"], "--ticketing is not supported by baton-ping-one"),
         (&["--diff-syncs"], "--diff-syncs is not supported by baton-ping-one"),
         (
@@ -135,22 +158,34 @@ fn features_that_are_not_built_end_the_start() {
             "--external-resource-c1z is not supported by baton-ping-one",
         ),
         (
-            &["--otel-collector-endpoint", "x"],
-            "--otel-collector-endpoint is not supported by baton-ping-one",
-        ),
-        (
             &["--role-model", "scope-binding"],
             "--role-model=scope-binding is not supported by baton-ping-one",
-        ),
-        (
-            &["--sync-applications", "all"],
-            "--sync-applications=all is not supported by baton-ping-one",
         ),
     ];
     for (args, expected) in cases {
         assert_eq!(problem(load(args, &full(&[]))), expected);
     }
     assert!(load(&["--ticketing=false", "--sync-applications", "none"], &full(&[])).is_ok());
+}
+
+/// What C1's form offers, from the same table as `config_schema.json`.
+#[test]
+fn whatever_is_offered_starts() {
+    for field in FIELDS.iter().filter(|field| field.export) {
+        assert!(!field.unsupported, "{}", field.name);
+        let values: &[&str] = match field.kind {
+            Kind::Choice(values) => values,
+            Kind::Bool => &["true", "false"],
+            Kind::Text | Kind::Int(..) | Kind::List | Kind::Duration => &[],
+        };
+        for value in values {
+            let flag = format!("--{}={value}", field.name);
+            let mut args = vec![flag.as_str()];
+            // Of whom credentials are shown, another setting says.
+            args.extend((field.name == "sync-secrets").then_some("--sync-gateways"));
+            assert!(load(&args, &full(&[])).is_ok(), "{flag}");
+        }
+    }
 }
 
 #[test]
@@ -184,6 +219,27 @@ fn secrets_come_from_files_too_without_the_line_end() {
     assert_eq!(config.pingone.client_secret.unwrap().expose_secret(), "from-file");
     assert!(problem(load_with(&[], &env, &[("s", "\n")])).contains("not empty"));
     assert!(problem(load(&[], &env)).contains("can be read"));
+}
+
+#[test]
+fn a_private_key_takes_the_secrets_place() {
+    let pem = sandbox::pingone::private_key();
+    let mut env = full(&[("BATON_PINGONE_PRIVATE_KEY_FILE", "k")]);
+    let both = problem(load_with(&[], &env, &[("k", &pem)]));
+    assert!(
+        both.contains("exclude each other") && both.contains("--pingone-private-key-file"),
+        "{both}"
+    );
+    env.remove("BATON_PINGONE_CLIENT_SECRET");
+    let config = load_with(&["--pingone-private-key-id", "k1"], &env, &[("k", &pem)]);
+    let pingone = config.unwrap().config.pingone;
+    assert_eq!(pingone.private_key.unwrap().expose_secret(), pem.trim_end());
+    assert_eq!(pingone.private_key_id.as_deref(), Some("k1"));
+    let wrong = problem(load_with(&[], &env, &[("k", "marker-secret")]));
+    assert!(
+        wrong.contains("not a private key in PEM form") && !wrong.contains("marker-secret"),
+        "{wrong}"
+    );
 }
 
 #[test]
@@ -307,7 +363,8 @@ fn subcommands_need_no_credentials() {
     let inspect = Inspect {
         file: PathBuf::from("x.c1z"),
         view: InspectView::Grants,
-        format: InspectFormat::Csv,
+        names: false,
+        format: Output::Csv,
     };
     for args in [
         ["inspect", "-f", "x.c1z", "grants", "-o", "csv"],

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::task::{EventKind, ResourceRef};
+use baton::task::{EventKind, ResourceRef};
 
 const START: i64 = 1_772_442_845_123;
 

@@ -8,6 +8,13 @@ const USER: &str = "7c2e1d94-55a0-4a34-9a1b-c0ffee001001";
 const GROUP: &str = "e4a1c7b0-21d3-4a7e-8f6d-0ddba11c0de1";
 const OUTER: &str = "e4a1c7b0-21d3-4a7e-8f6d-0ddba11c0de2";
 
+fn places(applications: &HashSet<Uuid>) -> Places<'_> {
+    Places {
+        environment: ENVIRONMENT,
+        applications,
+    }
+}
+
 fn activity(members: &Value) -> Activity {
     let mut body = json!({
         "id": "66aa11bb-22cc-4d33-9e44-556677889900",
@@ -22,7 +29,7 @@ fn activity(members: &Value) -> Activity {
 
 fn found(action: &str, resource: &Value) -> Option<EventKind> {
     let activity = activity(&json!({"action": {"type": action}, "resources": [resource]}));
-    event(&activity, ENVIRONMENT, OWN).map(|event| event.kind)
+    event(&activity, &places(&HashSet::new()), OWN).map(|event| event.kind)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of what is compared with it")]
@@ -84,7 +91,7 @@ fn what_is_no_event_is_left_out() {
         found("ROLE_ASSIGNMENT.CREATED", &json!({"type": "APPLICATION", "id": OWN})),
         None
     );
-    assert_eq!(event(&Activity::default(), ENVIRONMENT, OWN), None);
+    assert_eq!(event(&Activity::default(), &places(&HashSet::new()), OWN), None);
 }
 
 #[test]
@@ -94,7 +101,7 @@ fn our_own_writes_and_failures_are_left_out() {
             "action": {"type": "USER.UPDATED"}, "resources": [{"type": "USER", "id": USER}],
             "actors": {"client": {"id": client}}, "result": result
         });
-        event(&activity(&members), ENVIRONMENT, OWN).is_some()
+        event(&activity(&members), &places(&HashSet::new()), OWN).is_some()
     };
     assert!(made("adminui", json!({"status": "success"})));
     assert!(made("adminui", json!({})), "a result need not be there");
@@ -111,6 +118,7 @@ fn a_membership_is_a_grant_whose_sides_stand_in_the_address() {
     let entitlement = |group: &str| EntitlementRef {
         id: format!("group:{group}:member"),
         slug: "member".to_owned(),
+        description: String::new(),
         resource: ResourceRef {
             resource_type: "group".to_owned(),
             id: group.to_owned(),
@@ -152,7 +160,7 @@ fn a_sign_on_uses_the_environment() {
         all.as_object_mut()
             .unwrap()
             .extend(members.as_object().unwrap().clone());
-        event(&activity(&all), ENVIRONMENT, OWN)
+        event(&activity(&all), &places(&HashSet::new()), OWN)
     };
     let other = json!({"client": {"id": "app"}, "user": {"id": GROUP}});
     let by_resource = signed_on(json!({"actors": other, "resources": [{"type": "USER", "id": USER}]})).unwrap();
@@ -172,4 +180,30 @@ fn a_sign_on_uses_the_environment() {
         signed_on(json!({"result": {"status": "FAILED"}, "actors": other})),
         None
     );
+}
+
+#[test]
+fn a_sign_on_names_an_application_that_a_sync_has_and_no_other() {
+    let known = HashSet::from([uuid(OUTER).unwrap()]);
+    let target = |client: &str, resources: Value| {
+        let all = json!({
+            "action": {"type": "USER.ACCESS_ALLOWED"}, "resources": resources,
+            "actors": {"client": {"id": client}, "user": {"id": USER}}
+        });
+        let event = event(&activity(&all), &places(&known), OWN).unwrap();
+        match event.kind {
+            EventKind::Usage { target, actor } if actor.id == USER => (target.resource_type, target.id),
+            other => panic!("{other:?}"),
+        }
+    };
+    let environment = ("environment".to_owned(), ENVIRONMENT.to_owned());
+    let application = ("application".to_owned(), OUTER.to_owned());
+    assert_eq!(target(&OUTER.to_uppercase(), json!([])), application);
+    assert_eq!(
+        target("adminui", json!([{"type": "APPLICATION", "id": OUTER}])),
+        application
+    );
+    assert_eq!(target(GROUP, json!([])), environment);
+    assert_eq!(target("adminui", json!([])), environment);
+    assert_eq!(target(GROUP, json!([{"type": "USER", "id": USER}])), environment);
 }

@@ -15,15 +15,19 @@ fn completed() -> Event {
 fn rejected(text: &str) -> Event {
     Event::CredentialsRejected {
         side: Side::PingOne,
-        problem: Problem::Refused(text.to_owned()),
-        kept: true,
+        problem: Problem::Refused {
+            text: text.to_owned(),
+            code: text.to_owned(),
+            class: ErrorClass::Auth,
+        },
+        has_older: true,
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_state_is_told_when_it_changes() {
-    let mut gate = Gate::new(Instant::now());
-    let mut admits = |event: Event| gate.admits(&event, Instant::now());
+    let mut filter = EventFilter::new(Instant::now());
+    let mut admits = |event: Event| filter.admits(&event, Instant::now());
     assert!(admits(completed()));
     assert!(!admits(completed()));
     assert!(admits(failed(ErrorClass::Auth)));
@@ -34,10 +38,10 @@ async fn a_state_is_told_when_it_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_told_of_credentials_is_a_change_each_time() {
-    let mut gate = Gate::new(Instant::now());
-    let mut admits = |event: Event| gate.admits(&event, Instant::now());
+    let mut filter = EventFilter::new(Instant::now());
+    let mut admits = |event: Event| filter.admits(&event, Instant::now());
     let reloaded = || Event::CredentialsReloaded { side: Side::PingOne };
-    // Back to what was in use in between, which is no Event.
+    // Other values in between.
     assert!(admits(rejected("a")) && admits(rejected("a")));
     assert!(admits(reloaded()) && admits(reloaded()));
     assert!(admits(rejected("a")));
@@ -45,17 +49,17 @@ async fn what_is_told_of_credentials_is_a_change_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_is_cut_off_and_ends() {
-    let mut gate = Gate::new(Instant::now());
+    let mut filter = EventFilter::new(Instant::now());
     let event = Event::ProvisioningFailed {
         action: "grant",
         class: ErrorClass::Rejected,
         task_id: "t".into(),
     };
-    let let_through = (0..100).filter(|_| gate.admits(&event, Instant::now())).count();
-    assert_eq!(let_through, 12);
+    let let_through = (0..100).filter(|_| filter.admits(&event, Instant::now())).count();
+    assert_eq!(let_through, 25);
     tokio::time::advance(REFILL).await;
-    assert!(gate.admits(&event, Instant::now()));
-    assert!(!gate.admits(&event, Instant::now()));
+    assert!(filter.admits(&event, Instant::now()));
+    assert!(!filter.admits(&event, Instant::now()));
 }
 
 #[test]
@@ -71,12 +75,17 @@ fn notes_hold_no_remote_text_and_are_short_enough() {
 }
 
 #[test]
-fn the_six_reasons_are_the_documented_ones() {
+fn the_eight_reasons_are_the_documented_ones() {
     let events = [
         completed(),
         failed(ErrorClass::Bug),
         Event::CredentialsReloaded { side: Side::C1 },
         rejected(""),
+        Event::CredentialsUnproved {
+            side: Side::C1,
+            has_older: false,
+        },
+        Event::CredentialsRestored { side: Side::C1 },
         Event::LeaderElected { term: 1 },
         Event::ProvisioningFailed {
             action: "grant",
@@ -89,7 +98,15 @@ fn the_six_reasons_are_the_documented_ones() {
         .filter(|event| event.is_warning())
         .map(Event::reason)
         .collect();
-    assert_eq!(warnings, ["SyncFailed", "CredentialsRejected", "ProvisioningFailed"]);
+    assert_eq!(
+        warnings,
+        [
+            "SyncFailed",
+            "CredentialsRejected",
+            "CredentialsUnproved",
+            "ProvisioningFailed"
+        ]
+    );
     let reasons: std::collections::HashSet<_> = events.iter().map(Event::reason).collect();
-    assert_eq!(reasons.len(), 6);
+    assert_eq!(reasons.len(), 8);
 }

@@ -9,6 +9,9 @@ use super::{LONGEST, Timing};
 /// Monotonic time of this process, counted from any fixed moment.
 pub type Moment = Duration;
 
+/// What a leader of an installation before this one needs, on top of the retry period, to notice that its Lease is gone.
+const NOTICES: Duration = Duration::from_secs(1);
+
 /// Seconds that a released record carries as its duration; together with no holder it marks a release, which a record
 /// that was emptied by hand does not have.
 pub(crate) const RELEASED: i32 = 1;
@@ -28,6 +31,8 @@ pub struct Record {
     pub term: i32,
     /// It has an `acquireTime`: somebody held it once.
     pub was_held: bool,
+    /// It was made with the installation, by one of us, and nobody has held it since.
+    pub is_new: bool,
 }
 
 /// What a look at the Lease found.
@@ -89,8 +94,8 @@ impl fmt::Display for Doubt {
 pub enum Action {
     /// Read the Lease.
     Look,
-    /// Make it; it is not there.
-    Create(Claim),
+    /// Make it without a holder; it is not there.
+    Create,
     /// Write over this record, if it is still the same.
     Update(Record, Claim),
     /// Nothing before this moment.
@@ -143,6 +148,8 @@ pub struct Candidate {
     /// What `seen` holds may be out of date in a way that a write would fail on.
     stale: bool,
     next_look: Moment,
+    /// This process has seen somebody hold it.
+    saw_holder: bool,
     duty: Duty,
 }
 
@@ -155,6 +162,7 @@ impl Candidate {
             seen: None,
             stale: true,
             next_look: Moment::ZERO,
+            saw_holder: false,
             duty: Duty::Standby,
         }
     }
@@ -221,15 +229,18 @@ impl Candidate {
                 Action::Look
             };
         };
-        let takeable = self.takeable(seen);
-        if now >= takeable && !self.stale {
-            return match &seen.what {
-                Observed::Absent => Action::Create(self.claim(1, true)),
-                Observed::Present(record) => Action::Update(
-                    record.clone(),
-                    self.claim(record.term.checked_add(1).unwrap_or(1), true),
-                ),
-            };
+        let takeable = match &seen.what {
+            // Made without a holder: whoever may hold the one that was there before is waited for from then on.
+            Observed::Absent if !self.stale => return Action::Create,
+            Observed::Absent => self.next_look,
+            Observed::Present(record) => self.takeable(record, seen),
+        };
+        if let Observed::Present(record) = &seen.what
+            && now >= takeable
+            && !self.stale
+        {
+            let term = record.term.checked_add(1).unwrap_or(1);
+            return Action::Update(record.clone(), self.claim(term, true));
         }
         if now >= self.next_look {
             return Action::Look;
@@ -242,17 +253,19 @@ impl Candidate {
     }
 
     /// From when on the Lease may be taken if it stays as it is.
-    fn takeable(&self, seen: &Seen) -> Moment {
-        match &seen.what {
-            Observed::Present(record) if record.holder.as_deref() == Some(self.me.as_str()) => seen.since,
-            _ if seen.free => seen.since,
-            Observed::Present(record) => {
-                let theirs = record.seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let theirs = Duration::from_secs(theirs.unwrap_or(0)).min(LONGEST);
-                seen.since.saturating_add(theirs.max(self.timing.duration()))
-            }
-            Observed::Absent => seen.since.saturating_add(self.timing.duration()),
+    fn takeable(&self, record: &Record, seen: &Seen) -> Moment {
+        if seen.free || record.holder.as_deref() == Some(self.me.as_str()) {
+            return seen.since;
         }
+        let wait = if record.holder.is_none() && record.is_new && !self.saw_holder {
+            self.timing.retry_period().saturating_add(NOTICES)
+        } else {
+            let theirs = record.seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            Duration::from_secs(theirs.unwrap_or(0))
+                .min(LONGEST)
+                .max(self.timing.duration())
+        };
+        seen.since.saturating_add(wait)
     }
 
     fn claim(&self, term: i32, begins: bool) -> Claim {
@@ -272,6 +285,7 @@ impl Candidate {
             return;
         }
         let free = is_released(&what);
+        self.saw_holder |= matches!(&what, Observed::Present(record) if record.holder.is_some());
         // A Lease that vanished or was made again starts its time anew: its holder may have renewed just before.
         self.seen = Some(Seen { what, since: now, free });
     }

@@ -7,12 +7,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Timing;
-use super::candidate::{Action, Candidate, Doubt, Failed, Moment};
-use super::guard::LeaseGuard;
+use super::candidate::{Action, Candidate, Doubt, Failed, Moment, Observed};
 use super::store::LeaseStore;
+use super::term_limit::TermLimit;
 use crate::k8s::error::K8sError;
-use crate::runtime::liveness::Pulse;
-use crate::runtime::spawn::{Task, spawn};
+use process::runtime::leader_guard::LeaderGuard;
+use process::runtime::liveness::Pulse;
+use process::runtime::spawn::{Task, spawn};
 
 /// Old work that has lost its lease stops within this time; beyond it the process is no good.
 const STOPPING: std::time::Duration = std::time::Duration::from_mins(2);
@@ -22,8 +23,8 @@ const STOPPING: std::time::Duration = std::time::Duration::from_mins(2);
 pub struct Leadership {
     /// `leaseTransitions` of this term.
     pub term: i32,
-    /// Ask [`LeaseGuard::may_begin`] immediately before each call to C1 and each write to PingOne.
-    pub guard: LeaseGuard,
+    /// Ask [`LeaderGuard::may_begin`] immediately before each call to C1 and each write to PingOne.
+    pub guard: LeaderGuard,
     /// Cancelled when the lease is in doubt: stop at once, begin nothing.
     pub lost: CancellationToken,
 }
@@ -96,14 +97,14 @@ pub struct Election<S> {
 /// A term with its running work. Dropping it ends the term and the work.
 struct Term {
     number: i32,
-    guard: LeaseGuard,
+    limit: TermLimit,
     lost: CancellationToken,
     work: Task<()>,
 }
 
 impl Drop for Term {
     fn drop(&mut self) {
-        self.guard.revoke();
+        self.limit.revoke();
         self.lost.cancel();
     }
 }
@@ -157,8 +158,8 @@ impl<S: LeaseStore> Election<S> {
             if term.is_none() && stop.is_cancelled() {
                 return;
             }
-            // The guard may have run out between two steps; whoever asked it was told so.
-            let doubted = term.as_ref().is_some_and(|term| term.guard.is_revoked());
+            // The limit may have passed between two steps; whoever asked it was told so.
+            let doubted = term.as_ref().is_some_and(|term| term.limit.is_revoked());
             let action = if doubted && self.candidate.term().is_some() {
                 Action::StandDown(Doubt::Expired)
             } else {
@@ -245,7 +246,14 @@ impl<S: LeaseStore> Election<S> {
                     Err(error)
                 }
             },
-            Action::Create(claim) => self.store.create(&claim, deadline).await.map(Some),
+            Action::Create => match self.store.create(deadline).await {
+                Ok(record) => {
+                    let now = self.now();
+                    self.candidate.looked(Observed::Present(record), now);
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            },
             Action::Update(record, claim) => self.store.update(&record, &claim, deadline).await.map(Some),
             Action::Wait(_) | Action::StandDown(_) | Action::AwaitStop => return false,
         };
@@ -272,7 +280,7 @@ impl<S: LeaseStore> Election<S> {
         let until = self.candidate.leads_until().unwrap_or_default();
         if let Some(term) = term
             && !began
-            && !term.guard.extend(until)
+            && !term.limit.extend(until)
         {
             self.stand_down(Some(term), Doubt::Expired);
         }
@@ -284,18 +292,19 @@ impl<S: LeaseStore> Election<S> {
         F: Future<Output = ()> + Send + 'static,
     {
         let number = self.candidate.term()?;
-        let guard = LeaseGuard::new(self.base, self.candidate.leads_until()?);
+        let spare = self.timing.duration().saturating_sub(self.timing.renew_deadline());
+        let limit = TermLimit::new(self.base, self.candidate.leads_until()?, spare);
         let lost = CancellationToken::new();
         self.following = None;
         (self.notice)(&ElectionNotice::Elected { term: number, before });
         let work = spawn(work(Leadership {
             term: number,
-            guard: guard.clone(),
+            guard: limit.guard(),
             lost: lost.clone(),
         }));
         Some(Term {
             number,
-            guard,
+            limit,
             lost,
             work,
         })
@@ -304,7 +313,10 @@ impl<S: LeaseStore> Election<S> {
     /// Locally first: nothing may begin any more. The Lease itself is left alone, it may not be ours.
     fn stand_down(&mut self, term: Option<&Term>, doubt: Doubt) {
         if let Some(term) = term {
-            term.guard.revoke();
+            match doubt {
+                Doubt::Taken => term.limit.taken(),
+                Doubt::Expired | Doubt::Deleted => term.limit.revoke(),
+            }
             term.lost.cancel();
             (self.notice)(&ElectionNotice::Lost {
                 term: term.number,

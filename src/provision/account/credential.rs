@@ -2,12 +2,12 @@
 //! opened here, before anything is asked of PingOne.
 
 use super::fields::NewAccount;
-use super::place::policy;
-use crate::provision::crypto::{ClientKey, CryptoError, Plaintext, Recipient, recipients};
+use super::population::policy;
+use crate::provision::context::TaskContext;
 use crate::provision::error::Failure;
 use crate::provision::password::{Wish, random};
-use crate::provision::work::Work;
-use crate::task::{CredentialOptions, EncryptionTarget, Password, PasswordRule};
+use baton::crypto::{ClientKey, CryptoError, Plaintext, Recipient, recipients};
+use baton::task::{CredentialOptions, EncryptionTarget, Password, PasswordRule};
 
 /// A password to set.
 #[derive(Debug)]
@@ -46,10 +46,15 @@ pub(crate) enum PasswordWish {
 }
 
 impl PasswordWish {
+    /// A random password that nobody is to be told.
+    pub(crate) fn is_for_nobody(&self) -> bool {
+        matches!(self, Self::Random { recipients, .. } if recipients.is_empty())
+    }
+
     /// The password; a random one keeps the policy with this id and holds nothing of the profile.
     pub(crate) async fn generate(
         self,
-        work: &Work,
+        task: &TaskContext,
         profile: &[&str],
         policy_id: Option<&str>,
     ) -> Result<Secret, Failure> {
@@ -62,7 +67,7 @@ impl PasswordWish {
                 force_change,
             } => (length, rules, recipients, force_change),
         };
-        let policy = policy(work, policy_id).await?;
+        let policy = policy(task, policy_id).await?;
         let plaintext = random(&Wish {
             length,
             rules: &rules,
@@ -116,6 +121,11 @@ impl Credential {
                 }))
             }
         })
+    }
+
+    /// A password that only our answer tells.
+    pub(super) const fn is_random(&self) -> bool {
+        matches!(self, Self::Password(PasswordWish::Random { .. }))
     }
 
     /// The provider of [`Credential::Sso`].

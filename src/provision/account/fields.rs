@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::provision::actions::{NAMED, check_text, kept_by_pingone, truth};
-use crate::provision::error::Failure;
-use crate::provision::target::shown;
+use crate::provision::error::{Failure, shown};
+use crate::provision::spelling::spelled;
 use crate::sync::is_bare_address;
-use crate::task::AccountInfo;
+use baton::task::AccountInfo;
 
 /// Most bytes of one account's fields; PingOne's own limits are far below.
 const FIELDS_MAX_BYTES: usize = 256 * 1024;
@@ -45,20 +45,18 @@ pub(super) struct NewAccount {
 impl NewAccount {
     /// Reads the fields. What has the wrong type is refused, never silently the default.
     pub(super) fn read(account: &AccountInfo) -> Result<Self, Failure> {
-        let profile = &account.profile;
-        if size(profile) > FIELDS_MAX_BYTES {
+        if size(&account.profile) > FIELDS_MAX_BYTES {
             return Err(Failure::invalid(format!(
                 "the account's fields are larger than {} KiB",
                 FIELDS_MAX_BYTES / 1024
             )));
         }
-        let known = |key: &str| NAMED.iter().any(|named| named.key == key) || OTHERS.contains(&key);
-        if let Some(key) = profile.keys().find(|key| !known(key)) {
-            return Err(Failure::invalid(format!(
-                "{} is no field of an account; put attributes of the schema into additional_attributes",
-                shown(key)
-            )));
-        }
+        let profile = &spelled(&account.profile, &keys(), |name, nearest| {
+            format!(
+                "{name} is no field of an account; the nearest is {nearest}. Put attributes of the schema into \
+                 additional_attributes"
+            )
+        })?;
         let mut read = Self::default();
         let email = text(profile, "email")?.or_else(|| primary_email(account));
         if email.as_ref().is_some_and(|email| !is_bare_address(email)) {
@@ -88,6 +86,11 @@ impl NewAccount {
         read.additional = additional(profile)?;
         Ok(read)
     }
+}
+
+/// Every key of the account fields.
+pub(crate) fn keys() -> Vec<&'static str> {
+    NAMED.iter().map(|named| named.key).chain(OTHERS).collect()
 }
 
 fn size(values: &Map<String, Value>) -> usize {

@@ -7,44 +7,45 @@ use uuid::Uuid;
 
 use super::credential::Secret;
 use super::fields::NewAccount;
-use super::place::Place;
+use super::population::TargetPopulation;
 use super::submit::{password_body, struck};
 use super::{reply, resource};
-use crate::model::Resource;
-use crate::pingone::types::{Lifecycle, User};
-use crate::pingone::write::{passwords, users};
-use crate::pingone::{Client, PingOneError, WriteCall};
+use crate::provision::context::{AuditEntry, TaskContext};
+use crate::provision::delete::set_enabled;
 use crate::provision::error::Failure;
-use crate::provision::settle::settle;
-use crate::provision::work::{SETTLE, Told, Work};
-use crate::task::{AccountCreated, AccountResult, EncryptedSecret};
+use crate::provision::write::{Reaction, Rules, Write, apply_state};
+use baton::model::Resource;
+use baton::task::{AccountCreated, AccountResult, EncryptedSecret};
+use pingone::types::{Lifecycle, User};
+use pingone::write::{passwords, users};
+use pingone::{Client, PingOneError, WriteCall};
 
 const NO_PASSWORD: &str = "NO_PASSWORD";
 const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
 
 /// Takes the remaining steps. Cancelling does not end them.
 pub(super) async fn finish(
-    work: &Work,
+    task: &TaskContext,
     wanted: &NewAccount,
-    place: &Place,
+    target: &TargetPopulation,
     mut user: User,
     secret: Option<Secret>,
     sealed: Vec<EncryptedSecret>,
 ) -> AccountCreated {
-    work.carry_on();
+    task.carry_on();
     let id = user.id;
     let mut open = Vec::new();
     let mut secrets = sealed;
     let mut stepped = false;
     if wanted.create_disabled {
         stepped = true;
-        match disable(work, &user).await {
+        match set_enabled(task, &user, false).await {
             Ok(()) => user.enabled = Some(false),
             Err(failure) => open.push(format!("it is still enabled, disable it in PingOne ({})", why(failure))),
         }
         if let Some(secret) = &secret {
             let set = if open.is_empty() {
-                set_password(work, &user, secret).await.map_err(why)
+                set_password(task, &user, secret).await.map_err(why)
             } else {
                 Err("it is never set on an enabled account that should be disabled".to_owned())
             };
@@ -57,7 +58,7 @@ pub(super) async fn finish(
     // A password that went along with the creation brought the verification with it.
     if wanted.require_verification && (secret.is_none() || wanted.create_disabled) {
         stepped = true;
-        match verify(work, &user).await {
+        match verify(task, &user).await {
             Ok(()) => {
                 user.lifecycle = Some(Lifecycle {
                     status: Some(MUST_VERIFY.to_owned()),
@@ -70,12 +71,15 @@ pub(super) async fn finish(
         }
     }
     drop(secret);
-    if stepped && !work.is_dry_run() {
+    if stepped && !task.is_dry_run() {
         // What we know of it is enough where it cannot be read.
-        user = work.read(work.client().user(id)).await.unwrap_or(user);
+        user = task.read(task.client().user(id)).await.unwrap_or(user);
     }
-    let resource = resource(work, &user, place.name.as_deref());
-    reply(work, result(wanted, id, resource, &open), secrets)
+    if !secrets.is_empty() && !task.is_dry_run() {
+        task.memory().made_account(id, task.id());
+    }
+    let resource = resource(task, &user, target.name.as_deref());
+    reply(task, result(wanted, id, resource, &open), secrets)
 }
 
 fn result(wanted: &NewAccount, id: Uuid, resource: Resource, open: &[String]) -> AccountResult {
@@ -99,34 +103,23 @@ fn why(failure: Failure) -> String {
     failure.into_task().message
 }
 
-async fn disable(work: &Work, user: &User) -> Result<(), Failure> {
+async fn verify(task: &TaskContext, user: &User) -> Result<(), Failure> {
     let id = user.id;
+    let before = user.lifecycle_status().unwrap_or("unknown");
     step(
-        work,
-        user,
-        &users::set_enabled(id, false),
-        ("enabled", "disabled"),
-        |client| async move { Ok(client.user(id).await?.enabled == Some(false)) },
-    )
-    .await
-}
-
-async fn verify(work: &Work, user: &User) -> Result<(), Failure> {
-    let id = user.id;
-    step(
-        work,
+        task,
         user,
         &users::send_verification(id),
-        ("no verification", MUST_VERIFY),
+        (before, MUST_VERIFY),
         |client| async move { Ok(client.user(id).await?.lifecycle_status() == Some(MUST_VERIFY)) },
     )
     .await
 }
 
-async fn set_password(work: &Work, user: &User, secret: &Secret) -> Result<(), Failure> {
+async fn set_password(task: &TaskContext, user: &User, secret: &Secret) -> Result<(), Failure> {
     let id = user.id;
-    let call = passwords::set(id, password_body(secret)?);
-    let done = step(work, user, &call, (NO_PASSWORD, "password set"), |client| async move {
+    let call = passwords::set(id, password_body(secret)?, secret.force_change);
+    let done = step(task, user, &call, (NO_PASSWORD, "password set"), |client| async move {
         let status = client.password_state(id).await?.status;
         Ok(status.is_some_and(|status| status != NO_PASSWORD))
     });
@@ -135,7 +128,7 @@ async fn set_password(work: &Work, user: &User, secret: &Secret) -> Result<(), F
 
 /// One step, carried to a certain end. An account that was just made may not be found for a moment.
 async fn step<F>(
-    work: &Work,
+    task: &TaskContext,
     user: &User,
     call: &WriteCall,
     (before, after): (&str, &str),
@@ -145,19 +138,14 @@ where
     F: Future<Output = Result<bool, PingOneError>>,
 {
     let object = format!("user {}", user.id);
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
         before,
         after,
     };
-    let look = |client: Client| {
-        let held = holds(client);
-        async move { Ok(held.await?.then_some(())) }
+    let rules = Rules {
+        absent: Reaction::Again,
+        ..Rules::STATE
     };
-    match settle(work, call, told, &look).await {
-        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => {
-            settle(work, call, told, &look).await.map(drop)
-        }
-        outcome => outcome.map(drop),
-    }
+    apply_state(task, Write::new(call, entry, rules), holds).await.map(drop)
 }

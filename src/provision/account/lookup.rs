@@ -1,10 +1,10 @@
 //! What a new account is held against: users of the same name, identity providers.
 
-use crate::error::ErrorClass;
-use crate::pingone::types::User;
-use crate::pingone::{Client, PingOneError, UsersQuery, equals};
+use crate::provision::context::TaskContext;
 use crate::provision::error::Failure;
-use crate::provision::work::Work;
+use pingone::types::User;
+use pingone::{Client, PingOneError, UsersQuery, equals};
+use process::error::ErrorClass;
 
 /// The user with this name, compared without case as PingOne does (pingone-api.md §4.1). `None` may also be one that
 /// our application does not see.
@@ -18,11 +18,15 @@ pub(super) async fn user(client: Client, username: String) -> Result<Option<User
 }
 
 /// The id of the identity provider that a field names by id or the credential by id or exact name.
-pub(super) async fn provider(work: &Work, id: Option<&str>, sso: Option<&str>) -> Result<Option<String>, Failure> {
+pub(super) async fn provider(
+    task: &TaskContext,
+    id: Option<&str>,
+    sso: Option<&str>,
+) -> Result<Option<String>, Failure> {
     if id.is_none() && sso.is_none() {
         return Ok(None);
     }
-    let known = match work.read(work.client().identity_providers()).await {
+    let known = match task.read(task.client().identity_providers()).await {
         Ok(known) => known,
         // An id that cannot be looked up is PingOne's to judge.
         Err(failure) if sso.is_none() && is_forbidden(&failure) => return Ok(id.map(str::to_owned)),

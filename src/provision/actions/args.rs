@@ -4,17 +4,14 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::task::{ActionSchema, Code, JsonObject, TaskError};
+use crate::provision::error::invalid;
+use crate::provision::spelling::spelled;
+use baton::task::{ActionSchema, JsonObject, TaskError};
 
 /// Most bytes that the arguments of one action may hold; a user's attributes are far below it.
 const ARGUMENTS_MAX_BYTES: usize = 256 * 1024;
 /// Longest name of an unknown argument that an error repeats, in characters.
 const NAME_MAX: usize = 64;
-
-/// An argument that cannot be worked with: code 3.
-pub(super) fn invalid(message: impl Into<String>) -> TaskError {
-    TaskError::new(Code::InvalidArgument, message)
-}
 
 /// A name that came from outside, short enough for an error text.
 pub(super) fn shown(name: &str) -> String {
@@ -25,20 +22,9 @@ pub(super) fn shown(name: &str) -> String {
     short
 }
 
-/// Refuses arguments that the schema does not know, and more of them than an action can have use for.
-pub(super) fn check(schema: &ActionSchema, args: &JsonObject) -> Result<(), TaskError> {
-    let unknown = args
-        .keys()
-        .find(|key| !schema.arguments.iter().any(|known| known.name == key.as_str()));
-    if let Some(unknown) = unknown {
-        let known: Vec<&str> = schema.arguments.iter().map(|argument| argument.name).collect();
-        return Err(invalid(format!(
-            "action {} has no argument {}; it takes {}",
-            schema.name,
-            shown(unknown),
-            known.join(", ")
-        )));
-    }
+/// The arguments under the names that the schema has for them; usual spellings are understood. Unknown ones without a
+/// value are left out. Refuses unknown ones with a value, and more of them than an action can have use for.
+pub(super) fn read(schema: &ActionSchema, args: &JsonObject) -> Result<JsonObject, TaskError> {
     if size(args) > ARGUMENTS_MAX_BYTES {
         return Err(invalid(format!(
             "the arguments of action {} are larger than {} KiB",
@@ -46,7 +32,14 @@ pub(super) fn check(schema: &ActionSchema, args: &JsonObject) -> Result<(), Task
             ARGUMENTS_MAX_BYTES / 1024
         )));
     }
-    Ok(())
+    let known: Vec<&str> = schema.arguments.iter().map(|argument| argument.name).collect();
+    spelled(args, &known, |name, nearest| {
+        format!(
+            "action {} has no argument {name}; the nearest is {nearest}. It takes {}",
+            schema.name,
+            known.join(", ")
+        )
+    })
 }
 
 /// Bytes of keys and texts, without writing them out.
@@ -116,6 +109,15 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
     }
 }
 
+/// A text; `None` where it is absent.
+pub(super) fn text<'a>(args: &'a JsonObject, name: &str) -> Result<Option<&'a str>, TaskError> {
+    match args.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(format!("{name} must be a text"))),
+    }
+}
+
 /// An object, or a text that holds one.
 pub(super) fn object(args: &JsonObject, name: &str) -> Result<JsonObject, TaskError> {
     match args.get(name) {
@@ -134,6 +136,8 @@ pub(super) fn object(args: &JsonObject, name: &str) -> Result<JsonObject, TaskEr
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use baton::task::Code;
 
     use super::*;
     use crate::provision::actions::schema::action_schemas;
@@ -187,20 +191,27 @@ mod tests {
     fn unknown_and_oversized_arguments_are_refused() {
         let schemas = action_schemas();
         let lock = schemas.iter().find(|schema| schema.name == "lock_user").unwrap();
-        assert!(check(lock, &args(json!({"user_id": ID}))).is_ok());
-        let unknown = check(lock, &args(json!({"user_id": ID, "until": "tomorrow"}))).unwrap_err();
+        assert!(read(lock, &args(json!({"user_id": ID, "until": ""}))).is_ok());
+        for user in ["userId", "user", "account_id", "id", "User-ID"] {
+            assert_eq!(
+                read(lock, &args(json!({ user: ID }))).unwrap(),
+                args(json!({"user_id": ID})),
+                "{user}"
+            );
+        }
+        let unknown = read(lock, &args(json!({"user_id": ID, "until": "tomorrow"}))).unwrap_err();
         assert_eq!(unknown.code, Code::InvalidArgument);
         assert_eq!(
             unknown.message,
-            "action lock_user has no argument until; it takes user_id"
+            "action lock_user has no argument \"until\"; the nearest is user_id. It takes user_id"
         );
-        let long = check(lock, &args(json!({"x".repeat(1_000_000): 1}))).unwrap_err();
+        let long = read(lock, &args(json!({"x".repeat(1_000_000): 1}))).unwrap_err();
         assert!(long.message.len() < 200, "{}", long.message.len());
         let update = schemas.iter().find(|schema| schema.name == "update_user").unwrap();
         let large = args(json!({"user_id": ID, "user_profile": "x".repeat(1_000_000)}));
-        assert_eq!(check(update, &large).unwrap_err().code, Code::InvalidArgument);
+        assert_eq!(read(update, &large).unwrap_err().code, Code::InvalidArgument);
         let nested = args(json!({"user_id": ID, "user_profile": {"a": {"b": ["x".repeat(1_000_000)]}}}));
-        assert_eq!(check(update, &nested).unwrap_err().code, Code::InvalidArgument);
+        assert_eq!(read(update, &nested).unwrap_err().code, Code::InvalidArgument);
     }
 
     #[test]

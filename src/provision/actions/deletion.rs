@@ -2,19 +2,15 @@
 
 use uuid::Uuid;
 
-use super::{complete, live};
+use super::complete;
+use crate::provision::context::TaskContext;
 use crate::provision::delete::{Was, remove};
-use crate::provision::error::{Failure, found};
-use crate::provision::work::Work;
-use crate::task::ActionOutcome;
+use crate::provision::error::Failure;
+use baton::task::ActionOutcome;
 
 /// Deletes the user.
-pub(super) async fn delete(work: &Work, id: Uuid) -> Result<ActionOutcome, Failure> {
-    let was = match found(live(work, id).await)? {
-        None => Was::Gone,
-        Some(_) => remove(work, id).await?,
-    };
-    Ok(complete(match was {
+pub(super) async fn delete(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
+    Ok(complete(match remove(task, id).await? {
         Was::There => format!("Account {id} has been deleted"),
         Was::Gone => format!("Account {id} was already deleted"),
     }))

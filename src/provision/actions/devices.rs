@@ -3,25 +3,25 @@
 use uuid::Uuid;
 
 use super::schema::{DEVICES_DELETED, DEVICES_FOUND};
-use super::settle::settle;
 use super::{complete, failed, live};
-use crate::pingone::Client;
-use crate::pingone::write::devices::delete_device;
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, task_error_with};
-use crate::provision::work::{Told, Work};
-use crate::task::ActionOutcome;
+use crate::provision::write::{Rules, Write, apply_state};
+use baton::task::ActionOutcome;
+use pingone::Client;
+use pingone::write::devices::delete_device;
 
 const SERVICE_OFF: &str =
     "The MFA service is not enabled in this environment; enable it in PingOne or leave the action out.";
 
 /// Deletes every MFA device.
-pub(super) async fn delete_all(work: &Work, id: Uuid) -> Result<ActionOutcome, Failure> {
-    live(work, id).await?;
-    let devices = work.read(work.client().device_ids(id)).await.map_err(named)?;
+pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
+    live(task, id).await?;
+    let devices = task.read(task.client().device_ids(id)).await.map_err(named)?;
     let found = devices.len();
     let mut deleted = 0_usize;
     for device in devices {
-        match delete(work, id, &device).await {
+        match delete(task, id, &device).await {
             Ok(()) => deleted += 1,
             Err(failure) if deleted == 0 => return Err(named(failure)),
             Err(failure) => {
@@ -40,14 +40,15 @@ pub(super) async fn delete_all(work: &Work, id: Uuid) -> Result<ActionOutcome, F
 }
 
 /// One that is gone already is deleted.
-async fn delete(work: &Work, id: Uuid, device: &str) -> Result<(), Failure> {
-    let told = Told {
+async fn delete(task: &TaskContext, id: Uuid, device: &str) -> Result<(), Failure> {
+    let call = delete_device(id, device);
+    let entry = AuditEntry {
         object: &format!("MFA device of user {id}"),
         before: "enrolled",
         after: "deleted",
     };
     let gone = |client: Client| async move { Ok(!client.device_ids(id).await?.iter().any(|known| known == device)) };
-    match settle(work, &delete_device(id, device), told, gone).await {
+    match apply_state(task, Write::new(&call, entry, Rules::DELETION), gone).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.is_not_found() => Ok(()),
         Err(failure) => Err(failure),

@@ -2,31 +2,19 @@
 
 use uuid::Uuid;
 
-use super::settle::settle;
 use super::{complete, live};
-use crate::pingone::write::users;
+use crate::provision::context::TaskContext;
+use crate::provision::delete::{enabled_word, set_enabled};
 use crate::provision::error::Failure;
-use crate::provision::work::{Told, Work};
-use crate::task::ActionOutcome;
-
-const fn word(enabled: bool) -> &'static str {
-    if enabled { "enabled" } else { "disabled" }
-}
+use baton::task::ActionOutcome;
 
 /// Enables or disables the account.
-pub(super) async fn set(work: &Work, id: Uuid, enabled: bool) -> Result<ActionOutcome, Failure> {
-    let user = live(work, id).await?;
+pub(super) async fn set(task: &TaskContext, id: Uuid, enabled: bool) -> Result<ActionOutcome, Failure> {
+    let user = live(task, id).await?;
+    let word = enabled_word(Some(enabled));
     if user.enabled == Some(enabled) {
-        return Ok(complete(format!("Account {id} was already {}", word(enabled))));
+        return Ok(complete(format!("Account {id} was already {word}")));
     }
-    let told = Told {
-        object: &format!("user {id}"),
-        before: user.enabled.map_or("unknown", word),
-        after: word(enabled),
-    };
-    settle(work, &users::set_enabled(id, enabled), told, |client| async move {
-        Ok(client.user(id).await?.enabled == Some(enabled))
-    })
-    .await?;
-    Ok(complete(format!("Account {id} has been {}", word(enabled))))
+    set_enabled(task, &user, enabled).await?;
+    Ok(complete(format!("Account {id} has been {word}")))
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::settle::settle;
 use super::{complete, live};
-use crate::pingone::types::User;
-use crate::pingone::write::users;
-use crate::pingone::{Client, PingOneError, WriteCall};
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::Failure;
-use crate::provision::work::{Told, Work};
-use crate::task::ActionOutcome;
+use crate::provision::write::{Rules, Write, apply_state};
+use baton::task::ActionOutcome;
+use pingone::types::User;
+use pingone::write::users;
+use pingone::{Client, PingOneError, WriteCall, Written};
 
 /// Waits before PingOne is asked again after a 415.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -32,52 +32,53 @@ const fn word(locked: bool) -> &'static str {
 }
 
 /// Locks the account.
-pub(super) async fn lock(work: &Work, id: Uuid) -> Result<ActionOutcome, Failure> {
-    let user = live(work, id).await?;
+pub(super) async fn lock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
+    let user = live(task, id).await?;
     if locked(&user) {
         return Ok(complete(format!("Account {id} was already locked")));
     }
-    if change(work, &user, &users::lock(id), true).await? {
-        return Ok(complete(format!("Account {id} has been locked")));
+    // Sent once: an environment that ignores a lock without an end ignores the next one, too.
+    let open = Rules {
+        sends: 1,
+        ..Rules::STATE
+    };
+    match change(task, &user, &users::lock(id), true, open).await {
+        Ok(()) => return Ok(complete(format!("Account {id} has been locked"))),
+        Err(Failure::Unknown { .. }) => {}
+        Err(failure) => return Err(failure),
     }
     let end = Timestamp::now().checked_add(LOCK_TIME).unwrap_or(Timestamp::MAX);
-    if change(work, &user, &users::lock_until(id, end), true).await? {
-        return Ok(complete(format!(
-            "Account {id} has been locked until {}, because PingOne locks without an end only for a moment here",
-            end.strftime("%F")
-        )));
-    }
-    Err(Failure::precondition(format!(
-        "PingOne took the lock of account {id} and did not lock it; disable the account instead"
+    change(task, &user, &users::lock_until(id, end), true, Rules::STATE).await?;
+    Ok(complete(format!(
+        "Account {id} has been locked until {}, because PingOne locks without an end only for a moment here",
+        end.strftime("%F")
     )))
 }
 
 /// Unlocks the account.
-pub(super) async fn unlock(work: &Work, id: Uuid) -> Result<ActionOutcome, Failure> {
-    let user = live(work, id).await?;
+pub(super) async fn unlock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
+    let user = live(task, id).await?;
     if !locked(&user) {
         return Ok(complete(format!("Account {id} was already unlocked")));
     }
-    if change(work, &user, &users::unlock(id), false).await? {
-        return Ok(complete(format!("Account {id} has been unlocked")));
-    }
-    Err(Failure::precondition(format!(
-        "PingOne took the unlocking of account {id} and did not unlock it"
-    )))
+    change(task, &user, &users::unlock(id), false, Rules::STATE).await?;
+    Ok(complete(format!("Account {id} has been unlocked")))
 }
 
-/// Whether the account is as wanted after the call.
-async fn change(work: &Work, user: &User, call: &WriteCall, wanted: bool) -> Result<bool, Failure> {
+async fn change(task: &TaskContext, user: &User, call: &WriteCall, wanted: bool, rules: Rules) -> Result<(), Failure> {
     let id = user.id;
-    let told = Told {
-        object: &format!("user {id}"),
+    let object = format!("user {id}");
+    let entry = AuditEntry {
+        object: &object,
         before: word(locked(user)),
         after: word(wanted),
     };
+    let write = Write::new(call, entry, rules);
+    let write = if wanted { write.accepting(shows_locked) } else { write };
     let holds = |client: Client| async move { Ok::<_, PingOneError>(locked(&client.user(id).await?) == wanted) };
     let mut pauses = PAUSES.into_iter();
-    let settled = loop {
-        match settle(work, call, told, holds).await {
+    loop {
+        match apply_state(task, write, holds).await {
             Err(failure) if is_415(&failure) => {
                 if user.enabled == Some(false) {
                     return Err(Failure::precondition(format!(
@@ -85,21 +86,17 @@ async fn change(work: &Work, user: &User, call: &WriteCall, wanted: bool) -> Res
                     )));
                 }
                 match pauses.next() {
-                    Some(pause) if work.wait(pause).await? => {}
+                    Some(pause) if task.wait(pause).await? => {}
                     _ => return Err(failure),
                 }
             }
-            other => break other?,
+            outcome => return outcome.map(drop),
         }
-    };
-    match settled {
-        None => Ok(true),
-        Some(written) if written.is_planned() => Ok(true),
-        Some(written) => match written.json::<User>(call) {
-            Ok(after) => Ok(locked(&after) == wanted),
-            Err(_) => work.read(holds(work.client().clone())).await,
-        },
     }
+}
+
+fn shows_locked(call: &WriteCall, written: &Written) -> bool {
+    written.json::<User>(call).is_ok_and(|user| locked(&user))
 }
 
 fn is_415(failure: &Failure) -> bool {

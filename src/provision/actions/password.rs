@@ -4,21 +4,20 @@ use uuid::Uuid;
 
 use super::args::flag;
 use super::schema::SEND_RECOVERY;
-use super::settle::settle;
 use super::{complete, failed, live};
-use crate::pingone::write::passwords;
-use crate::pingone::{Client, PingOneError};
-use crate::provision::audit::ChangeOutcome;
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::Failure;
-use crate::provision::work::{Told, Work};
-use crate::task::{ActionOutcome, JsonObject};
+use crate::provision::write::{Rules, Write, apply, apply_state};
+use baton::task::{ActionOutcome, JsonObject};
+use pingone::write::passwords;
+use pingone::{Client, PingOneError};
 
 const MUST_CHANGE: &str = "MUST_CHANGE_PASSWORD";
 
 /// Marks the password as to be changed; with `send_recovery` it starts PingOne's recovery mail, too.
-pub(super) async fn reset(work: &Work, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+pub(super) async fn reset(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
     let send = flag(args, SEND_RECOVERY, true)?;
-    let user = live(work, id).await?;
+    let user = live(task, id).await?;
     let elsewhere = user.identity_provider_type().filter(|kind| *kind != "PING_ONE");
     if let Some(kind) = elsewhere {
         return Err(Failure::precondition(format!(
@@ -26,7 +25,7 @@ pub(super) async fn reset(work: &Work, id: Uuid, args: &JsonObject) -> Result<Ac
             super::args::shown(kind)
         )));
     }
-    let state = work.read(work.client().password_state(id)).await?;
+    let state = task.read(task.client().password_state(id)).await?;
     let status = state.status.as_deref().unwrap_or("unknown");
     match status {
         "NO_PASSWORD" => {
@@ -44,28 +43,20 @@ pub(super) async fn reset(work: &Work, id: Uuid, args: &JsonObject) -> Result<Ac
     let marked = if status == MUST_CHANGE {
         format!("The password of account {id} was already to be changed at the next sign-on")
     } else {
-        let told = Told {
-            object: &format!("user {id}"),
-            before: status,
-            after: MUST_CHANGE,
-        };
-        let holds = |client: Client| async move {
-            Ok::<_, PingOneError>(client.password_state(id).await?.status.as_deref() == Some(MUST_CHANGE))
-        };
-        settle(work, &passwords::force_change(id), told, holds).await?;
+        mark(task, id, status).await?;
         format!("The password of account {id} must be changed at the next sign-on")
     };
     if !send {
         return Ok(complete(marked));
     }
-    Ok(match recover(work, id).await {
+    Ok(match recover(task, id).await {
         Ok(()) => complete(format!("{marked}; PingOne's recovery mail was started")),
         Err(Failure::Cancelled) => failed(format!(
             "{marked}; the recovery mail was not started: the task was cancelled"
         )),
         Err(failure) if failure.outcome_unknown() => failed(format!(
-            "{marked}; PingOne's answer was lost, so it is not known whether the recovery mail was started, and it was \
-             not asked for again"
+            "{marked}; PingOne's answer was lost or does not show it, so it is not known whether the recovery mail was \
+             started, and it was not asked for again"
         )),
         Err(failure) => {
             let why = match (user.enabled, failure.pingone().and_then(PingOneError::status)) {
@@ -77,17 +68,35 @@ pub(super) async fn reset(work: &Work, id: Uuid, args: &JsonObject) -> Result<Ac
     })
 }
 
-/// A mail is no state that could be read back: sent once, whatever becomes of the answer.
-async fn recover(work: &Work, id: Uuid) -> Result<(), Failure> {
+async fn mark(task: &TaskContext, id: Uuid, status: &str) -> Result<(), Failure> {
+    let call = passwords::force_change(id);
+    let object = format!("user {id}");
+    let entry = AuditEntry {
+        object: &object,
+        before: status,
+        after: MUST_CHANGE,
+    };
+    let holds = |client: Client| async move {
+        Ok::<_, PingOneError>(client.password_state(id).await?.status.as_deref() == Some(MUST_CHANGE))
+    };
+    let write = Write::new(&call, entry, Rules::STATE);
+    apply_state(task, write, holds).await.map(drop)
+}
+
+/// A mail is no state that could be read back: an answer that does not show it leaves it open, and it is sent once.
+async fn recover(task: &TaskContext, id: Uuid) -> Result<(), Failure> {
     let call = passwords::send_recovery(id);
-    let told = Told {
-        object: &format!("user {id}"),
-        before: "",
+    let object = format!("user {id}");
+    let entry = AuditEntry {
+        object: &object,
+        before: "no recovery asked for",
         after: "recovery started",
     };
-    let outcome = work.write(&call, told).await;
-    if outcome.as_ref().is_err_and(Failure::outcome_unknown) {
-        work.decided(&call, told, ChangeOutcome::Unknown);
-    }
-    outcome.map(drop)
+    let rules = Rules {
+        read_back: false,
+        ..Rules::STATE
+    };
+    let write = Write::new(&call, entry, rules);
+    let unreadable = |_: Client| async { Err(Failure::precondition("a mail cannot be read back")) };
+    apply::<(), _>(task, write, unreadable).await.map(drop)
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::args::{invalid, shown, truth};
-use crate::pingone::types::User;
-use crate::task::{JsonObject, TaskError};
+use super::args::{shown, truth};
+use crate::provision::error::invalid;
+use baton::task::{JsonObject, TaskError};
+use pingone::types::User;
 
 /// A key of the account fields that is an attribute of the user object.
 #[derive(Debug)]
@@ -303,6 +304,13 @@ impl Changes {
         });
         ignored.map(|(_, change)| change.key.as_str()).collect()
     }
+}
+
+/// A name that a profile takes as it is, because it is a key of ours or PingOne's own.
+pub(super) fn is_known(name: &str) -> bool {
+    let named = NAMED.iter().any(|named| named.key == name || named.path == (name, ""));
+    let others = OTHERS.contains(&(name, "")) || COMPLEX.contains(&name) || part(name).is_some();
+    named || others || switch(name) || kept_by_pingone(name) || name == "additional_attributes"
 }
 
 /// An attribute that PingOne keeps itself or that is changed by a call of its own.

@@ -1,8 +1,10 @@
 //! What C1 is told of each action (connector-model.md §7.7). Names, arguments and types are part of the contract with
 //! C1 and never change once released.
 
+pub(super) mod groups;
+
 use super::profile::{NAMED, Named};
-use crate::task::{ActionField, ActionFieldKind, ActionSchema, ActionType};
+use baton::task::{ActionField, ActionFieldKind, ActionSchema, ActionType};
 
 /// The resource type of every resource-scoped action.
 pub(super) const USER: &str = "user";
@@ -56,6 +58,7 @@ pub fn action_schemas() -> Vec<ActionSchema> {
         update_profile(),
     ];
     all.extend(on_users());
+    all.extend(groups::on_groups());
     all
 }
 

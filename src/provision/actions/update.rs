@@ -6,30 +6,38 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::args::{invalid, object, shown, truth};
-use super::profile::{Changes, Form};
+use super::args::{object, shown, truth};
+use super::live;
+use super::profile::{Changes, Form, is_known};
 use super::schema::{ADDITIONAL, SUCCESS, UPDATED_FIELDS, UPDATED_USER, USER_ID, USER_PROFILE};
-use super::settle::settle;
-use super::{live, population};
-use crate::pingone::types::User;
-use crate::pingone::write::users;
-use crate::pingone::{Client, SchemaAttribute};
-use crate::provision::error::Failure;
-use crate::provision::work::{Told, Work};
+use crate::provision::account::keys;
+use crate::provision::audit::ChangeOutcome;
+use crate::provision::context::{AuditEntry, TaskContext};
+use crate::provision::error::{Failure, invalid, unshown};
+use crate::provision::population::move_to;
+use crate::provision::spelling::{is_void, key_of, nearest};
+use crate::provision::write::{Applied, Rules, SETTLE, Write, apply, apply_state};
 use crate::sync::{UserRules, translate_user};
-use crate::task::{ActionOutcome, JsonObject, TaskError};
+use baton::task::{ActionOutcome, JsonObject, TaskError};
+use pingone::types::User;
+use pingone::write::users;
+use pingone::{Client, SchemaAttribute};
+
+/// Reads after PingOne's answer until one shows the change; reads lag.
+const READ_BACKS: u32 = 6;
 
 /// `update_user`: a profile as an object or as a text that holds one.
-pub(super) async fn user(work: &Work, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+pub(super) async fn user(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
     let mut changes = Changes::default();
-    changes.read(&object(args, USER_PROFILE)?, Form::Whole)?;
-    let updated = update(work, id, changes).await?;
+    let profile = spelled_profile(task, object(args, USER_PROFILE)?).await?;
+    changes.read(&profile, Form::Whole)?;
+    let updated = update(task, id, changes).await?;
     let fields = Value::from(updated.keys.join(","));
     Ok(updated.outcome(UPDATED_FIELDS, fields))
 }
 
 /// `update_profile`: an argument for each attribute.
-pub(super) async fn profile(work: &Work, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+pub(super) async fn profile(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
     let named = args.iter().filter(|(key, value)| {
         // An argument that was left out may arrive as null.
         !value.is_null() && key.as_str() != USER_ID && key.as_str() != ADDITIONAL
@@ -42,9 +50,36 @@ pub(super) async fn profile(work: &Work, id: Uuid, args: &JsonObject) -> Result<
         Some(Value::Object(further)) => changes.read(further, Form::Additional)?,
         Some(_) => return Err(invalid("additional_attributes must be a map").into()),
     }
-    let updated = update(work, id, changes).await?;
+    let updated = update(task, id, changes).await?;
     let resource = resource(&updated.user);
     Ok(updated.outcome(UPDATED_USER, resource))
+}
+
+/// A profile whose usual spellings are keys of ours. An attribute of the environment that is called so keeps its name, so
+/// that a value never lands in another attribute.
+async fn spelled_profile(task: &TaskContext, profile: JsonObject) -> Result<JsonObject, Failure> {
+    let keys = keys();
+    let usual = |name: &str| key_of(name, &keys).filter(|_| !is_known(name));
+    if !profile.keys().any(|name| usual(name).is_some()) {
+        return Ok(profile);
+    }
+    let attributes = task.read(task.client().user_attributes()).await?;
+    let theirs = |name: &str| attributes.iter().any(|attribute| attribute.name == name);
+    let mut named = JsonObject::new();
+    for (name, value) in profile {
+        let key = usual(&name)
+            .filter(|_| !theirs(&name))
+            .map_or_else(|| name.clone(), str::to_owned);
+        if named.get(&key).is_some_and(|other| *other != value) {
+            let message = format!(
+                "{} names {key}, which is given with another value as well",
+                shown(&name)
+            );
+            return Err(invalid(message).into());
+        }
+        named.insert(key, value);
+    }
+    Ok(named)
 }
 
 /// What became of an update.
@@ -70,13 +105,13 @@ impl Updated {
     }
 }
 
-async fn update(work: &Work, id: Uuid, mut changes: Changes) -> Result<Updated, Failure> {
+async fn update(task: &TaskContext, id: Uuid, mut changes: Changes) -> Result<Updated, Failure> {
     if changes.is_empty() {
         return Err(invalid("no attribute is named").into());
     }
-    let before = live(work, id).await?;
-    check_custom(work, &mut changes).await?;
-    let steps = steps(work, &before, &changes).await?;
+    let before = live(task, id).await?;
+    check_custom(task, &mut changes).await?;
+    let steps = steps(task, &before, &changes).await?;
     changes.retain_differing(&before);
     let mut updated = Updated {
         keys: Vec::new(),
@@ -84,10 +119,10 @@ async fn update(work: &Work, id: Uuid, mut changes: Changes) -> Result<Updated, 
         failure: None,
     };
     if let Some(body) = changes.body(&before) {
-        patch(work, &before, &changes, &body, &mut updated).await?;
+        patch(task, &before, &changes, &body, &mut updated).await?;
     }
     for step in steps {
-        match step.run(work, &before).await {
+        match step.run(task, &before).await {
             Ok(()) => updated.keys.push(step.key().to_owned()),
             Err(failure) if updated.keys.is_empty() => return Err(failure),
             Err(failure) => {
@@ -104,7 +139,7 @@ async fn update(work: &Work, id: Uuid, mut changes: Changes) -> Result<Updated, 
 
 /// The attributes of the user object, all in one call.
 async fn patch(
-    work: &Work,
+    task: &TaskContext,
     before: &User,
     changes: &Changes,
     body: &Value,
@@ -112,28 +147,51 @@ async fn patch(
 ) -> Result<(), Failure> {
     let id = before.id;
     let keys = changes.keys();
-    let told = Told {
-        object: &format!("user {id}"),
-        before: "",
-        // Names only: values of a person's profile are in no log.
+    let call = users::update(id, body);
+    let object = format!("user {id}");
+    // Names only: values of a person's profile are in no log.
+    let entry = AuditEntry {
+        object: &object,
+        before: "other values",
         after: &keys.join(","),
     };
-    let call = users::update(id, body);
-    let holds = |client: Client| async move { Ok(changes.ignored(before, &client.user(id).await?).is_empty()) };
-    let after = match settle(work, &call, told, holds).await? {
-        Some(written) if written.is_planned() => None,
-        Some(written) => Some(match written.json::<User>(&call) {
-            Ok(after) => after,
-            Err(_) => live(work, id).await?,
-        }),
-        None => Some(live(work, id).await?),
+    // PingOne leaves out what it does not know, so what is read back depends on its answer.
+    let rules = Rules {
+        read_back: false,
+        ..Rules::STATE
     };
-    let ignored: Vec<&str> = match &after {
-        Some(after) => changes.ignored(before, after),
-        None => Vec::new(),
+    let write = Write::new(&call, entry, rules)
+        .accepting(|call, written| written.json::<User>(call).is_ok())
+        .audited_by_caller();
+    let end = apply(task, write, |client| async move {
+        let now = client.user(id).await?;
+        Ok(changes.ignored(before, &now).is_empty().then_some(now))
+    });
+    let (after, outcome, request_id) = match end.await? {
+        Applied::Planned => (None, None, None),
+        Applied::Answered(written) => {
+            let said = written.json(&call)?;
+            let Some(user) = read_back(task, before, changes, &said).await else {
+                task.audit(&call, entry, ChangeOutcome::Unknown, written.request_id.clone());
+                return Err(unshown(&call, Some(&written)));
+            };
+            (Some(user), Some(ChangeOutcome::Done), written.request_id)
+        }
+        Applied::Seen(user) => (Some(user), Some(ChangeOutcome::Confirmed), None),
+        Applied::Already(user) => (Some(user), None, None),
     };
-    let applied = keys.iter().filter(|key| !ignored.contains(key));
-    updated.keys.extend(applied.map(|key| (*key).to_owned()));
+    let ignored = after.as_ref().map(|after| changes.ignored(before, after));
+    let ignored = ignored.unwrap_or_default();
+    let effective: Vec<&str> = keys.iter().filter(|key| !ignored.contains(key)).copied().collect();
+    if let Some(outcome) = outcome {
+        let after = if effective.is_empty() {
+            "nothing"
+        } else {
+            &effective.join(",")
+        };
+        task.audit(&call, AuditEntry { after, ..entry }, outcome, request_id);
+    }
+    updated.keys.extend(effective.iter().map(|key| (*key).to_owned()));
     if !ignored.is_empty() {
         let names: Vec<String> = ignored.iter().map(|key| shown(key)).collect();
         updated.failure = Some(format!(
@@ -145,6 +203,22 @@ async fn patch(
         updated.user = after;
     }
     Ok(())
+}
+
+/// The user as a read shows it after PingOne's answer; `None` where it lacks what the answer shows.
+async fn read_back(task: &TaskContext, before: &User, changes: &Changes, said: &User) -> Option<User> {
+    let left_out = changes.ignored(before, said);
+    for look in 0..READ_BACKS {
+        if look > 0 {
+            tokio::time::sleep(SETTLE).await;
+        }
+        if let Ok(now) = task.deciding().user(before.id).await
+            && changes.ignored(before, &now).iter().all(|key| left_out.contains(key))
+        {
+            return Some(now);
+        }
+    }
+    None
 }
 
 /// A change with a call of its own.
@@ -163,30 +237,35 @@ impl Step {
         }
     }
 
-    async fn run(&self, work: &Work, user: &User) -> Result<(), Failure> {
+    async fn run(&self, task: &TaskContext, user: &User) -> Result<(), Failure> {
         let id = user.id;
         let object = format!("user {id}");
         match self {
-            Self::Population(target) => population::move_to(work, user, *target).await,
+            Self::Population(target) => move_to(task, id, user.population_id(), *target).await,
             Self::Mfa(wanted) => {
                 let wanted = *wanted;
-                let told = Told {
+                let entry = AuditEntry {
                     object: &object,
                     before: word(user.mfa_enabled),
                     after: word(Some(wanted)),
                 };
                 let holds = |client: Client| async move { Ok(client.user(id).await?.mfa_enabled == Some(wanted)) };
-                settle(work, &users::set_mfa(id, wanted), told, holds).await.map(drop)
+                let call = users::set_mfa(id, wanted);
+                apply_state(task, Write::new(&call, entry, Rules::STATE), holds)
+                    .await
+                    .map(drop)
             }
             Self::IdentityProvider(provider) => {
-                let told = Told {
+                let entry = AuditEntry {
                     object: &object,
                     before: user.identity_provider_type().unwrap_or("PING_ONE"),
                     after: &format!("identity provider {provider}"),
                 };
                 let holds = |client: Client| async move { Ok(provider_id(&client.user(id).await?) == Some(provider)) };
                 let call = users::set_identity_provider(id, provider);
-                settle(work, &call, told, holds).await.map(drop)
+                apply_state(task, Write::new(&call, entry, Rules::STATE), holds)
+                    .await
+                    .map(drop)
             }
         }
     }
@@ -205,10 +284,10 @@ fn provider_id(user: &User) -> Option<&str> {
 }
 
 /// The changes with calls of their own that the user does not have yet, everything that they name looked up.
-async fn steps(work: &Work, user: &User, changes: &Changes) -> Result<Vec<Step>, Failure> {
+async fn steps(task: &TaskContext, user: &User, changes: &Changes) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
     if let Some(wanted) = &changes.population {
-        let target = population_named(work, wanted).await?;
+        let target = population_named(task, wanted).await?;
         if user.population_id() != Some(target) {
             steps.push(Step::Population(target));
         }
@@ -221,7 +300,7 @@ async fn steps(work: &Work, user: &User, changes: &Changes) -> Result<Vec<Step>,
     if let Some(wanted) = &changes.identity_provider
         && provider_id(user) != Some(wanted)
     {
-        let known = work.read(work.client().identity_providers()).await?;
+        let known = task.read(task.client().identity_providers()).await?;
         if !known.iter().any(|provider| provider.id == *wanted) {
             let message = "identity_provider_id names no identity provider of this environment";
             return Err(invalid(message).into());
@@ -232,8 +311,8 @@ async fn steps(work: &Work, user: &User, changes: &Changes) -> Result<Vec<Step>,
 }
 
 /// A population by id or exact name.
-async fn population_named(work: &Work, wanted: &str) -> Result<Uuid, Failure> {
-    let all = work.read(work.client().populations().all()).await?;
+async fn population_named(task: &TaskContext, wanted: &str) -> Result<Uuid, Failure> {
+    let all = task.read(task.client().populations().all()).await?;
     let by_id = Uuid::try_parse(wanted).ok();
     let found: Vec<Uuid> = all
         .iter()
@@ -248,10 +327,10 @@ async fn population_named(work: &Work, wanted: &str) -> Result<Uuid, Failure> {
 }
 
 /// Holds attributes of the customer against the schema, and reads a text as what the schema wants.
-async fn check_custom(work: &Work, changes: &mut Changes) -> Result<(), Failure> {
+async fn check_custom(task: &TaskContext, changes: &mut Changes) -> Result<(), Failure> {
     let custom = changes.custom();
     let custom = custom.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    for (name, value) in check_additional(work, custom).await? {
+    for (name, value) in check_additional(task, custom).await? {
         changes.set_custom(&name, value);
     }
     Ok(())
@@ -259,11 +338,14 @@ async fn check_custom(work: &Work, changes: &mut Changes) -> Result<(), Failure>
 
 /// Attributes that have no field of their own, as the schema wants them. One that it does not know is refused, because
 /// PingOne would ignore it.
-pub(crate) async fn check_additional(work: &Work, sent: JsonObject) -> Result<JsonObject, Failure> {
+pub(crate) async fn check_additional(task: &TaskContext, sent: JsonObject) -> Result<JsonObject, Failure> {
     if sent.is_empty() {
         return Ok(sent);
     }
-    let attributes = work.read(work.client().user_attributes()).await?;
+    let attributes = task.read(task.client().user_attributes()).await?;
+    let mut sent = sent;
+    // An unknown name without a value says nothing.
+    sent.retain(|name, value| !is_void(value) || attributes.iter().any(|attribute| attribute.name == *name));
     let known: BTreeMap<&str, &SchemaAttribute> = attributes
         .iter()
         .filter(|attribute| attribute.enabled != Some(false))
@@ -281,9 +363,10 @@ pub(crate) async fn check_additional(work: &Work, sent: JsonObject) -> Result<Js
 
 fn typed(known: &BTreeMap<&str, &SchemaAttribute>, name: &str, value: &Value) -> Result<Value, TaskError> {
     let Some(attribute) = known.get(name) else {
+        let nearest = nearest(name, known.keys().copied().chain(keys())).unwrap_or_default();
         return Err(invalid(format!(
             "{} is neither a key of the account fields nor an attribute of this environment's schema (names are case \
-             sensitive)",
+             sensitive); the nearest is {nearest}",
             shown(name)
         )));
     };
@@ -353,7 +436,7 @@ mod tests {
             let known = [("a", &attribute)].into_iter().collect();
             assert_eq!(typed(&known, "a", &value).ok(), wanted, "{kind} {value}");
             let error = typed(&known, "A", &value).unwrap_err();
-            assert_eq!(error.code, crate::task::Code::InvalidArgument);
+            assert_eq!(error.code, baton::task::Code::InvalidArgument);
         }
     }
 }

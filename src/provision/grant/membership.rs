@@ -1,80 +1,78 @@
-//! Membership of a group: one read of the group, one write; everything else is read only where PingOne refuses.
+//! Membership of a group. The write is sent whatever the read before it says, because reads may lag behind; what was read
+//! is for the audit line and for the words of a refusal.
 
+use crate::model::{GROUP, USER};
 use uuid::Uuid;
 
-use crate::model::{EntitlementId, Grant, ResourceId, ResourceType};
-use crate::pingone::write::membership;
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::group::{
     Belongs, GroupFacts, Kind, belongs, belongs_by, filter_remedy, is_refusal, origin, read_group,
 };
 use crate::provision::protect;
-use crate::provision::settle::{Landed, settle};
-use crate::provision::target::uuid;
-use crate::provision::work::{SETTLE, Told, Work};
-use crate::task::{Annotation, Code, GrantReply, ResourceRef};
+use crate::provision::target::member;
+use crate::provision::write::{Applied, Reaction, Rules, Write, apply};
+use baton::model::{EntitlementId, Grant, ResourceId};
+use baton::task::{Annotation, Code, GrantReply, ResourceRef};
+use pingone::write::membership;
 
-pub(super) async fn grant(work: &Work, group: Uuid, principal: &ResourceRef) -> Result<GrantReply, Failure> {
-    if principal.resource_type != "user" {
-        return Err(Failure::invalid("only users can be granted group membership"));
-    }
-    let user = uuid("the user's id", &principal.id)?;
-    protect::refuse_user(work, user)?;
-    let _turn = work.turn(user).await?;
-    let group = read_group(work, group).await?;
+pub(super) async fn grant(task: &TaskContext, group: Uuid, principal: &ResourceRef) -> Result<GrantReply, Failure> {
+    let user = member(principal)?;
+    protect::refuse_user(task, user)?;
+    let _lock = task.lock(user).await?;
+    let group = read_group(task, group).await?;
     if group.kind == Kind::External {
         return Err(group.external());
     }
-    protect::refuse_group(work, &group).await?;
-    if work.is_dry_run() {
-        if belongs(work, user, group.id).await? == Belongs::Directly {
-            return Ok(reply(work, &group, user, true));
+    protect::refuse_group(task, &group).await?;
+    let before = belongs(task, user, group.id).await?;
+    if task.is_dry_run() {
+        if before == Belongs::Directly {
+            return Ok(reply(task, &group, user, true));
         }
-        let of_user = work.read(work.client().user(user)).await?.population_id();
-        if let Some(refusal) = of_other_population(work, &group, user, of_user).await? {
+        let of_user = task.read(task.client().user(user)).await?.population_id();
+        if let Some(refusal) = of_other_population(task, &group, user, of_user).await? {
             return Err(refusal);
         }
     }
-    let Err(refused) = add(work, &group, user).await else {
-        return Ok(reply(work, &group, user, false));
-    };
-    if !is_refusal(&refused) {
-        return Err(refused);
-    }
-    match belongs(work, user, group.id).await? {
-        Belongs::Directly => Ok(reply(work, &group, user, true)),
-        belongs => Err(explained(work, &group, user, belongs, refused).await?),
+    match add(task, &group, user, before).await {
+        // PingOne may take a second membership without a word (pingone-api.md §6.6, G).
+        Ok(Applied::Answered(_)) if before == Belongs::Directly => Ok(reply(task, &group, user, true)),
+        Ok(Applied::Already(())) => Ok(reply(task, &group, user, true)),
+        Ok(_) => Ok(reply(task, &group, user, false)),
+        Err(refused) if is_refusal(&refused) => {
+            let belongs = belongs(task, user, group.id).await?;
+            Err(explained(task, &group, user, belongs, refused).await?)
+        }
+        Err(failure) => Err(failure),
     }
 }
 
-/// Adds the user. A user that PingOne does not find may only not have spread yet: it is read again once.
-async fn add(work: &Work, group: &GroupFacts, user: Uuid) -> Result<Landed<()>, Failure> {
+/// Adds the user. A user that PingOne does not find may only not have spread yet: the call is sent once more.
+async fn add(task: &TaskContext, group: &GroupFacts, user: Uuid, before: Belongs) -> Result<Applied<()>, Failure> {
     let call = membership::add(user, group.id);
     let object = format!("user {user} in group {}", group.id);
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
-        before: "no direct member",
-        after: "direct member",
+        before: before.word(),
+        after: Belongs::Directly.word(),
     };
-    let (id, member) = (group.id, user);
-    let look = move |client| async move {
-        let belongs = belongs_by(&client, member, id).await?;
+    let rules = Rules {
+        absent: Reaction::Again,
+        taken: Reaction::Verify,
+        ..Rules::STATE
+    };
+    let id = group.id;
+    apply(task, Write::new(&call, entry, rules), |client| async move {
+        let belongs = belongs_by(&client, user, id).await?;
         Ok((belongs == Belongs::Directly).then_some(()))
-    };
-    match settle(work, &call, told, look).await {
-        Err(failure) if failure.is_not_found() => {
-            if !work.wait(SETTLE).await? || found(work.read(work.client().user(user)).await)?.is_none() {
-                return Err(failure);
-            }
-            settle(work, &call, told, look).await
-        }
-        outcome => outcome,
-    }
+    })
+    .await
 }
 
 /// The refusal for a user of another population than the one that the group is bound to.
 async fn of_other_population(
-    work: &Work,
+    task: &TaskContext,
     group: &GroupFacts,
     user: Uuid,
     of_user: Option<Uuid>,
@@ -85,7 +83,7 @@ async fn of_other_population(
     else {
         return Ok(None);
     };
-    let read = work.read(work.client().population(population)).await;
+    let read = task.read(task.client().population(population)).await;
     let name = found(read)?.and_then(|population| population.name);
     Ok(Some(Failure::precondition(format!(
         "add user {user} to group {}: the user is of another population. \"{}\" only accepts users of population \
@@ -98,15 +96,15 @@ async fn of_other_population(
 
 /// What a refusal means for somebody who is not a direct member.
 async fn explained(
-    work: &Work,
+    task: &TaskContext,
     group: &GroupFacts,
     user: Uuid,
     belongs: Belongs,
     refused: Failure,
 ) -> Result<Failure, Failure> {
     if group.population.is_some() {
-        let of_user = found(work.read(work.client().user(user)).await)?.and_then(|user| user.population_id());
-        if let Some(refusal) = of_other_population(work, group, user, of_user).await? {
+        let of_user = found(task.read(task.client().user(user)).await)?.and_then(|user| user.population_id());
+        if let Some(refusal) = of_other_population(task, group, user, of_user).await? {
             return Ok(refusal);
         }
     }
@@ -117,7 +115,7 @@ async fn explained(
         return Ok(task_error_with(error, Some(Code::FailedPrecondition), &remedy).into());
     }
     if belongs == Belongs::Indirectly {
-        let origin = origin(work, group, user).await?;
+        let origin = origin(task, group, user).await?;
         return Ok(Failure::precondition(format!(
             "add user {user} to group {}: the user belongs to it already and PingOne refuses a direct membership \
              besides; {origin}",
@@ -127,15 +125,15 @@ async fn explained(
     Ok(refused)
 }
 
-fn reply(work: &Work, group: &GroupFacts, user: Uuid, already: bool) -> GrantReply {
-    let mut annotations = work.annotations();
+fn reply(task: &TaskContext, group: &GroupFacts, user: Uuid, already: bool) -> GrantReply {
+    let mut annotations = task.annotations();
     if already {
         annotations.insert(0, Annotation::GrantAlreadyExists);
     }
     GrantReply {
         grants: vec![Grant {
-            entitlement: EntitlementId::member(ResourceType::Group, group.id),
-            principal: ResourceId::new(ResourceType::User, user),
+            entitlement: EntitlementId::member(GROUP, group.id),
+            principal: ResourceId::new(USER, user),
             immutable: None,
             expandable: None,
             metadata: None,

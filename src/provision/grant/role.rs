@@ -1,24 +1,23 @@
 //! A role over a scope: the role, the scope and the principal's list are read first, because PingOne may answer a
 //! duplicate with an error or with a second assignment of the same meaning (pingone-api.md §6.10, G).
 
+use crate::model::{Assignment, GROUP, USER};
 use uuid::Uuid;
 
-use crate::model::{EntitlementId, Expandable, Grant, GrantMetadata, ResourceId, ResourceType};
-use crate::pingone::types::{Role, RoleAssignment};
-use crate::pingone::write::roles;
-use crate::pingone::{PingOneError, Principal, WriteCall};
+use crate::provision::assignments::{Assignments, assignments_of, settled_assignments};
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::group::{Kind, is_refusal, read_group};
-use crate::provision::held::{Held, held};
+use crate::provision::memory::LAG;
 use crate::provision::protect;
 use crate::provision::scope::Wanted;
-use crate::provision::settle::{Landed, settle};
 use crate::provision::target::uuid;
-use crate::provision::work::{SETTLE, Told, Work};
-use crate::task::{Annotation, Code, GrantReply, ResourceRef};
-
-/// Reads of a list until it shows an assignment that we made a moment ago.
-const MOST_LOOKS: u32 = 3;
+use crate::provision::write::{Applied, Reaction, Rules, SETTLE, Write, apply};
+use baton::model::{EntitlementId, Expandable, Grant, ResourceId};
+use baton::task::{Annotation, Code, GrantReply, ResourceRef};
+use pingone::types::{Role, RoleAssignment};
+use pingone::write::roles;
+use pingone::{PingOneError, Principal, WriteCall};
 
 /// What a grant's metadata needs beside the assignment.
 struct Named {
@@ -36,7 +35,7 @@ impl Named {
 }
 
 pub(super) async fn grant(
-    work: &Work,
+    task: &TaskContext,
     role: Uuid,
     scope: Option<(String, Uuid)>,
     principal: &ResourceRef,
@@ -46,66 +45,57 @@ pub(super) async fn grant(
         "group" => Principal::Group(uuid("the group's id", &principal.id)?),
         _ => return Err(Failure::invalid("only users and groups can be granted roles")),
     };
-    protect::refuse_holder(work, principal)?;
-    let _turn = work.turn(principal.id()).await?;
-    let named = check(work, role, scope, principal).await?;
-    let before = look_first(work, &named).await?;
+    protect::refuse_holder(task, principal)?;
+    let _lock = task.lock(principal.id()).await?;
+    let named = check(task, role, scope, principal).await?;
+    let before = look_first(task, &named).await?;
     if let Some(own) = before.own.first() {
-        return Ok(reply(work, &named, Some(own), true));
+        return Ok(reply(task, &named, Some(own), true));
     }
     let call = roles::assign(principal, role, &named.wanted.kind, named.wanted.id);
-    let refused = match assign(work, &call, &named, &before).await {
-        Ok(assignment) => {
-            if let Some(assignment) = &assignment {
-                work.facts().remember(principal, &named.wanted, assignment.id);
-            }
-            return Ok(reply(work, &named, assignment.as_ref(), false));
-        }
+    let refused = match assign(task, &call, &named, &before).await {
+        Ok(assignment) => return Ok(reply(task, &named, assignment.as_ref(), false)),
         Err(failure) => failure,
     };
-    explained(work, &named, refused).await
+    explained(task, &named, refused).await
 }
 
-/// What the principal holds before the write. A principal that PingOne does not find may only not have spread yet, and an
-/// assignment that we made a moment ago may not be listed yet: each is waited for.
-async fn look_first(work: &Work, named: &Named) -> Result<Held, Failure> {
+/// What the principal holds before the write. A principal that PingOne does not find may only not have spread yet.
+async fn look_first(task: &TaskContext, named: &Named) -> Result<Assignments, Failure> {
     let (principal, wanted) = (named.principal, &named.wanted);
-    let mut now = match held(work, principal, wanted).await {
-        Err(failure) if failure.is_not_found() && work.wait(SETTLE).await? => held(work, principal, wanted).await?,
-        outcome => outcome?,
-    };
-    if now.own.is_empty() && !work.facts().remembered(principal, wanted).is_empty() {
-        for _ in 0..MOST_LOOKS {
-            if !now.own.is_empty() || !work.wait(SETTLE).await? {
-                break;
-            }
-            now = held(work, principal, wanted).await?;
+    match settled_assignments(task, principal, wanted).await {
+        Err(failure) if failure.is_not_found() && task.wait(SETTLE).await? => {
+            settled_assignments(task, principal, wanted).await
         }
+        outcome => outcome,
     }
-    Ok(now)
 }
 
 /// Every check before the first write.
-async fn check(work: &Work, role: Uuid, scope: Option<(String, Uuid)>, principal: Principal) -> Result<Named, Failure> {
-    let wanted = Wanted::new(role, scope, work.environment_id()?);
-    let read = match work.read(work.client().role(role)).await {
+async fn check(
+    task: &TaskContext,
+    role: Uuid,
+    scope: Option<(String, Uuid)>,
+    principal: Principal,
+) -> Result<Named, Failure> {
+    let wanted = Wanted::new(role, scope, task.environment_id()?);
+    let read = match task.read(task.client().role(role)).await {
         Ok(read) => Some(read),
         // A client that may not read roles still knows the built-in ones (pingone-api.md §6.9).
-        Err(failure) if failure.pingone().is_some_and(PingOneError::is_right_missing) => work
+        Err(failure) if failure.pingone().is_some_and(PingOneError::is_right_missing) => task
             .client()
             .fallback_roles()
             .into_iter()
             .find(|known| known.id == role),
         Err(failure) => return Err(failure),
     };
-    let name = read.as_ref().and_then(|role| role.name.as_deref());
-    protect::refuse_role(work, role, name).await?;
+    protect::refuse_role(task, role).await?;
     if let Some(read) = &read {
         wanted.refuse_unfit(read)?;
     }
-    let scope = wanted.name(work).await?;
+    let scope = wanted.name(task).await?;
     if let Principal::Group(group) = principal {
-        let group = read_group(work, group).await?;
+        let group = read_group(task, group).await?;
         if group.kind != Kind::Static {
             return Err(Failure::precondition(format!(
                 "assign role {role} to group {}: PingOne assigns roles to static groups only. Give \"{}\" no filter \
@@ -122,62 +112,75 @@ async fn check(work: &Work, role: Uuid, scope: Option<(String, Uuid)>, principal
     })
 }
 
-/// Assigns the role; `None` where the answer does not say what it made.
+/// Assigns the role. A second call would make a second assignment, so nothing is sent again before lists are sure to show
+/// the first one.
 async fn assign(
-    work: &Work,
+    task: &TaskContext,
     call: &WriteCall,
     named: &Named,
-    before: &Held,
+    before: &Assignments,
 ) -> Result<Option<RoleAssignment>, Failure> {
+    let (principal, wanted) = (named.principal, &named.wanted);
     let object = format!(
         "role {} over {} {} of {}",
-        named.wanted.role,
-        named.wanted.kind,
-        named.wanted.id,
-        named.principal.id()
+        wanted.role,
+        wanted.kind,
+        wanted.id,
+        principal.id()
     );
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
-        before: "not assigned",
+        before: if before.inherited.is_empty() {
+            "not assigned"
+        } else {
+            "inherited only"
+        },
         after: "assigned",
     };
-    let look = |client: crate::pingone::Client| async move {
-        let list = client.role_assignments(named.principal).await.map_err(Failure::from)?;
-        Ok(Held::new_since(&list, &named.wanted, before))
+    let rules = Rules {
+        fresh: LAG,
+        absent: Reaction::Again,
+        ..Rules::STATE
     };
-    let landed = match settle(work, call, told, look).await {
-        Err(failure) if failure.is_not_found() => {
-            if !work.wait(SETTLE).await? || !is_there(work, named.principal).await? {
-                return Err(failure);
-            }
-            settle(work, call, told, look).await?
-        }
-        outcome => outcome?,
-    };
-    match landed {
-        Landed::Seen(assignment) => Ok(Some(assignment)),
-        Landed::Done(written) if written.is_planned() => Ok(None),
-        Landed::Done(written) => match written.json(call) {
-            Ok(assignment) => Ok(Some(assignment)),
-            // It took effect; only its id is missing, and that is a hint.
-            Err(_) => Ok(look(work.deciding()).await.unwrap_or_default()),
-        },
+    let write = Write::new(call, entry, rules).accepting(|call, written| written.json::<RoleAssignment>(call).is_ok());
+    if !task.is_dry_run() {
+        task.memory().remember(principal, wanted, None);
     }
+    let applied = apply(task, write, |client| async move {
+        let list = client.role_assignments(principal).await.map_err(Failure::from)?;
+        Ok(Assignments::new_since(&list, wanted, before))
+    })
+    .await;
+    match &applied {
+        // It may be there.
+        Err(Failure::Unknown { .. } | Failure::Cancelled) => {}
+        _ => task.memory().forget(principal, wanted),
+    }
+    let assignment: Option<RoleAssignment> = match applied? {
+        Applied::Planned => None,
+        Applied::Answered(written) => Some(written.json(call)?),
+        Applied::Seen(assignment) | Applied::Already(assignment) => Some(assignment),
+    };
+    if let Some(assignment) = &assignment {
+        task.memory().remember(principal, wanted, Some(assignment.id));
+    }
+    Ok(assignment)
 }
 
 /// Whether the principal is there at all.
-pub(in crate::provision) async fn is_there(work: &Work, principal: Principal) -> Result<bool, Failure> {
+pub(in crate::provision) async fn is_there(task: &TaskContext, principal: Principal) -> Result<bool, Failure> {
     Ok(match principal {
-        Principal::User(user) => found(work.read(work.client().user(user)).await)?.is_some(),
-        Principal::Group(group) => found(work.read(work.client().group(group)).await)?.is_some(),
+        Principal::User(user) => found(task.read(task.client().user(user)).await)?.is_some(),
+        Principal::Group(group) => found(task.read(task.client().group(group)).await)?.is_some(),
         Principal::Application(application) => {
-            found(work.read(work.client().application(application)).await)?.is_some()
+            found(task.read(task.client().application(application)).await)?.is_some()
         }
+        Principal::Gateway(gateway) => found(task.read(task.client().gateway(gateway)).await)?.is_some(),
     })
 }
 
 /// What PingOne's refusal means.
-async fn explained(work: &Work, named: &Named, refused: Failure) -> Result<GrantReply, Failure> {
+async fn explained(task: &TaskContext, named: &Named, refused: Failure) -> Result<GrantReply, Failure> {
     let Some(error) = refused.pingone() else {
         return Err(refused);
     };
@@ -192,11 +195,16 @@ async fn explained(work: &Work, named: &Named, refused: Failure) -> Result<Grant
     if !is_refusal(&refused) {
         return Err(refused);
     }
-    let held = held(work, named.principal, &named.wanted).await?;
+    let held = assignments_of(task, named.principal, &named.wanted).await?;
     match (held.own.first(), held.inherited.first()) {
-        (Some(own), _) => Ok(reply(work, named, Some(own), true)),
+        (Some(own), _) => Ok(reply(task, named, Some(own), true)),
         (None, Some(_)) => {
             let remedy = "The user holds the role through a group, and PingOne takes no second assignment.";
+            Err(task_error_with(error, Some(Code::FailedPrecondition), remedy).into())
+        }
+        (None, None) if held.is_full(&named.wanted) => {
+            let remedy = "PingOne takes at most 250 assignments over populations, 250 over applications and 3,500 in all of \
+                          one principal. Take some back, or grant the role over a wider scope or through a group.";
             Err(task_error_with(error, Some(Code::FailedPrecondition), remedy).into())
         }
         (None, None) => Err(refused),
@@ -205,24 +213,28 @@ async fn explained(work: &Work, named: &Named, refused: Failure) -> Result<Grant
 
 /// The grant as a sync emits it, except that it is never called read-only: the flag can be set for some seconds after
 /// creation (connector-model.md §5.3).
-fn reply(work: &Work, named: &Named, assignment: Option<&RoleAssignment>, already: bool) -> GrantReply {
+fn reply(task: &TaskContext, named: &Named, assignment: Option<&RoleAssignment>, already: bool) -> GrantReply {
     let wanted = &named.wanted;
     let (resource_type, id) = match named.principal {
-        Principal::Group(id) => (ResourceType::Group, id),
-        Principal::User(id) | Principal::Application(id) => (ResourceType::User, id),
+        Principal::Group(id) => (GROUP, id),
+        Principal::User(id) | Principal::Application(id) | Principal::Gateway(id) => (USER, id),
     };
-    let expandable = (resource_type == ResourceType::Group).then(|| Expandable {
-        entitlement_ids: vec![EntitlementId::member(ResourceType::Group, id)],
+    let expandable = (resource_type == GROUP).then(|| Expandable {
+        entitlement_ids: vec![EntitlementId::member(GROUP, id)],
+        principal_types: &[USER],
     });
-    let metadata = assignment.map(|assignment| GrantMetadata {
-        assignment_id: assignment.id.to_string(),
-        role_id: wanted.role.to_string(),
-        scope_type: assignment.scope.scope_type.clone(),
-        scope_id: wanted.id.to_string(),
-        scope_name: named.scope.clone(),
-        read_only: false,
+    let metadata = assignment.map(|assignment| {
+        Assignment {
+            assignment_id: assignment.id.to_string(),
+            role_id: wanted.role.to_string(),
+            scope_type: assignment.scope.scope_type.clone(),
+            scope_id: wanted.id.to_string(),
+            scope_name: named.scope.clone(),
+            read_only: false,
+        }
+        .profile()
     });
-    let mut annotations = work.annotations();
+    let mut annotations = task.annotations();
     if already {
         annotations.insert(0, Annotation::GrantAlreadyExists);
     }

@@ -8,17 +8,18 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{already_revoked, revoked};
-use crate::pingone::write::roles;
-use crate::pingone::{PingOneError, Principal};
+use crate::provision::access::gateways_role;
+use crate::provision::assignments::{Assignments, assignments_of, settled_assignments};
+use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::grant::is_there;
-use crate::provision::held::{Held, held};
 use crate::provision::protect;
 use crate::provision::scope::Wanted;
-use crate::provision::settle::settle;
 use crate::provision::target::uuid;
-use crate::provision::work::{Told, Work};
-use crate::task::{Code, ResourceRef, RevokeReply};
+use crate::provision::write::{Rules, Write, apply};
+use baton::task::{Code, ResourceRef, RevokeReply};
+use pingone::write::roles;
+use pingone::{PingOneError, Principal};
 
 /// How long a read-only flag may be one of those that pass (connector-model.md §5.3).
 const READ_ONLY_PASSES: Duration = Duration::from_secs(30);
@@ -26,37 +27,37 @@ const READ_ONLY_PASSES: Duration = Duration::from_secs(30);
 const READ_AGAIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn revoke(
-    work: &Work,
+    task: &TaskContext,
     role: Uuid,
     scope: Option<(String, Uuid)>,
     principal: &ResourceRef,
 ) -> Result<RevokeReply, Failure> {
-    let principal = holder(work, principal)?;
-    protect::refuse_holder(work, principal)?;
-    let _turn = work.turn(principal.id()).await?;
-    let wanted = Wanted::new(role, scope, work.environment_id()?);
-    protect::refuse_role(work, role, None).await?;
-    let Some(now) = list(work, principal, &wanted).await? else {
-        return Ok(already_revoked(work));
+    let principal = holder(task, principal)?;
+    protect::refuse_holder(task, principal)?;
+    let _lock = task.lock(principal.id()).await?;
+    let wanted = Wanted::new(role, scope, task.environment_id()?);
+    protect::refuse_role(task, role).await?;
+    let unseen = task.memory().remembered(principal, &wanted);
+    let Some(now) = list(task, principal, &wanted, unseen.is_empty()).await? else {
+        return Ok(already_revoked(task));
     };
-    let unseen = work.facts().remembered(principal, &wanted);
     if now.own.is_empty() && unseen.is_empty() {
         return match now.inherited.first() {
-            None => Ok(already_revoked(work)),
-            Some((_, group)) => Err(inherited(work, &wanted, principal, *group).await?),
+            None => Ok(already_revoked(task)),
+            Some((_, group)) => Err(inherited(task, &wanted, principal, *group).await?),
         };
     }
-    wanted.refuse_foreign(work).await?;
+    wanted.refuse_foreign(task).await?;
     let mut waiting: BTreeMap<Uuid, bool> = unseen.into_iter().map(|id| (id, false)).collect();
     waiting.extend(now.own.iter().map(|item| (item.id, item.read_only)));
-    delete_all(work, principal, &wanted, waiting).await?;
-    work.facts().forget(principal, &wanted);
-    Ok(revoked(work))
+    delete_all(task, principal, &wanted, waiting).await?;
+    task.memory().forget(principal, &wanted);
+    Ok(revoked(task))
 }
 
 /// Whose it is. Our own worker application never loses a role through us.
-fn holder(work: &Work, principal: &ResourceRef) -> Result<Principal, Failure> {
-    if principal.id.eq_ignore_ascii_case(&work.client().client_id()) {
+fn holder(task: &TaskContext, principal: &ResourceRef) -> Result<Principal, Failure> {
+    if principal.id.eq_ignore_ascii_case(&task.client().client_id()) {
         return Err(Failure::precondition(
             "remove a role of this connector's own worker application: it would lock itself out. Change its roles in \
              PingOne.",
@@ -65,16 +66,29 @@ fn holder(work: &Work, principal: &ResourceRef) -> Result<Principal, Failure> {
     match principal.resource_type.as_str() {
         "user" => Ok(Principal::User(uuid("the user's id", &principal.id)?)),
         "group" => Ok(Principal::Group(uuid("the group's id", &principal.id)?)),
+        "application" => Ok(Principal::Application(uuid("the application's id", &principal.id)?)),
+        "gateway" => Err(gateways_role(principal)),
         _ => Err(Failure::invalid("only users and groups can be granted roles")),
     }
 }
 
-/// What the principal holds; `None` for a principal that is gone, after a read of it.
-async fn list(work: &Work, principal: Principal, wanted: &Wanted) -> Result<Option<Held>, Failure> {
-    match held(work, principal, wanted).await {
-        Ok(held) => Ok(Some(held)),
+/// What the principal holds; `None` for a principal that is gone, after a read of it. `settled`: an assignment that was
+/// sent a moment ago is waited for, because it must not be called gone.
+async fn list(
+    task: &TaskContext,
+    principal: Principal,
+    wanted: &Wanted,
+    settled: bool,
+) -> Result<Option<Assignments>, Failure> {
+    let read = if settled {
+        settled_assignments(task, principal, wanted).await
+    } else {
+        assignments_of(task, principal, wanted).await
+    };
+    match read {
+        Ok(now) => Ok(Some(now)),
         Err(failure) if failure.is_not_found() => {
-            if is_there(work, principal).await? {
+            if is_there(task, principal).await? {
                 return Err(failure);
             }
             Ok(None)
@@ -85,7 +99,7 @@ async fn list(work: &Work, principal: Principal, wanted: &Wanted) -> Result<Opti
 
 /// Deletes every assignment of `waiting` (id, and whether the list calls it read only), giving flags time to pass.
 async fn delete_all(
-    work: &Work,
+    task: &TaskContext,
     principal: Principal,
     wanted: &Wanted,
     mut waiting: BTreeMap<Uuid, bool>,
@@ -97,7 +111,7 @@ async fn delete_all(
             let end = if read_only {
                 Deletion::ReadOnly
             } else {
-                delete(work, principal, wanted, id).await?
+                delete(task, principal, wanted, id).await?
             };
             if end != Deletion::Gone {
                 locked.insert(id, end == Deletion::ReadOnly);
@@ -106,14 +120,14 @@ async fn delete_all(
         let Some((first, is_read_only)) = locked.iter().next().map(|(id, flag)| (*id, *flag)) else {
             return Ok(());
         };
-        if begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !work.wait(READ_AGAIN).await? {
+        if begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !task.wait(READ_AGAIN).await? {
             return Err(if is_read_only {
                 read_only(wanted, principal, first)
             } else {
                 not_deleted(wanted, principal, first)
             });
         }
-        let Some(now) = list(work, principal, wanted).await? else {
+        let Some(now) = list(task, principal, wanted, false).await? else {
             return Ok(());
         };
         // One that the list does not show is tried: it may be gone, or not listed yet.
@@ -141,7 +155,7 @@ enum Deletion {
 }
 
 /// Deletes one assignment. A 404 alone is no proof that it is gone: what is only inherited may be answered so as well.
-async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) -> Result<Deletion, Failure> {
+async fn delete(task: &TaskContext, principal: Principal, wanted: &Wanted, id: Uuid) -> Result<Deletion, Failure> {
     let call = roles::unassign(principal, id);
     let object = format!(
         "role {} over {} {} of {} (assignment {id})",
@@ -150,23 +164,20 @@ async fn delete(work: &Work, principal: Principal, wanted: &Wanted, id: Uuid) ->
         wanted.id,
         principal.id()
     );
-    let told = Told {
+    let entry = AuditEntry {
         object: &object,
         before: "assigned",
         after: "not assigned",
     };
-    let look = |client: crate::pingone::Client| async move {
+    let applied = apply(task, Write::new(&call, entry, Rules::DELETION), |client| async move {
         let list = found(client.role_assignments(principal).await.map_err(Failure::from))?;
         let gone = list.is_none_or(|list| !list.iter().any(|item| item.id == id));
         Ok(gone.then_some(()))
-    };
-    match settle(work, &call, told, look).await {
+    });
+    match applied.await {
         Ok(_) => Ok(Deletion::Gone),
         Err(failure) if failure.pingone().is_some_and(PingOneError::is_read_only_assignment) => Ok(Deletion::ReadOnly),
-        Err(failure) if failure.is_not_found() => Ok(match look(work.deciding()).await? {
-            Some(()) => Deletion::Gone,
-            None => Deletion::Listed,
-        }),
+        Err(failure) if failure.is_not_found() => Ok(Deletion::Listed),
         Err(failure) => match failure.pingone().filter(|error| error.is_right_missing()) {
             Some(error) => {
                 let remedy = format!(
@@ -199,16 +210,16 @@ fn not_deleted(wanted: &Wanted, principal: Principal, id: Uuid) -> Failure {
 }
 
 async fn inherited(
-    work: &Work,
+    task: &TaskContext,
     wanted: &Wanted,
     principal: Principal,
     group: Option<Uuid>,
 ) -> Result<Failure, Failure> {
-    let role = found(work.read(work.client().role(wanted.role)).await)?.and_then(|role| role.name);
+    let role = found(task.read(task.client().role(wanted.role)).await)?.and_then(|role| role.name);
     let role = role.unwrap_or_else(|| wanted.role.to_string());
     let group = match group {
         Some(group) => {
-            let read = found(work.read(work.client().group(group)).await)?;
+            let read = found(task.read(task.client().group(group)).await)?;
             read.and_then(|read| read.name).unwrap_or_else(|| group.to_string())
         }
         None => "a group".to_owned(),

@@ -1,4 +1,7 @@
+use baton::model::Value;
+
 use super::*;
+use crate::model::{GROUP, USER, immutable};
 
 const ENVIRONMENT: Uuid = Uuid::from_u128(0xe);
 const ORGANIZATION: Uuid = Uuid::from_u128(0x0f);
@@ -9,6 +12,8 @@ const ROLE: RoleId = RoleId(Uuid::from_u128(0x1));
 fn around(policy: RolePopulationEntitlements) -> Surroundings {
     Surroundings {
         with_users: true,
+        own_application: None,
+        writable: WritableScopes::default(),
         environment: EnvironmentId(ENVIRONMENT),
         environment_name: "Workforce".to_owned(),
         organization: Some(OrganizationId(ORGANIZATION)),
@@ -32,7 +37,7 @@ fn role(applicable_to: &[&str]) -> RoleInfo {
 fn hold(holdings: &mut Holdings, scope: (&str, Uuid), principal: u128, assignment: u128, read_only: bool) {
     let scope = holdings.scope(scope.0, scope.1);
     holdings.push(Holding {
-        principal_type: ResourceType::User,
+        principal_type: USER,
         principal: Uuid::from_u128(principal),
         role: ROLE,
         scope,
@@ -96,9 +101,37 @@ fn a_foreign_or_unknown_scope_gets_its_entitlement_and_is_not_writable() {
         let found = entitlements(&[role(&[])], &around, &holdings);
         let kind = kind.to_lowercase();
         assert_eq!(slugs(&found), [format!("assigned-{kind}-{foreign}")]);
-        assert_eq!(found[0].immutable, Some(Immutable::ScopeNotWritable));
+        assert_eq!(found[0].immutable, Some(immutable::SCOPE_NOT_WRITABLE));
         assert_eq!(found[0].display_name, format!("Identity Data Admin Role on {foreign}"));
         assert_eq!(around.unnamed(holdings.scopes()).len(), 1);
+    }
+}
+
+#[test]
+fn a_listed_scope_is_offered_to_roles_that_can_have_it_and_a_wildcard_adds_none() {
+    let (listed, seen) = (Uuid::from_u128(0x11), Uuid::from_u128(0x22));
+    let mut around = around(RolePopulationEntitlements::Assigned);
+    around.writable = WritableScopes::new([
+        ("application".to_owned(), Some(listed)),
+        ("group".to_owned(), None),
+        ("organization".to_owned(), Some(listed)),
+    ]);
+    let mut holdings = Holdings::default();
+    hold(&mut holdings, ("GROUP", seen), 7, 1, false);
+    hold(&mut holdings, ("ORGANIZATION", listed), 7, 2, false);
+    for (applicable_to, offered) in [(&["APPLICATION"][..], true), (&["POPULATION"], false)] {
+        let found = entitlements(&[role(applicable_to)], &around, &holdings);
+        let locked = |slug: String| {
+            let entitlement = found.iter().find(|entitlement| entitlement.id.slug == slug);
+            entitlement.map(|entitlement| entitlement.immutable.is_some())
+        };
+        assert_eq!(
+            locked(format!("assigned-application-{listed}")),
+            offered.then_some(false)
+        );
+        assert_eq!(locked(format!("assigned-group-{seen}")), Some(false));
+        assert_eq!(locked(format!("assigned-organization-{listed}")), Some(true));
+        assert_eq!(found.len(), 2 + usize::from(offered));
     }
 }
 
@@ -118,7 +151,7 @@ fn the_configured_environment_is_always_assigned_whatever_its_case() {
     assert!(around.unnamed(holdings.scopes()).is_empty());
     let grants: Vec<_> = RoleGrants::new(holdings, around).iter().collect();
     assert_eq!(grants[0].entitlement, found[0].id);
-    assert_eq!(grants[0].metadata.as_ref().unwrap().scope_name, "Workforce");
+    assert_eq!(text(&grants[0], "scope_name"), "Workforce");
 }
 
 #[test]
@@ -131,11 +164,10 @@ fn of_equal_assignments_the_smallest_id_stays_and_read_only_needs_all() {
             .iter()
             .collect();
         assert_eq!(grants.len(), 1);
-        let metadata = grants[0].metadata.as_ref().unwrap();
-        assert_eq!(metadata.assignment_id, Uuid::from_u128(1).to_string());
-        assert_eq!(metadata.read_only, expected);
+        assert_eq!(text(&grants[0], "assignment_id"), Uuid::from_u128(1).to_string());
+        assert_eq!(metadata(&grants[0], "read_only"), Some(&Value::Bool(expected)));
         assert_eq!(grants[0].immutable.is_some(), expected);
-        assert_eq!(metadata.scope_name, "Staff");
+        assert_eq!(text(&grants[0], "scope_name"), "Staff");
     }
 }
 
@@ -145,7 +177,7 @@ fn a_group_holder_hands_the_role_to_its_members() {
     let scope = holdings.scope("ENVIRONMENT", ENVIRONMENT);
     let group = Uuid::from_u128(0x9);
     holdings.push(Holding {
-        principal_type: ResourceType::Group,
+        principal_type: GROUP,
         principal: group,
         role: ROLE,
         scope,
@@ -157,7 +189,18 @@ fn a_group_holder_hands_the_role_to_its_members() {
         .collect();
     assert_eq!(
         grants[0].expandable.as_ref().unwrap().entitlement_ids,
-        [EntitlementId::member(ResourceType::Group, group)]
+        [EntitlementId::member(GROUP, group)]
     );
     assert_eq!(grants[0].immutable, None);
+}
+
+fn metadata<'a>(grant: &'a Grant, key: &str) -> Option<&'a Value> {
+    grant.metadata.as_ref().and_then(|metadata| metadata.get(key))
+}
+
+fn text<'a>(grant: &'a Grant, key: &str) -> &'a str {
+    match metadata(grant, key) {
+        Some(Value::String(text)) => text,
+        other => panic!("{key} is {other:?}"),
+    }
 }

@@ -1,13 +1,14 @@
 //! Groups (connector-model.md §3.3) and what is needed of each to read its members.
 
+use crate::model::{GROUP, USER, immutable};
 use uuid::Uuid;
 
 use super::{description, display_name, json_value};
-use crate::model::{
-    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, GroupTrait, Immutable, Profile,
-    Resource, ResourceId, ResourceTrait, ResourceType, Value, cut,
+use baton::model::{
+    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, GroupTrait, Profile, Resource,
+    ResourceId, ResourceTrait, Value, cut,
 };
-use crate::pingone::types::{Group, GroupSource};
+use pingone::types::{Group, GroupSource};
 
 /// How a group gets its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +77,9 @@ pub(crate) fn group(
     with_custom_data: bool,
 ) -> (Resource, Entitlement) {
     let external = plan.kind == GroupKind::External;
-    let immutable = external.then_some(Immutable::ExternalGroup);
+    let immutable = external.then_some(immutable::EXTERNAL_GROUP);
     let resource = Resource {
-        id: ResourceId::new(ResourceType::Group, group.id),
+        id: ResourceId::new(GROUP, group.id),
         display_name: plan.name.clone(),
         description: description(group.description.as_deref()),
         profile: profile(group, plan, population_name, parents, with_custom_data),
@@ -94,12 +95,14 @@ pub(crate) fn group(
         text.push(')');
     }
     let entitlement = Entitlement {
-        id: EntitlementId::member(ResourceType::Group, group.id),
+        id: EntitlementId::member(GROUP, group.id),
         resource_display_name: plan.name.clone(),
         display_name: cut(&format!("{} Group Member", plan.name), DISPLAY_NAME_MAX_BYTES).into_owned(),
         description: cut(&text, DESCRIPTION_MAX_BYTES).into_owned(),
-        grantable_to: &[ResourceType::User],
+        grantable_to: &[USER],
         immutable,
+        immutable_metadata: None,
+        exclusion: None,
     };
     (resource, entitlement)
 }

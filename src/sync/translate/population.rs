@@ -1,14 +1,92 @@
-//! Populations (connector-model.md §3.4): containers whose membership reviewers see and nobody provisions.
+//! Populations (connector-model.md §3.4): containers whose membership reviewers see. It is provisioned only where a setting
+//! says so, and then a grant is a move (access-model.md §7).
 
 use super::{description, display_name};
-use crate::model::{
-    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, GroupTrait, Immutable, Profile,
-    Resource, ResourceId, ResourceTrait, ResourceType, cut,
+use crate::model::{POPULATION, USER, immutable};
+use std::sync::Arc;
+
+use baton::model::{
+    DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Entitlement, EntitlementId, ExclusionGroup, GrantImmutable,
+    GroupTrait, Profile, Resource, ResourceId, ResourceTrait, cut,
 };
-use crate::pingone::types::Population;
+use pingone::types::Population;
+use uuid::Uuid;
+
+/// Most entitlements of one exclusion group; more fail the file (access-model.md §0.1, I5 of c1z.md §10.2).
+const EXCLUSIVE_MOST: usize = 50;
+
+/// How memberships of populations are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// They are shown and not changed.
+    Shown,
+    /// A grant is a move.
+    Moved {
+        /// C1 is told that a user is in one population at a time.
+        exclusive: bool,
+        /// The environment's default, where exactly one calls itself so.
+        default: Option<Uuid>,
+    },
+}
+
+impl Membership {
+    /// For all populations of the environment.
+    pub(crate) fn of(populations: &[Population], provisioning: bool) -> Self {
+        if !provisioning {
+            return Self::Shown;
+        }
+        let exclusive = populations.len() <= EXCLUSIVE_MOST;
+        if !exclusive {
+            tracing::warn!(
+                populations = populations.len(),
+                "C1 takes at most 50 entitlements that exclude each other, so it is not told that a user is in one \
+                 population at a time; grants still move"
+            );
+        }
+        let mut defaults = populations.iter().filter(|population| population.default == Some(true));
+        let default = match (defaults.next(), defaults.next()) {
+            (Some(one), None) => Some(one.id),
+            (None, _) => None,
+            (Some(_), Some(_)) => {
+                tracing::warn!("several populations call themselves the default; C1 is told of none");
+                None
+            }
+        };
+        Self::Moved { exclusive, default }
+    }
+
+    /// For populations that turned up later, of this many in all.
+    #[must_use]
+    pub(crate) const fn late(self, all: usize) -> Self {
+        match self {
+            Self::Shown => Self::Shown,
+            Self::Moved { exclusive, default } => Self::Moved {
+                exclusive: exclusive && all <= EXCLUSIVE_MOST,
+                default,
+            },
+        }
+    }
+
+    const fn immutable(self) -> Option<&'static str> {
+        match self {
+            Self::Shown => Some(immutable::POPULATION),
+            Self::Moved { .. } => None,
+        }
+    }
+
+    /// Why a grant cannot be revoked.
+    pub(crate) fn grant(self) -> Option<Arc<GrantImmutable>> {
+        self.immutable().map(|source_id| {
+            Arc::new(GrantImmutable {
+                source_id,
+                metadata: None,
+            })
+        })
+    }
+}
 
 /// A population as a resource.
-pub(crate) fn population(population: &Population) -> Resource {
+pub(crate) fn population(population: &Population, membership: Membership) -> Resource {
     let id = population.id.to_string();
     let mut profile = Profile::default();
     profile.text("id", Some(id.clone()));
@@ -24,7 +102,7 @@ pub(crate) fn population(population: &Population) -> Resource {
     profile.text("updated_at", population.updated_at.map(|at| at.to_string()));
     Resource {
         display_name: display_name([population.name.as_deref(), Some(id.as_str())]),
-        id: ResourceId::new(ResourceType::Population, id),
+        id: ResourceId::new(POPULATION, id),
         description: description(population.description.as_deref()),
         profile,
         status: None,
@@ -33,24 +111,40 @@ pub(crate) fn population(population: &Population) -> Resource {
             source_type: "native",
             raw_source_type: String::new(),
         }),
-        immutable: Some(Immutable::Population),
+        immutable: membership.immutable(),
     }
 }
 
+/// What a grant takes away.
+const MOVES: &str = " (moving a user here removes it from groups of its former population)";
+
 /// The `member` entitlement of a population.
-pub(crate) fn population_entitlement(resource: &Resource) -> Entitlement {
+pub(crate) fn population_entitlement(resource: &Resource, membership: Membership) -> Entitlement {
     let name = &resource.display_name;
+    let (note, exclusion) = match membership {
+        Membership::Shown => ("", None),
+        Membership::Moved { exclusive, default } => {
+            let is_default = default.is_some_and(|default| default.to_string() == resource.id.id);
+            let exclusion = exclusive.then_some(ExclusionGroup {
+                id: "population",
+                is_default,
+            });
+            (MOVES, exclusion)
+        }
+    };
     Entitlement {
-        id: EntitlementId::member(ResourceType::Population, &resource.id.id),
+        id: EntitlementId::member(POPULATION, &resource.id.id),
         resource_display_name: name.clone(),
         display_name: cut(&format!("{name} Population Member"), DISPLAY_NAME_MAX_BYTES).into_owned(),
         description: cut(
-            &format!("User account held in the {name} population in PingOne"),
+            &format!("User account held in the {name} population in PingOne{note}"),
             DESCRIPTION_MAX_BYTES,
         )
         .into_owned(),
-        grantable_to: &[ResourceType::User],
-        immutable: Some(Immutable::Population),
+        grantable_to: &[USER],
+        immutable: membership.immutable(),
+        immutable_metadata: None,
+        exclusion,
     }
 }
 
@@ -59,7 +153,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Value;
+    use baton::model::Value;
 
     #[test]
     fn a_population_keeps_what_pingone_says_and_nobody_provisions_it() {
@@ -72,7 +166,7 @@ mod tests {
             "createdAt": "2024-05-06T08:02:00.000Z", "updatedAt": "2025-12-01T10:00:00.000Z",
         }))
         .unwrap();
-        let resource = population(&pingone);
+        let resource = population(&pingone, Membership::Shown);
         let texts = [
             ("id", "b1c9f6de-0f3a-4a5d-8c11-5d6a2a9be402"),
             ("name", "Employees"),
@@ -97,7 +191,7 @@ mod tests {
             Some(&Value::List(vec![Value::String("staff".to_owned())]))
         );
         assert_eq!(resource.profile.0.len(), texts.len() + 3);
-        let entitlement = population_entitlement(&resource);
+        let entitlement = population_entitlement(&resource, Membership::Shown);
         assert_eq!(entitlement.display_name, "Employees Population Member");
         assert_eq!(
             entitlement.description,
@@ -105,7 +199,41 @@ mod tests {
         );
         assert_eq!(
             (resource.immutable, entitlement.immutable),
-            (Some(Immutable::Population), Some(Immutable::Population))
+            (Some(immutable::POPULATION), Some(immutable::POPULATION))
         );
+    }
+
+    fn populations(count: u128, defaults: u128) -> Vec<Population> {
+        let one = |n| {
+            serde_json::from_value(json!({"id": Uuid::from_u128(n), "name": n.to_string(), "default": n < defaults}))
+        };
+        (0..count).map(|n| one(n).unwrap()).collect()
+    }
+
+    /// Points 127: what C1 would refuse in a file is not written.
+    #[test]
+    fn where_a_grant_is_a_move_populations_exclude_each_other_up_to_fifty() {
+        for (count, defaults, exclusive, is_default) in [
+            (1, 1, true, true),
+            (49, 0, true, false),
+            (50, 1, true, true),
+            (50, 2, true, false),
+            (51, 1, false, true),
+        ] {
+            let all = populations(count, defaults);
+            let membership = Membership::of(&all, true);
+            let resource = population(&all[0], membership);
+            let entitlement = population_entitlement(&resource, membership);
+            let expected = exclusive.then_some(ExclusionGroup {
+                id: "population",
+                is_default,
+            });
+            assert_eq!(entitlement.exclusion, expected, "{count} {defaults}");
+            assert!(entitlement.description.ends_with(MOVES));
+            assert_eq!((resource.immutable, entitlement.immutable), (None, None));
+            assert!(membership.grant().is_none());
+            assert_eq!(Membership::of(&all, false), Membership::Shown);
+        }
+        assert!(Membership::Shown.grant().is_some());
     }
 }

@@ -1,9 +1,11 @@
 //! Administrator roles, built in and custom (connector-model.md §3.5).
 
 use super::{description, display_name};
-use crate::model::{Profile, Resource, ResourceId, ResourceTrait, ResourceType, RoleId, RoleTrait, Value};
-use crate::pingone::types::Role;
+use crate::model::ROLE;
 use crate::sync::scope::RoleInfo;
+use baton::model::{Profile, Resource, ResourceId, ResourceTrait, RoleTrait, Value};
+use pingone::id::RoleId;
+use pingone::types::Role;
 
 /// Most permissions that a profile lists.
 const PERMISSIONS_MAX: usize = 500;
@@ -62,7 +64,7 @@ pub(crate) fn placeholder_role(id: RoleId) -> (Resource, RoleInfo) {
 
 fn resource(id: RoleId, display_name: String, description: String, profile: Profile) -> Resource {
     Resource {
-        id: ResourceId::new(ResourceType::Role, id),
+        id: ResourceId::new(ROLE, id),
         display_name,
         description,
         profile,
@@ -73,7 +75,7 @@ fn resource(id: RoleId, display_name: String, description: String, profile: Prof
     }
 }
 
-fn permission_text(permission: &crate::pingone::types::Permission) -> Option<String> {
+fn permission_text(permission: &pingone::types::Permission) -> Option<String> {
     if let Some(id) = &permission.id {
         return Some(id.clone());
     }

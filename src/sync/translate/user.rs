@@ -1,13 +1,13 @@
 //! Users (connector-model.md §3.2).
 
+use crate::model::USER;
 use std::collections::BTreeMap;
 
 use super::{display_name, json_value};
-use crate::model::{
-    AccountType, Profile, Resource, ResourceId, ResourceTrait, ResourceType, Status, StatusKind, StructuredName,
-    UserTrait, Value,
+use baton::model::{
+    AccountType, Profile, Resource, ResourceId, ResourceTrait, Status, StatusKind, StructuredName, UserTrait, Value,
 };
-use crate::pingone::types::{Name, User};
+use pingone::types::{Name, User};
 
 /// Attribute names that hold employee ids unless others are configured; compared without case and underscores.
 const EMPLOYEE_ID_ATTRIBUTES: [&str; 3] = ["employeenumber", "employeeid", "employeeidnumber"];
@@ -59,7 +59,7 @@ fn is_folded(name: &str, folded: &str) -> bool {
 pub(crate) fn user(user: &User, population_name: Option<&str>, rules: &UserRules) -> Resource {
     let status = status(user);
     Resource {
-        id: ResourceId::new(ResourceType::User, user.id),
+        id: ResourceId::new(USER, user.id),
         display_name: user_display_name(user),
         description: String::new(),
         profile: profile(user, population_name, rules),
@@ -106,7 +106,7 @@ fn status(user: &User) -> Status {
     };
     Status {
         kind,
-        details: crate::model::cut(details, 1024).into_owned(),
+        details: baton::model::cut(details, 1024).into_owned(),
     }
 }
 

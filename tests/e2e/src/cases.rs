@@ -1,10 +1,12 @@
 //! The cases, in the order in which they run.
 
+mod asked;
 mod bad_input;
 mod disruption;
 mod install;
 mod leadership;
 mod permissions;
+mod platforms;
 mod pressure;
 mod rotation;
 
@@ -52,8 +54,9 @@ cases! {
     "quickstart", "the quickstart's two files make a pod that syncs", install::quickstart;
     "waits-for-credentials", "a Secret that is missing or incomplete at the start is waited for", install::waits_for_credentials;
     "rbac-missing", "without permissions the log names verb and object, and the pod lives", install::without_rbac;
+    "status-and-doctor", "both commands in the pods, where all is well and with a wrong secret and no permissions", asked::status_and_doctor;
     "bad-values", "values that are unknown, secret or contradict each other, a kind that the cluster lacks, no replicas", bad_input::values;
-    "bad-start", "a pod that cannot start says why: an unknown configuration key, an image that is not there", bad_input::starts;
+    "bad-start", "a pod that cannot start says why: a region that there is not, an image that is not there", bad_input::starts;
     "rotation-pingone-watch", "PingOne's secret by API watch", rotation::pingone_by_watch;
     "rotation-pingone-mount", "PingOne's secret by mounted volume", rotation::pingone_by_mount;
     "rotation-c1", "C1's secret", rotation::c1;
@@ -70,6 +73,10 @@ cases! {
     "rolling-update-mid-sync", "a rolling update while a sync runs", disruption::update_mid_sync;
     "drain-mid-grant", "the node is drained while a grant runs; the second eviction is refused", disruption::drain_mid_grant;
     "drain-mid-sync", "the node is drained while a sync runs", disruption::drain_mid_sync;
+    "foreign-user", "a user and groups that the cluster gives out", platforms::foreign_user;
+    "two-releases", "a second release in the namespace, without C1; its end leaves the first alone", platforms::two_releases;
+    "overlay", "the overlay of two replicas, built for another namespace", platforms::overlay;
+    "paused-and-smaller", "paused, most users gone, resumed: the sync is refused until somebody accepts it", platforms::paused_and_smaller;
     "memory-50k", "the default memory limit holds for 50,000 users", pressure::fifty_thousand_users;
     "oom", "a pod that runs out of memory comes back clean", pressure::out_of_memory;
     "permissions", "every call that is made is allowed, everything else is not", permissions::both_ways;

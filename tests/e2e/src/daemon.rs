@@ -57,11 +57,29 @@ impl<'a> Daemon<'a> {
         self.helm_with(program, verb, values, &[]).await
     }
 
+    /// `helm VERB` for another release in the same namespace; waits until its pods are Ready.
+    pub async fn helm_release(&self, verb: &str, release: &str, values: &Value) -> anyhow::Result<()> {
+        let wait = ["--wait", "--timeout", "2m"];
+        self.helm_named(&self.world.options.helm, verb, release, values, &wait)
+            .await
+    }
+
     async fn helm_with(&self, program: &str, verb: &str, values: &Value, wait: &[&str]) -> anyhow::Result<()> {
+        self.helm_named(program, verb, RELEASE, values, wait).await
+    }
+
+    async fn helm_named(
+        &self,
+        program: &str,
+        verb: &str,
+        release: &str,
+        values: &Value,
+        wait: &[&str],
+    ) -> anyhow::Result<()> {
         let mut all = usual(self.world);
         merge(&mut all, values);
         let chart = self.world.options.chart.display().to_string();
-        let arguments = [verb, RELEASE, &chart, "--namespace", &self.namespace, "--values", "-"];
+        let arguments = [verb, release, &chart, "--namespace", &self.namespace, "--values", "-"];
         let arguments = [&arguments[..], wait].concat();
         self.world.helm(program, &arguments, &all.to_string()).await.map(|_| ())
     }
@@ -91,6 +109,13 @@ impl<'a> Daemon<'a> {
             .collect();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": data});
         self.apply(&secret).await
+    }
+
+    /// Makes or replaces the Secret: C1's values, and these of another PingOne.
+    pub async fn store_beside_c1(&self, pingone: Vec<(&'static str, String)>) -> anyhow::Result<()> {
+        let all = self.world.sandboxes.credentials().into_iter();
+        let c1 = all.filter(|(key, _)| !key.contains("PINGONE"));
+        self.store(&c1.chain(pingone).collect::<Vec<_>>()).await
     }
 
     /// Changes one value of the Secret.

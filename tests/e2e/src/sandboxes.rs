@@ -210,6 +210,15 @@ impl Sandboxes {
         post(world, "pingone", "/sandbox/faults", faults).await.map(|_| ())
     }
 
+    /// Deletes this share, in percent, of the users of a PingOne.
+    pub async fn lose_users(&self, world: &World, name: &str, percent: u64) -> anyhow::Result<()> {
+        let sizes: Value =
+            serde_json::from_str(&world.through_service(NAMESPACE, name, 8080, "/sandbox/state").await?)?;
+        let users = sizes["users"].as_u64().context("how many users there are")?;
+        let changes = json!({"count": users * percent / 100, "kinds": ["delete-user"]});
+        post(world, name, "/sandbox/changes", &changes).await.map(|_| ())
+    }
+
     /// What PingOne counted: `method`, `path`, `status`, `count`.
     pub async fn counts(&self, world: &World) -> anyhow::Result<Vec<Value>> {
         let counts = self

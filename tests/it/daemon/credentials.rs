@@ -15,6 +15,13 @@ fn reasons(world: &World) -> Vec<String> {
     data.events.iter().map(reason).collect()
 }
 
+/// A sync succeeds.
+async fn syncs(world: &World) {
+    let task = world.c1.queue(sync());
+    let finish = soon(world.c1.finished(&task)).await.unwrap();
+    assert!(finish.status.is_none(), "{finish:?}");
+}
+
 #[tokio::test]
 async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() {
     let world = World::new().await;
@@ -56,9 +63,7 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
             .until(|data| data.events.iter().any(|event| event["reason"] == "CredentialsRejected")),
     )
     .await;
-    let task = world.c1.queue(sync());
-    let finish = soon(world.c1.finished(&task)).await.unwrap();
-    assert!(finish.status.is_none(), "{finish:?}");
+    syncs(&world).await;
     // PingOne's.
     let next = world.pingone.replace_secret(true);
     world.put_secret(&next, &world.c1_secret);
@@ -66,9 +71,7 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
         .metric("baton_ping_one_credentials_reloads_total{outcome=\"accepted\"} 1")
         .await;
     world.pingone.retire_secrets();
-    let task = world.c1.queue(sync());
-    let finish = soon(world.c1.finished(&task)).await.unwrap();
-    assert!(finish.status.is_none(), "{finish:?}");
+    syncs(&world).await;
     // C1's.
     let c1 = world.c1.replace_secret(true).unwrap();
     let tokens = world.c1.count("Token");
@@ -76,9 +79,7 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
     // One proves it, one is the session's.
     soon(world.c1.wait_for("Token", tokens + 2)).await;
     world.c1.retire_secrets();
-    let task = world.c1.queue(sync());
-    let finish = soon(world.c1.finished(&task)).await.unwrap();
-    assert!(finish.status.is_none(), "{finish:?}");
+    syncs(&world).await;
     let hellos = world.c1.count("Hello");
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
@@ -96,6 +97,56 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
         &"wrong~secret".to_owned(),
     ] {
         assert!(!log.contains(secret.as_str()), "a secret is in the log");
+    }
+}
+
+#[tokio::test]
+async fn a_private_key_rotates_like_a_secret() {
+    let mut options = sandbox::pingone::Options::default();
+    options.auth.auth_method = sandbox::pingone::AuthMethod::PrivateKeyJwt;
+    let world = World::with(options).await;
+    let put = |pem: &str, kid: &str, more: &[(&str, &str)]| {
+        let key = [
+            ("BATON_PINGONE_PRIVATE_KEY", pem),
+            ("BATON_PINGONE_PRIVATE_KEY_ID", kid),
+        ];
+        world.put_secret_with(&[&key, more].concat(), &world.c1_secret);
+    };
+    let (first, kid) = (world.pingone.client_secret(), world.pingone.key_id());
+    put(&first, &kid, &[]);
+    let daemon = world.start(&FLAGS, &[]).await;
+    daemon.ready().await;
+    // A key that PingOne does not know, then no key at all, then a secret beside it: each leaves the old one in use.
+    let unknown = sandbox::pingone::private_key();
+    put(&unknown, "key-1", &[]);
+    let refused = "baton_ping_one_credentials_reloads_total{outcome=\"refused\"}";
+    daemon.metric(&format!("{refused} 1")).await;
+    put("hush", &kid, &[]);
+    daemon.metric(&format!("{refused} 2")).await;
+    put(&first, &kid, &[("BATON_PINGONE_CLIENT_SECRET", "hush")]);
+    daemon.metric(&format!("{refused} 3")).await;
+    let next = world.pingone.replace_secret(true);
+    put(&next, &world.pingone.key_id(), &[]);
+    daemon
+        .metric("baton_ping_one_credentials_reloads_total{outcome=\"accepted\"} 1")
+        .await;
+    world.pingone.retire_secrets();
+    syncs(&world).await;
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    for wanted in [
+        "pingone-private-key and pingone-region",
+        "BATON_PINGONE_PRIVATE_KEY is malformed: not a private key in PEM form",
+        "BATON_PINGONE_CLIENT_SECRET is there as well",
+    ] {
+        assert!(log.contains(wanted), "{wanted}: {log}");
+    }
+    assert!(!log.contains("line end was cut off"), "{log}");
+    let lines = [&first, &next, &unknown]
+        .into_iter()
+        .filter_map(|pem| pem.lines().nth(3));
+    for secret in lines.chain(["hush", "BEGIN PRIVATE KEY"]) {
+        assert!(!log.contains(secret), "a key is in the log");
     }
 }
 

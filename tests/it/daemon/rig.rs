@@ -27,10 +27,12 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(sandbox::pingone::Options::default()).await
+    }
+
+    pub async fn with(options: sandbox::pingone::Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let pingone = sandbox::pingone::start(sandbox::pingone::Options::default())
-            .await
-            .unwrap();
+        let pingone = sandbox::pingone::start(options).await.unwrap();
         let identity = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
         let c1_secret = identity.client_secret.clone();
         let mut options = sandbox::c1::Options::new(identity, dir.path().join("uploads"));
@@ -73,15 +75,20 @@ impl World {
 
     /// The Secret with these values for PingOne's and C1's secret.
     pub fn put_secret(&self, pingone: &str, c1: &str) {
+        self.put_secret_with(&[("BATON_PINGONE_CLIENT_SECRET", pingone)], c1);
+    }
+
+    /// The Secret with these values beside PingOne's ids, and C1's.
+    pub fn put_secret_with(&self, pingone: &[(&str, &str)], c1: &str) {
         let client = self.pingone.client_id().to_string();
         let environment = self.pingone.environment_id().to_string();
-        self.kube.put_secret(&[
-            ("BATON_PINGONE_CLIENT_ID", &client),
-            ("BATON_PINGONE_CLIENT_SECRET", pingone),
+        let ids = [
+            ("BATON_PINGONE_CLIENT_ID", client.as_str()),
             ("BATON_PINGONE_ENVIRONMENT_ID", &environment),
             ("BATON_CLIENT_ID", CLIENT_ID),
             ("BATON_CLIENT_SECRET", c1),
-        ]);
+        ];
+        self.kube.put_secret(&[&ids, pingone].concat());
     }
 
     /// Starts the program with these flags, and nothing else from outside.
@@ -125,6 +132,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }

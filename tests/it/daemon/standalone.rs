@@ -1,8 +1,8 @@
-//! Without C1: syncs on an own clock.
+//! Without C1: syncs on its own schedule.
 
 use std::time::Duration;
 
-use baton_ping_one::c1z::{Limits, Reader};
+use baton::c1z::{Limits, Reader};
 
 use super::rig::{World, soon};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_ping_one::c1z::{Limits, Reader};
+use baton::c1z::{Limits, Reader};
 use sandbox::c1::proto::baton::baton_service_finish_task_request::FinalState;
 use sandbox::c1::proto::baton::task::{self as kinds, TaskType};
 use sandbox::c1::proto::connector as cv2;

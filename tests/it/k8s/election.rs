@@ -1,12 +1,12 @@
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use baton_ping_one::k8s::K8sError;
 use baton_ping_one::k8s::lease::{
     Claim, Election, ElectionNotice, KubeLeases, Leadership, LeaseStore, Observed, Record, Timing,
 };
-use baton_ping_one::runtime::liveness::Liveness;
-use baton_ping_one::runtime::spawn::{Task, spawn};
+use process::runtime::liveness::Liveness;
+use process::runtime::spawn::{Task, spawn};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,10 +30,14 @@ fn timing() -> Timing {
 }
 
 fn stand(fake: &Fake, pod: &str) -> Running {
+    stand_with(fake, pod, timing())
+}
+
+fn stand_with(fake: &Fake, pod: &str, timing: Timing) -> Running {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&told);
     let notice = Arc::new(move |notice: &ElectionNotice<'_>| log.lock().unwrap().push(format!("{notice:?}")));
-    let election = Election::new(KubeLeases::new(&client(fake), "leader"), pod, timing(), notice);
+    let election = Election::new(KubeLeases::new(&client(fake), "leader"), pod, timing, notice);
     let (sender, terms) = mpsc::channel(4);
     let (stop, finish) = (CancellationToken::new(), CancellationToken::new());
     let (stopping, finishing) = (stop.clone(), finish.clone());
@@ -117,13 +121,47 @@ async fn the_lease_is_given_back_after_the_work_has_stopped_and_taken_at_once() 
 }
 
 #[tokio::test]
-async fn a_lease_that_is_not_there_is_made_after_its_duration() {
+async fn a_lease_that_is_not_there_is_made_at_once_and_taken_after_its_duration() {
     let fake = Fake::start().await;
+    let started = Instant::now();
     let mut running = stand(&fake, "pod-a");
+    soon(fake.until(|data| data.lease.is_some())).await;
+    assert_eq!(fake.holder(), None);
     assert_eq!(running.leads().await.term, 1);
+    assert!(started.elapsed() >= timing().duration(), "{:?}", started.elapsed());
     assert_eq!(fake.count("create "), 1);
     // Several looks went before.
     assert!(fake.count("get ") > 3);
+}
+
+#[tokio::test]
+async fn the_first_lease_of_a_new_deployment_belongs_to_it_and_is_taken_soon() {
+    let fake = Fake::start().await;
+    fake.data().deployed = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
+    let second = Duration::from_secs(1);
+    let timing = Timing::new(second * 600, second * 30, second / 5).unwrap();
+    // Far below the duration, whatever the machine does meanwhile.
+    let mut running = stand_with(&fake, "pod-a", timing);
+    assert_eq!(running.leads().await.term, 1);
+    let lease = fake.data().lease.clone().unwrap();
+    let owner = &lease["metadata"]["ownerReferences"][0];
+    assert_eq!(
+        (&owner["kind"], &owner["uid"], &owner["apiVersion"]),
+        (&json!("Deployment"), &json!("uid-d"), &json!("apps/v1"))
+    );
+    let mark = &lease["metadata"]["annotations"]["baton-ping-one/never-held"];
+    assert!(mark.is_null(), "somebody holds it: {mark}");
+}
+
+#[tokio::test]
+async fn a_lease_that_was_made_without_an_owner_gets_it_with_the_next_term() {
+    let fake = Fake::start().await;
+    given_back(&fake);
+    let mut running = stand(&fake, "pod-a");
+    running.leads().await;
+    let lease = fake.data().lease.clone().unwrap();
+    assert_eq!(lease["metadata"]["ownerReferences"][0]["name"], "baton-ping-one");
+    assert_eq!(lease["metadata"]["labels"]["kept"], "yes");
 }
 
 #[tokio::test]
@@ -226,7 +264,7 @@ impl LeaseStore for Stuck {
         std::future::pending().await
     }
 
-    async fn create(&mut self, _claim: &Claim, _deadline: Duration) -> Result<Record, K8sError> {
+    async fn create(&mut self, _deadline: Duration) -> Result<Record, K8sError> {
         std::future::pending().await
     }
 

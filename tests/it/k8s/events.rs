@@ -1,6 +1,6 @@
-use baton_ping_one::error::ErrorClass;
 use baton_ping_one::k8s::events::{Event, Events};
-use baton_ping_one::runtime::spawn::spawn;
+use process::error::ErrorClass;
+use process::runtime::spawn::spawn;
 use tokio_util::sync::CancellationToken;
 
 use super::fake::Fake;

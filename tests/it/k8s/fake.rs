@@ -1,7 +1,7 @@
 //! An API server that knows Secrets (list, watch), Leases, Deployments and Events of one namespace, with
 //! `resourceVersion` and scripted faults.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -32,12 +32,16 @@ pub struct Data {
     pub version: u64,
     pub secret: Option<Value>,
     pub lease: Option<Value>,
+    /// `ConfigMaps` by name.
+    pub config_maps: BTreeMap<String, Value>,
     pub events: Vec<Value>,
     /// `verb resource` that are not allowed.
     pub forbidden: HashSet<&'static str>,
     /// Requests are not answered.
     pub hangs: bool,
     pub watching: Watching,
+    /// When the Deployment was made.
+    pub deployed: jiff::Timestamp,
     /// Method and path with query of each request.
     pub requests: Vec<String>,
     history: Vec<(u64, Value)>,
@@ -68,10 +72,12 @@ impl Fake {
                 version: 1,
                 secret: None,
                 lease: None,
+                config_maps: BTreeMap::new(),
                 events: Vec::new(),
                 forbidden: HashSet::new(),
                 hangs: false,
                 watching: Watching::Proper,
+                deployed: "2020-01-01T00:00:00Z".parse().unwrap(),
                 requests: Vec::new(),
                 history: Vec::new(),
             })),
@@ -81,14 +87,19 @@ impl Fake {
         let leases = "/apis/coordination.k8s.io/v1/namespaces/here/leases";
         let router = Router::new()
             .route("/api/v1/namespaces/here/secrets", get(secrets))
+            .route("/api/v1/namespaces/here/configmaps", post(create_config_map))
+            .route(
+                "/api/v1/namespaces/here/configmaps/{name}",
+                get(get_config_map).put(put_config_map),
+            )
             .route(leases, post(create_lease))
             .route(&format!("{leases}/{{name}}"), get(get_lease).put(put_lease))
             .route("/apis/apps/v1/namespaces/here/deployments/{name}", get(deployment))
             .route("/apis/events.k8s.io/v1/namespaces/here/events", post(create_event))
+            .route("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", post(review))
             .layer(axum::middleware::from_fn_with_state(fake.clone(), note))
             .with_state(fake.clone());
-        let serving =
-            baton_ping_one::runtime::spawn::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving = process::runtime::spawn::spawn(async move { axum::serve(listener, router).await.unwrap() });
         std::mem::forget(serving);
         fake
     }
@@ -317,6 +328,8 @@ async fn create_lease(State(fake): State<Fake>, Json(mut lease): Json<Value>) ->
     }
     fake.change(|data, version| {
         lease["metadata"]["uid"] = json!(format!("u{version}"));
+        let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
+        lease["metadata"]["creationTimestamp"] = json!(now.to_string());
         lease["metadata"]["resourceVersion"] = json!(version.to_string());
         data.lease = Some(lease.clone());
         Json(lease).into_response()
@@ -341,10 +354,47 @@ async fn put_lease(State(fake): State<Fake>, Path(_name): Path<String>, Json(mut
     })
 }
 
-async fn deployment(Path(name): Path<String>) -> Response {
+async fn get_config_map(State(fake): State<Fake>, Path(name): Path<String>) -> Response {
+    match fake.data().config_maps.get(&name) {
+        Some(map) => Json(map.clone()).into_response(),
+        None => status(404),
+    }
+}
+
+async fn create_config_map(State(fake): State<Fake>, Json(map): Json<Value>) -> Response {
+    let name = map["metadata"]["name"].as_str().unwrap().to_owned();
+    if fake.data().config_maps.contains_key(&name) {
+        return status(409);
+    }
+    fake.change(|data, _| data.config_maps.insert(name, map.clone()));
+    Json(map).into_response()
+}
+
+async fn put_config_map(State(fake): State<Fake>, Path(name): Path<String>, Json(map): Json<Value>) -> Response {
+    if !fake.data().config_maps.contains_key(&name) {
+        return status(404);
+    }
+    fake.change(|data, _| data.config_maps.insert(name, map.clone()));
+    Json(map).into_response()
+}
+
+async fn deployment(State(fake): State<Fake>, Path(name): Path<String>) -> Response {
+    let created = fake.data().deployed.to_string();
     Json(json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-        "metadata": {"name": name, "namespace": "here", "uid": "uid-d"}}))
+        "metadata": {"name": name, "namespace": "here", "uid": "uid-d", "creationTimestamp": created}}))
     .into_response()
+}
+
+async fn review(State(fake): State<Fake>, Json(mut review): Json<Value>) -> Response {
+    let asked = &review["spec"]["resourceAttributes"];
+    let right = format!(
+        "{} {}",
+        asked["verb"].as_str().unwrap(),
+        asked["resource"].as_str().unwrap()
+    );
+    let allowed = asked["namespace"] == "here" && !fake.data().forbidden.contains(right.as_str());
+    review["status"] = json!({"allowed": allowed});
+    Json(review).into_response()
 }
 
 async fn create_event(State(fake): State<Fake>, Json(event): Json<Value>) -> Response {

@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use baton_ping_one::credentials::source::Offer;
+use baton_ping_one::credentials::Offer;
 use baton_ping_one::k8s::{SecretWatch, WatchTiming};
-use baton_ping_one::runtime::liveness::Liveness;
-use baton_ping_one::runtime::spawn::{Task, spawn};
+use process::runtime::liveness::Liveness;
+use process::runtime::spawn::{Task, spawn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

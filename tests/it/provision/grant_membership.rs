@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use baton_ping_one::pingone::WriteBody;
-use baton_ping_one::pingone::write::users;
+use baton::task::{Annotation, Code, Detail};
 use baton_ping_one::provision::ChangeOutcome::{Confirmed, Done, Unknown};
-use baton_ping_one::runtime::permit::Permit;
-use baton_ping_one::task::{Annotation, Code, Detail};
+use pingone::WriteBody;
+use pingone::write::users;
+use process::runtime::leader_guard::LeaderGuard;
 use sandbox::pingone::{Fault, FaultAction, Lost};
 use serde_json::json;
 
@@ -17,13 +17,18 @@ use super::rig::{HELP_DESK, Rig, Setup, existed, member_of, refuse, refused, res
 const ADD: &str = "*/memberOfGroups";
 
 #[tokio::test(start_paused = true)]
-async fn a_grant_is_one_read_of_the_group_and_one_write() {
+async fn a_grant_is_one_write_between_two_reads_of_the_membership() {
     let rig = Rig::new().await;
     let reply = rig.join("team", "ann").await.unwrap();
     assert!(rig.is_direct("team", "ann"));
     assert_eq!(
         rig.calls(),
-        ["GET /groups/_ 200 x1", "POST /users/_/memberOfGroups 201 x1"]
+        [
+            "GET /groups/_ 200 x1",
+            "GET /users/_/memberOfGroups/_ 200 x1",
+            "GET /users/_/memberOfGroups/_ 404 x1",
+            "POST /users/_/memberOfGroups 201 x1"
+        ]
     );
     assert!(!existed(&reply));
     let grant = &reply.grants[0];
@@ -37,7 +42,11 @@ async fn a_grant_is_one_read_of_the_group_and_one_write() {
     assert_eq!((change.operation, change.outcome), ("add_membership", Done));
     assert_eq!(change.task_id.as_str(), "2abcDEFghiJKLmnoPQRstuVWXyz");
     assert!(change.object.contains(&rig.id("ann").to_string()) && change.object.contains(&rig.id("team").to_string()));
-    assert!(change.request_id.is_some() && change.before != change.after);
+    assert!(change.request_id.is_some());
+    assert_eq!(
+        (change.before.as_str(), change.after.as_str()),
+        ("no member", "direct member")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,15 +62,16 @@ async fn already_a_member_is_success_after_a_read() {
     let before = rig.server.snapshot();
     assert!(existed(&rig.join("team", "bob").await.unwrap()));
     assert_eq!(rig.server.snapshot(), before);
-    assert!(rig.calls().contains(&"GET /users/_/memberOfGroups/_ 200 x1".to_owned()));
+    assert!(rig.calls().contains(&"GET /users/_/memberOfGroups/_ 200 x2".to_owned()));
     assert!(rig.changes().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_add_that_pingone_repeats_without_a_word_is_success() {
     let rig = Rig::bent(|options| options.groups.duplicate_member_ok = true).await;
-    rig.join("team", "bob").await.unwrap();
+    assert!(existed(&rig.join("team", "bob").await.unwrap()));
     assert!(rig.is_direct("team", "bob"));
+    assert_eq!(rig.lines()[0].before, "direct member");
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +172,7 @@ async fn a_group_that_carries_a_protected_role_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_user_is_read_again_once_and_then_not_found() {
+async fn an_unknown_user_is_asked_for_again_once_and_then_not_found() {
     let rig = Rig::new().await;
     let nobody = uuid::Uuid::from_u128(7);
     let outcome = rig.grant(member_of(rig.id("team")), resource("user", nobody)).await;
@@ -171,8 +181,8 @@ async fn an_unknown_user_is_read_again_once_and_then_not_found() {
         rig.calls(),
         [
             "GET /groups/_ 200 x1",
-            "GET /users/_ 404 x1",
-            "POST /users/_/memberOfGroups 404 x1"
+            "GET /users/_/memberOfGroups/_ 404 x1",
+            "POST /users/_/memberOfGroups 404 x2"
         ]
     );
 }
@@ -191,7 +201,7 @@ async fn an_unknown_group_is_not_found() {
 async fn a_user_who_was_just_created_is_waited_for() {
     let rig = Rig::bent(|options| options.timing.create_delay_ms = 1_500).await;
     let body = json!({"username": "new", "email": "new@example.com", "population": {"id": rig.id("staff")}});
-    let call = users::create("environment", WriteBody::json(&body));
+    let call = users::create(rig.client.environment_id(), "new", WriteBody::json(&body));
     let made: serde_json::Value = rig.client.write(&call).await.unwrap().json(&call).unwrap();
     let user = made["id"].as_str().unwrap();
     rig.grant(member_of(rig.id("team")), resource("user", user))
@@ -281,7 +291,8 @@ async fn a_write_that_a_read_shows_did_not_happen_is_repeated() {
         rig.server.set_faults(vec![Fault::on("POST", ADD, action)]);
         rig.join("team", "ann").await.unwrap();
         assert!(rig.is_direct("team", "ann"));
-        assert_eq!((rig.writes(), rig.outcomes()), (2, vec![("add_membership", Done)]));
+        let outcomes = vec![("add_membership", Unknown), ("add_membership", Done)];
+        assert_eq!((rig.writes(), rig.outcomes()), (2, outcomes));
     }
 }
 
@@ -290,7 +301,9 @@ async fn what_no_read_can_tell_is_an_error_and_not_written_again() {
     let rig = Rig::new().await;
     rig.server.set_faults(vec![
         Fault::on("POST", ADD, FaultAction::AnswerLost(Lost::Reset)),
-        Fault::on("GET", "*/memberOfGroups/*", FaultAction::status(500)).times(0),
+        Fault::on("GET", "*/memberOfGroups/*", FaultAction::status(500))
+            .nth(2)
+            .times(0),
     ]);
     refused(rig.join("team", "ann").await, Code::Unavailable, &[]);
     assert_eq!((rig.writes(), rig.outcomes()), (1, vec![("add_membership", Unknown)]));
@@ -356,9 +369,9 @@ async fn cancelling_keeps_a_write_from_starting_and_never_ends_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_written_without_the_permit_nor_repeated() {
+async fn nothing_is_written_or_repeated_once_the_guard_says_no() {
     let rig = Rig::with(Setup {
-        permit: Some(Permit::new(|| false)),
+        guard: Some(LeaderGuard::new(|| false)),
         ..Setup::default()
     })
     .await;
@@ -367,7 +380,7 @@ async fn nothing_is_written_without_the_permit_nor_repeated() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let rig = Rig::with(Setup {
-        permit: Some(Permit::new(move || count.fetch_add(1, Ordering::SeqCst) == 0)),
+        guard: Some(LeaderGuard::new(move || count.fetch_add(1, Ordering::SeqCst) == 0)),
         ..Setup::default()
     })
     .await;
@@ -466,4 +479,94 @@ async fn a_protected_user_is_not_written_at_all() {
     );
     assert_eq!(rig.writes(), 0);
     rig.join("top", "ann").await.unwrap();
+}
+
+/// What cannot be looked up is not waved through.
+#[tokio::test(start_paused = true)]
+async fn a_group_whose_roles_or_parents_are_not_shown_is_refused_while_roles_are_protected() {
+    let missing = |path: &str| refuse("GET", path, 404, "NOT_FOUND", None, "not found").times(0);
+    for path in ["*/groups/*/roleAssignments", "*/groups/*/memberOfGroups"] {
+        let rig = Rig::set(|options| options.protected_roles = vec![HELP_DESK.to_owned()]).await;
+        rig.server.set_faults(vec![missing(path)]);
+        for outcome in [
+            rig.join("near-admins", "ann").await.map(drop),
+            rig.leave("team", "bob").await.map(drop),
+        ] {
+            refused(
+                outcome,
+                Code::FailedPrecondition,
+                &["so it cannot be told whether it carries a protected role"],
+            );
+        }
+        assert_eq!(rig.writes(), 0);
+    }
+    // A role that no list shows may be the one that is protected.
+    let rig = Rig::set(|options| options.protected_roles = vec!["Identity Data Admin".to_owned()]).await;
+    let listed = rig.client.builtin_roles().all().await.unwrap();
+    let kept: Vec<_> = listed
+        .iter()
+        .filter(|role| role.name.as_deref() != Some(HELP_DESK))
+        .map(|role| json!({"id": role.id, "name": role.name}))
+        .collect();
+    let list = json!({"_embedded": {"roles": kept}, "_links": {}}).to_string();
+    rig.server
+        .set_faults(vec![Fault::on("GET", "*/roles", FaultAction::Body(list)).times(0)]);
+    refused(
+        rig.join("admins", "ann").await,
+        Code::FailedPrecondition,
+        &["PingOne does not show this role"],
+    );
+    assert_eq!(rig.writes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_protected_roles_that_names_nothing_refuses_and_tells_the_names() {
+    let rig = Rig::set(|options| options.protected_roles = vec!["Helpdesk".to_owned()]).await;
+    let unknown = rig.provisioner.check_settings(&rig.client).await.unwrap().unwrap();
+    assert!(
+        unknown.contains("\"Helpdesk\"") && unknown.contains("Help Desk Admin"),
+        "{unknown}"
+    );
+    refused(
+        rig.join("admins", "ann").await,
+        Code::FailedPrecondition,
+        &["names no role of this environment"],
+    );
+    assert_eq!(rig.writes(), 0);
+}
+
+/// What this connector declines by its own rules is told as declined; what PingOne refuses is not (c1-protocol.md §8.5).
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_our_own_rules_refuse_is_declined() {
+    let declined = |error: &baton::task::TaskError| {
+        error
+            .details
+            .iter()
+            .any(|detail| matches!(detail, Detail::GrantDeclined { .. }))
+    };
+    let rig = Rig::set(|options| options.protected_roles = vec![HELP_DESK.to_owned()]).await;
+    for group in ["outside", "admins"] {
+        let error = rig.join(group, "ann").await.unwrap_err();
+        assert!(declined(&error) && error.code == Code::FailedPrecondition, "{error:?}");
+    }
+    assert!(!declined(&rig.leave("admins", "ada").await.unwrap_err()));
+    let rig = Rig::bent(|options| options.groups.refuse_dynamic_add = true).await;
+    assert!(!declined(&rig.join("filtered", "ann").await.unwrap_err()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_that_was_sent_has_its_line_also_when_it_was_refused() {
+    let rig = Rig::new().await;
+    rig.server.set_faults(vec![
+        refuse("POST", ADD, 400, "INVALID_DATA", Some("INVALID_VALUE"), "no").times(0),
+    ]);
+    rig.join("team", "ann").await.unwrap_err();
+    let lines = rig.lines();
+    assert_eq!((lines.len() as u64, rig.writes()), (1, 1));
+    assert_eq!(lines[0].outcome, baton_ping_one::provision::ChangeOutcome::Refused);
+    assert_eq!(
+        (lines[0].before.as_str(), lines[0].after.as_str()),
+        ("no member", "no member")
+    );
+    assert!(lines[0].request_id.is_some());
 }

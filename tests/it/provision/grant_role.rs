@@ -1,13 +1,28 @@
 //! Outcomes of granting a role (connector-model.md §7.1, §5.3, §6.1).
 
+use baton::model::{Grant, Value};
+use baton::task::Code;
 use baton_ping_one::provision::ChangeOutcome::Confirmed;
-use baton_ping_one::task::Code;
 use sandbox::pingone::{Fault, FaultAction, Lost, Readers};
 use uuid::Uuid;
 
 use super::rig::{HELP_DESK, READ_ONLY, Rig, existed, refuse, refused, resource, role_entitlement};
 
 const ASSIGN: &str = "*/roleAssignments";
+
+/// A text of the grant's metadata.
+fn said<'a>(grant: &'a Grant, key: &str) -> &'a str {
+    match grant.metadata.as_ref().and_then(|metadata| metadata.get(key)) {
+        Some(Value::String(text)) => text,
+        other => panic!("{key} is {other:?}"),
+    }
+}
+
+fn read_only(grant: &Grant) -> bool {
+    let flag = grant.metadata.as_ref().and_then(|metadata| metadata.get("read_only"));
+    assert!(matches!(flag, Some(Value::Bool(_))));
+    flag == Some(&Value::Bool(true))
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_role_over_the_environment_is_read_listed_and_written() {
@@ -20,7 +35,7 @@ async fn a_role_over_the_environment_is_read_listed_and_written() {
         [
             "GET  200 x1",
             "GET /roles/_ 200 x1",
-            "GET /users/_/roleAssignments 200 x1",
+            "GET /users/_/roleAssignments 200 x2",
             "POST /users/_/roleAssignments 201 x1"
         ]
     );
@@ -28,18 +43,15 @@ async fn a_role_over_the_environment_is_read_listed_and_written() {
     let role = rig.role(READ_ONLY);
     assert_eq!(grant.entitlement.to_string(), format!("role:{role}:assigned"));
     let made = rig.server.directory().assignments(rig.id("ann")).remove(0);
-    let metadata = grant.metadata.as_ref().unwrap();
-    assert_eq!(metadata.assignment_id, made.id.to_string());
-    assert_eq!(
-        (metadata.scope_type.as_str(), metadata.scope_id.clone()),
-        ("ENVIRONMENT", environment.to_string())
-    );
-    assert_eq!(metadata.scope_name, "Workforce Production");
-    assert!(grant.immutable.is_none() && grant.expandable.is_none() && !metadata.read_only && !existed(&reply));
+    assert_eq!(said(grant, "assignment_id"), made.id.to_string());
+    assert_eq!(said(grant, "scope_type"), "ENVIRONMENT");
+    assert_eq!(said(grant, "scope_id"), environment.to_string());
+    assert_eq!(said(grant, "scope_name"), "Workforce Production");
+    assert!(grant.immutable.is_none() && grant.expandable.is_none() && !read_only(grant) && !existed(&reply));
     // The environment is known from now on.
     rig.server.reset_requests();
     rig.assign(READ_ONLY, "eve").await.unwrap();
-    assert_eq!(rig.server.requests().total, 3);
+    assert_eq!(rig.server.requests().total, 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +74,7 @@ async fn a_role_over_a_population_and_over_the_organization() {
             .unwrap();
         assert_eq!(rig.held("ann", role, scope), 1, "{slug}");
         assert_eq!(reply.grants[0].entitlement.to_string(), entitlement.id);
-        assert_eq!(reply.grants[0].metadata.as_ref().unwrap().scope_name, name);
+        assert_eq!(said(&reply.grants[0], "scope_name"), name);
         // Another scope of the same role is another grant.
         assert_eq!(rig.held("ann", role, rig.server.environment_id()), 0);
     }
@@ -193,7 +205,7 @@ async fn a_scope_that_is_not_ours_is_refused() {
         refused(
             outcome,
             Code::FailedPrecondition,
-            &["outside of what this connector writes"],
+            &["this connector does not change roles on"],
         );
     }
     assert_eq!(rig.writes(), 0);
@@ -267,10 +279,7 @@ async fn a_lost_answer_leaves_one_assignment() {
             let reply = rig.assign(READ_ONLY, "ann").await.unwrap();
             let made = rig.server.directory().assignments(rig.id("ann"));
             assert_eq!((made.len(), rig.writes()), (1, 1), "{lost:?}");
-            assert_eq!(
-                reply.grants[0].metadata.as_ref().unwrap().assignment_id,
-                made[0].id.to_string()
-            );
+            assert_eq!(said(&reply.grants[0], "assignment_id"), made[0].id.to_string());
             assert_eq!(rig.outcomes(), [("assign_role", Confirmed)]);
         }
     }
@@ -298,10 +307,7 @@ async fn an_answer_that_does_not_say_what_it_made_is_read_back() {
         let reply = rig.assign(READ_ONLY, "ann").await.unwrap();
         let made = rig.server.directory().assignments(rig.id("ann"));
         assert_eq!((made.len(), rig.writes()), (1, 1));
-        assert_eq!(
-            reply.grants[0].metadata.as_ref().unwrap().assignment_id,
-            made[0].id.to_string()
-        );
+        assert_eq!(said(&reply.grants[0], "assignment_id"), made[0].id.to_string());
     }
 }
 
@@ -309,7 +315,7 @@ async fn an_answer_that_does_not_say_what_it_made_is_read_back() {
 async fn a_fresh_assignment_is_never_called_read_only() {
     let rig = Rig::bent(|options| options.roles.read_only_seconds = 10).await;
     let reply = rig.assign(READ_ONLY, "ann").await.unwrap();
-    assert!(reply.grants[0].immutable.is_none() && !reply.grants[0].metadata.as_ref().unwrap().read_only);
+    assert!(reply.grants[0].immutable.is_none() && !read_only(&reply.grants[0]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,4 +347,39 @@ async fn a_dry_run_shows_the_assignment() {
     let plan = rig.provisioner.take_plan().unwrap();
     assert!(plan.calls()[0].starts_with("POST /users/") && plan.calls()[0].contains("\"type\":\"ENVIRONMENT\""));
     assert_eq!(rig.writes(), 0);
+}
+
+/// An answer was lost and lists lag: within the minute nothing is sent again, not by another task either.
+#[tokio::test(start_paused = true)]
+async fn an_assignment_in_doubt_is_not_sent_again_before_lists_are_fresh() {
+    let rig = Rig::bent(|options| {
+        options.roles.duplicate_assignment_ok = true;
+        options.timing.create_delay_ms = 58_000;
+    })
+    .await;
+    rig.server
+        .set_faults(vec![Fault::on("POST", ASSIGN, FaultAction::AnswerLost(Lost::Reset))]);
+    let first = rig.assign(READ_ONLY, "ann").await;
+    let second = rig.assign(READ_ONLY, "ann").await;
+    assert_eq!(
+        rig.held("ann", READ_ONLY, rig.server.environment_id()),
+        1,
+        "{first:?} {second:?}"
+    );
+    assert_eq!(rig.writes(), 1);
+    // And nobody is told that there is nothing to revoke.
+    assert!(!super::rig::was_revoked(&rig.unassign(READ_ONLY, "ann").await.unwrap()));
+    tokio::time::sleep(std::time::Duration::from_secs(70)).await;
+    assert_eq!(rig.held("ann", READ_ONLY, rig.server.environment_id()), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assignment_that_was_never_made_is_unknown_and_then_made_once() {
+    let rig = Rig::bent(|options| options.roles.duplicate_assignment_ok = true).await;
+    rig.server
+        .set_faults(vec![Fault::on("POST", ASSIGN, FaultAction::Reset)]);
+    refused(rig.assign(READ_ONLY, "ann").await, Code::Unavailable, &["is not known"]);
+    assert_eq!(rig.writes(), 1);
+    rig.assign(READ_ONLY, "ann").await.unwrap();
+    assert_eq!(rig.held("ann", READ_ONLY, rig.server.environment_id()), 1);
 }

@@ -1,6 +1,6 @@
 //! What a task may name wrongly: refused by code before anything is asked of PingOne.
 
-use baton_ping_one::task::{Code, EntitlementRef};
+use baton::task::{Code, EntitlementRef};
 
 use super::rig::{Rig, entitlement, refused, resource};
 

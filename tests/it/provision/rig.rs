@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use baton_ping_one::pingone::Client;
-use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
-use baton_ping_one::runtime::permit::Permit;
-use baton_ping_one::task::{
+use baton::task::{
     Annotation, EntitlementRef, GrantReply, GrantRequest, Provisioner as _, ResourceRef, RevokeReply, RevokeRequest,
     TaskError, TaskId, WriteContext,
 };
+use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
+use pingone::Client;
+use process::runtime::leader_guard::LeaderGuard;
 use sandbox::pingone::{Directory, Holder, Options, ScopeOf, Server, start};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ pub struct Setup {
     pub sandbox: Options,
     pub options: ProvisionOptions,
     pub rate_limit: Option<u32>,
-    pub permit: Option<Permit>,
+    pub guard: Option<LeaderGuard>,
 }
 
 pub struct Rig {
@@ -108,7 +108,7 @@ impl Rig {
         let audited = Arc::new(Audited::default());
         let provisioner = PingOneProvisioner::new(setup.options, client.clone())
             .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>)
-            .with_permit(setup.permit.unwrap_or(Permit::always()));
+            .with_guard(setup.guard.unwrap_or(LeaderGuard::always()));
         Self {
             server,
             client,
@@ -205,7 +205,15 @@ impl Rig {
         self.server.requests().writes()
     }
 
+    /// Audit lines of what changed or may have changed.
     pub fn changes(&self) -> Vec<Change> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.outcome != ChangeOutcome::Refused);
+        lines
+    }
+
+    /// Every audit line.
+    pub fn lines(&self) -> Vec<Change> {
         self.audited.0.lock().unwrap().clone()
     }
 
@@ -230,6 +238,7 @@ pub fn entitlement(resource_type: &str, id: impl ToString, slug: &str) -> Entitl
     let resource = resource(resource_type, id);
     EntitlementRef {
         id: format!("{resource_type}:{}:{slug}", resource.id),
+        description: String::new(),
         slug: slug.into(),
         resource,
     }

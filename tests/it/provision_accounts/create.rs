@@ -1,7 +1,7 @@
 //! Creating: where the account goes, what it has, who is there already, what is refused before anything is written.
 
+use baton::task::{AccountInfo, Code, CreateAccountRequest, Password, Provisioner as _};
 use baton_ping_one::provision::ProvisionOptions;
-use baton_ping_one::task::{AccountInfo, Code, CreateAccountRequest, Password, Provisioner as _};
 use sandbox::pingone::{Fault, FaultAction};
 use serde_json::{Value, json};
 
@@ -375,7 +375,7 @@ async fn two_equal_creations_side_by_side_make_one_account() {
         rig.create(json!({"username": "N"}))
     );
     let (first, second) = (first.unwrap(), second.unwrap());
-    let made = [&first, &second].map(|one| matches!(one.result, baton_ping_one::task::AccountResult::Success { .. }));
+    let made = [&first, &second].map(|one| matches!(one.result, baton::task::AccountResult::Success { .. }));
     assert_ne!(made[0], made[1]);
     assert_eq!(rig.writes(), 1);
 }
@@ -388,10 +388,18 @@ async fn a_dry_run_checks_and_shows_every_call_and_writes_nothing() {
     };
     let rig = Rig::with(|_| {}, options).await;
     let before = rig.server.snapshot();
-    let profile = json!({"username": "n", "create_disabled": true, "require_verification": true});
+    let profile = json!({"username": "zoe.private", "create_disabled": true, "require_verification": true});
     let outcome = rig.create_with(profile.clone(), random(), to_us()).await;
+    // C1 keeps the text, so it has names and ids; the values are for standard output alone.
+    let told = outcome.as_ref().unwrap_err().message.clone();
+    assert!(
+        told.contains("username") && told.contains(&rig.id("staff").to_string()),
+        "{told}"
+    );
+    assert!(!told.contains("zoe.private"), "{told}");
     refused(outcome, Code::FailedPrecondition, "nothing was written");
     let plan = rig.provisioner.take_plan().unwrap();
+    assert!(plan.calls()[0].contains("zoe.private"), "{:?}", plan.calls());
     let calls: Vec<&str> = plan
         .calls()
         .iter()

@@ -1,11 +1,11 @@
 //! Passwords of new accounts: generated or chosen by C1, in keeping with the policy, encrypted to everybody.
 
-use baton_ping_one::provision::PingOneProvisioner;
-use baton_ping_one::provision::ProvisionOptions;
-use baton_ping_one::task::{
+use baton::task::{
     AccountInfo, Code, CreateAccountRequest, CredentialOptions, EncryptedSecret, EncryptionTarget, Password,
     PasswordRule, Provisioner as _,
 };
+use baton_ping_one::provision::PingOneProvisioner;
+use baton_ping_one::provision::ProvisionOptions;
 use sandbox::pingone::{Directory, Fault, FaultAction};
 use serde_json::json;
 
@@ -275,4 +275,35 @@ async fn a_forced_change_without_a_password_is_ignored() {
     );
     assert_eq!(rig.named("n").unwrap().1.password_status, "NO_PASSWORD");
     assert_eq!(rig.writes(), 1);
+}
+
+/// C1 asks again where our answer did not reach it: the account is there, and nobody has its password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_nobody_may_have_received_is_told_and_not_plainly_already_there() {
+    let rig = Rig::new().await;
+    let profile = json!({"username": "n", "email": "n@example.com"});
+    rig.create_with(profile.clone(), random(), to_us()).await.unwrap();
+    let again = rig.create_with(profile.clone(), random(), to_us()).await.unwrap();
+    let (resource, message) = super::rig::action_required(&again);
+    assert_eq!(resource.unwrap().id.id, rig.named("n").unwrap().0.to_string());
+    assert!(message.contains("may never have been received"), "{message}");
+    assert!(again.secrets.is_empty());
+    // Without a password to receive it is plainly there, and so it is once another one was set.
+    super::rig::already_exists(&rig.create(profile.clone()).await.unwrap());
+    let id = rig.named("n").unwrap().0.to_string();
+    rig.rotate(&id, random(), to_us()).await.unwrap();
+    super::rig::already_exists(&rig.create_with(profile, random(), to_us()).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_whose_password_nobody_would_be_told_is_refused() {
+    let rig = Rig::new().await;
+    let before = rig.server.snapshot();
+    let id = rig.id("mara").to_string();
+    refused(
+        rig.rotate(&id, random(), Vec::new()).await,
+        Code::InvalidArgument,
+        "no encryption config says whom to tell it",
+    );
+    assert_eq!(rig.server.snapshot(), before);
 }

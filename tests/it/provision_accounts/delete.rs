@@ -1,7 +1,7 @@
 //! Deleting a user in each mode.
 
+use baton::task::{Annotation, Code};
 use baton_ping_one::provision::{Deprovision, ProvisionOptions};
-use baton_ping_one::task::{Annotation, Code};
 use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 
 use super::rig::{ENABLED, Rig, USER, refuse, refused};
@@ -33,9 +33,14 @@ async fn each_mode_does_what_it_says() {
         let lines = rig.audited();
         assert_eq!(lines.len() as u64, writes);
         if mode != Deprovision::Disable {
+            let before = if mode == Deprovision::Delete {
+                "enabled"
+            } else {
+                "disabled"
+            };
             assert_eq!(
                 *lines.last().unwrap(),
-                format!("delete_user user {id}: there -> deleted (done)")
+                format!("delete_user user {id}: {before} -> deleted (done)")
             );
         }
         // Again: gone, or left as it is.
@@ -138,9 +143,15 @@ async fn lost_answers_are_read_back() {
 async fn a_deletion_that_shows_late_is_our_own() {
     let rig = Rig::new().await;
     let id = rig.id("mara");
+    let late = FaultAction::Answer {
+        status: 200,
+        content_type: "application/json".into(),
+        body: rig.server.directory().user(id).unwrap().to_string(),
+    };
+    // The read before the deletion is the first; then the user is shown three times more.
     rig.server.set_faults(vec![
-        Fault::on("DELETE", USER, FaultAction::Reset),
-        refuse("DELETE", USER, 404, "NOT_FOUND", None, "gone").nth(2),
+        Fault::on("DELETE", USER, FaultAction::AnswerLost(Lost::Reset)),
+        Fault::on("GET", USER, late).nth(2).times(3),
     ]);
     let annotations = rig.delete("user", &id.to_string()).await.unwrap();
     assert!(
@@ -149,7 +160,10 @@ async fn a_deletion_that_shows_late_is_our_own() {
     );
     assert_eq!(
         rig.audited(),
-        [format!("delete_user user {id}: there -> deleted (confirmed_by_read)")]
+        [
+            format!("delete_user user {id}: enabled -> deleted (unknown)"),
+            format!("delete_user user {id}: enabled -> deleted (confirmed_by_read)")
+        ]
     );
     assert_eq!(rig.calls("DELETE", USER), 2);
 }

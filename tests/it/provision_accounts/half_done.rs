@@ -128,7 +128,7 @@ async fn cancelling_does_not_leave_a_creation_half_done() {
     assert!(rig.named("n").unwrap().1.password.is_some());
     // Before anything is written, it ends the task.
     let error = rig.create(json!({"username": "m"})).await.unwrap_err();
-    assert_eq!(error.code, baton_ping_one::task::Code::Cancelled);
+    assert_eq!(error.code, baton::task::Code::Cancelled);
     assert!(rig.named("m").is_none());
 }
 

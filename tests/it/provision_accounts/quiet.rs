@@ -1,46 +1,17 @@
 //! No password in the clear occurs in any log line at any level, in any error, in an answer, an audit line or a plan.
 
 use std::fmt::Write as _;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use baton_ping_one::provision::ProvisionOptions;
 use sandbox::pingone::{Fault, FaultAction, Lost};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
-use tracing_subscriber::fmt::MakeWriter;
+
+use crate::captured::Captured;
 
 use super::rig::{PASSWORD, Rig, USERS, open, random, refuse, sealed, to_us};
 
 const CHOSEN: &str = "Correct-Horse-7-battery";
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 /// Everything that passwords pass through, well and badly; what was said of it, and the passwords.
 async fn everything() -> (String, Vec<String>) {

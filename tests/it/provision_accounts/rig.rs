@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use baton_ping_one::model::{Resource, StatusKind};
-use baton_ping_one::pingone::Client;
-use baton_ping_one::provision::crypto::{ClientKey, KeySource};
-use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
-use baton_ping_one::task::{
+use baton::crypto::{ClientKey, KeySource};
+use baton::model::{Resource, StatusKind};
+use baton::task::{
     AccountCreated, AccountInfo, AccountResult, Annotation, Code, CreateAccountRequest, CredentialOptions,
     DeleteResourceRequest, EncryptedSecret, EncryptionTarget, Password, Provisioner as _, ResourceRef,
     RotateCredentialsRequest, Rotated, TaskError, TaskId, WriteContext,
 };
+use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
+use pingone::Client;
 use sandbox::pingone::{Directory, Fault, Options, Server, UserState, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -195,11 +195,12 @@ impl Rig {
         *self.audited.cancels.lock().unwrap() = Some(self.token.clone());
     }
 
-    /// Audit lines as operation, object, before, after, how sure.
+    /// Audit lines of what changed or may have changed: operation, object, before, after, how sure.
     pub fn audited(&self) -> Vec<String> {
         let lines = self.audited.lines.lock().unwrap();
         lines
             .iter()
+            .filter(|line| line.outcome.as_str() != "refused")
             .map(|line| {
                 assert!(line.outcome.as_str() != "done" || line.request_id.is_some());
                 let outcome = line.outcome.as_str();

@@ -1,6 +1,6 @@
 //! Rotating a user's password.
 
-use baton_ping_one::task::{Code, Password, Provisioner as _, RotateCredentialsRequest};
+use baton::task::{Code, Password, Provisioner as _, RotateCredentialsRequest};
 use sandbox::pingone::{Fault, FaultAction, Lost};
 
 use super::rig::{PASSWORD, Rig, USER, open, option, random, refuse, refused, resource, sealed, to_us};
@@ -162,7 +162,11 @@ async fn a_password_of_unknown_outcome_is_not_handed_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_policy_is_the_populations_where_the_state_names_none() {
     let rig = Rig::new().await;
-    rig.fault(Fault::on("GET", PASSWORD, FaultAction::Body(r#"{"status":"OK"}"#.to_owned())).times(0));
+    rig.fault(Fault::on(
+        "GET",
+        PASSWORD,
+        FaultAction::Body(r#"{"status":"OK"}"#.to_owned()),
+    ));
     let id = rig.id("mara").to_string();
     rig.rotate(&id, random(), to_us()).await.unwrap();
     assert_eq!(rig.calls("GET", "/environments/{id}/populations/{id}"), 1);

@@ -1,7 +1,7 @@
 //! Password, sessions, MFA devices.
 
+use baton::task::{ActionStatus, Code};
 use baton_ping_one::provision::ProvisionOptions;
-use baton_ping_one::task::{ActionStatus, Code};
 use sandbox::pingone::{Directory, Fault, FaultAction, Lost, Options};
 use serde_json::json;
 
@@ -109,6 +109,27 @@ async fn more_sessions_than_one_listing_shows_are_ended() {
     let rig = Rig::with(|options| crowded(options, "sessions", 23), ProvisionOptions::default()).await;
     let message = rig.done("sign_out_user", "mara", json!({})).await;
     assert!(message.starts_with("23 sessions"), "{message}");
+    assert!(rig.user("mara").sessions.is_empty());
+}
+
+/// A full listing of sessions that were ended already may hide others.
+#[tokio::test(start_paused = true)]
+async fn a_full_listing_without_news_does_not_end_the_work() {
+    let rig = Rig::with(|options| crowded(options, "sessions", 13), ProvisionOptions::default()).await;
+    let first: Vec<_> = rig
+        .user("mara")
+        .sessions
+        .iter()
+        .take(10)
+        .map(|id| json!({ "id": id }))
+        .collect();
+    let body = json!({"_links": {}, "_embedded": {"sessions": first}, "size": 10}).to_string();
+    let sessions = "/environments/{id}/users/{id}/sessions";
+    // After the tenth session was ended, the listing still shows the first ten once.
+    let fault = Fault::on("GET", sessions, FaultAction::Body(body)).nth(12);
+    rig.fault(fault);
+    let message = rig.done("sign_out_user", "mara", json!({})).await;
+    assert!(message.starts_with("13 sessions"), "{message}");
     assert!(rig.user("mara").sessions.is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! `update_user`, `update_profile`.
 
-use baton_ping_one::task::Code;
+use baton::task::Code;
 use sandbox::pingone::{Fault, FaultAction};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ async fn bad_profiles_are_refused_before_any_write() {
         (json!("[]"), "must hold a JSON object"),
         (json!(7), "must be a JSON object"),
         (json!({}), "no attribute is named"),
-        (json!({"Title": "x"}), "case sensitive"),
+        (json!({"EmployeeNumber": "x"}), "case sensitive"),
         (
             json!({"departement": "x"}),
             "nor an attribute of this environment's schema",
@@ -157,7 +157,7 @@ async fn odd_names_arrive_as_they_are() {
 async fn an_attribute_that_pingone_left_alone_is_a_failure() {
     let rig = Rig::new().await;
     let unchanged = rig.user("mara").body;
-    let fault = FaultAction::Body(unchanged.to_string());
+    let fault = FaultAction::BeforeEffect(Box::new(FaultAction::Body(unchanged.to_string())));
     rig.fault(Fault::on("PATCH", "/environments/{id}/users/{id}", fault));
     let error = rig
         .invoke("update_user", "mara", json!({"user_profile": {"title": "Auditor"}}))
@@ -198,4 +198,26 @@ async fn a_username_that_is_taken_is_refused() {
     assert_eq!(error.code, Code::Unknown, "{error}");
     assert!(error.message.contains("unique"), "{error}");
     assert_eq!(rig.snapshot(), before);
+}
+
+/// Usual spellings are understood, and an attribute of the environment keeps its own name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_may_be_written_as_people_do() {
+    let rig = Rig::new().await;
+    let id = rig.id("mara").to_string();
+    let profile = json!({"firstName": "Maria", "jobTitle": "Head", "nothing": null});
+    let args = json!({"userId": id, "userProfile": profile});
+    let state = rig.call("update_user", None, args).await.unwrap();
+    assert_eq!(state.response["updated_fields"], "given_name,title");
+    let body = &rig.user("mara").body;
+    assert_eq!(
+        (&body["name"]["given"], &body["title"]),
+        (&json!("Maria"), &json!("Head"))
+    );
+    let args = json!({"user": id, "populationId": rig.id("guests").to_string()});
+    rig.call("set_population", Some("user"), args).await.unwrap();
+    assert_eq!(rig.user("mara").body["population"]["id"], rig.id("guests").to_string());
+    let args = json!({"user_id": id, "user_profile": {"titel": "x"}});
+    let error = rig.call("update_user", None, args).await.unwrap_err();
+    assert!(error.message.contains("the nearest is title"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! What no action does: unknown ones, bad arguments, protected and missing users, dry run.
 
+use baton::task::{ActionSchema, Code};
 use baton_ping_one::provision::{ProvisionOptions, action_schemas};
-use baton_ping_one::task::Code;
 use serde_json::{Value, json};
 
 use super::rig::Rig;
@@ -27,6 +27,13 @@ fn subject(name: &str) -> &'static str {
     }
 }
 
+/// Those on groups have tests of their own.
+fn on_users() -> impl Iterator<Item = ActionSchema> {
+    action_schemas()
+        .into_iter()
+        .filter(|schema| schema.resource_type_id != Some("group"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_actions_and_scopes_are_not_found() {
     let rig = Rig::new().await;
@@ -36,7 +43,7 @@ async fn unknown_actions_and_scopes_are_not_found() {
         ("lock_user", None),
         ("enable_user", Some("user")),
         ("lock_user", Some("group")),
-        ("create", Some("group")),
+        ("create", Some("user")),
     ] {
         let error = rig.call(name, resource_type, json!({"user_id": id})).await.unwrap_err();
         assert_eq!(
@@ -50,7 +57,7 @@ async fn unknown_actions_and_scopes_are_not_found() {
 async fn bad_arguments_of_every_action_are_code_3_and_write_nothing() {
     let rig = Rig::new().await;
     let before = rig.snapshot();
-    for schema in action_schemas() {
+    for schema in on_users() {
         let valid = arguments(schema.name, &rig);
         let with = |user: Value, more: Value| {
             let mut args = valid.as_object().unwrap().clone();
@@ -85,7 +92,7 @@ async fn bad_arguments_of_every_action_are_code_3_and_write_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_that_is_not_there_is_not_found_and_deleting_it_is_success() {
     let rig = Rig::new().await;
-    for schema in action_schemas() {
+    for schema in on_users() {
         let mut args = arguments(schema.name, &rig);
         args["user_id"] = json!(NOBODY);
         let answer = rig.call(schema.name, schema.resource_type_id, args).await;
@@ -103,7 +110,8 @@ async fn a_user_that_is_not_there_is_not_found_and_deleting_it_is_success() {
             assert!(error.message.contains(NOBODY), "{error}");
         }
     }
-    assert_eq!(rig.writes(), 0);
+    // A read may lag behind the creation, so the deletion is sent.
+    assert_eq!(rig.writes(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,7 +124,7 @@ async fn a_protected_user_is_never_written() {
     };
     let rig = Rig::with(|_| {}, options).await;
     let before = rig.snapshot();
-    for schema in action_schemas() {
+    for schema in on_users() {
         let args = arguments(schema.name, &rig);
         let error = rig.invoke(schema.name, subject(schema.name), args).await.unwrap_err();
         assert_eq!(error.code, Code::FailedPrecondition, "{}", schema.name);
@@ -134,7 +142,7 @@ async fn a_dry_run_names_the_calls_and_writes_nothing() {
     };
     let rig = Rig::with(|_| {}, options).await;
     let before = rig.snapshot();
-    for schema in action_schemas() {
+    for schema in on_users() {
         let args = arguments(schema.name, &rig);
         let user = subject(schema.name);
         let error = rig.invoke(schema.name, user, args).await.unwrap_err();

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions, action_schemas};
-use baton_ping_one::task::{
-    ActionCall, ActionState, ActionStatus, Dispatcher, NoEventFeed, Parts, Reply, SyncRequest, SyncRunner, SyncedFile,
-    Task, TaskError, TaskId, TaskKind, TaskRunner, Writes,
+use baton::task::{
+    ActionCall, ActionState, ActionStatus, Dispatcher, NoEventFeed, Parts, Reply, SyncProgress, SyncRequest, SyncRun,
+    SyncRunner, Task, TaskError, TaskId, TaskKind, TaskRunner, Writes,
 };
-use futures_util::future::BoxFuture;
+use baton_ping_one::provision::{AuditSink, Change, PingOneActions, PingOneProvisioner, ProvisionOptions};
 use sandbox::pingone::{Directory, DirectoryBuilder, Fault, Options, Server, Snapshot, UserState, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +27,7 @@ impl AuditSink for Lines {
 struct NoSyncs;
 
 impl SyncRunner for NoSyncs {
-    fn run(&self, _: SyncRequest, _: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>> {
+    fn run(&self, _: SyncRequest, _: CancellationToken, _: SyncProgress) -> SyncRun<'_> {
         Box::pin(async { Err(TaskError::cancelled("no syncs here")) })
     }
 }
@@ -93,7 +92,7 @@ impl Rig {
         let parts = Parts {
             syncs: Arc::new(NoSyncs),
             writes: Writes::Enabled(Arc::new(provisioner)),
-            actions: Arc::new(action_schemas()),
+            actions: Arc::new(PingOneActions::default()),
             events: Arc::new(NoEventFeed),
         };
         let dispatcher = Dispatcher::new(parts, CancellationToken::new());
@@ -195,7 +194,7 @@ impl Rig {
         self.server.set_faults(vec![fault]);
     }
 
-    /// Audit lines as operation, object, before, after, how sure.
+    /// Audit lines of what changed or may have changed: operation, object, before, after, how sure.
     pub fn audited(&self) -> Vec<[String; 5]> {
         let lines = self.audit.0.lock().unwrap();
         let line = |change: &Change| {
@@ -207,7 +206,9 @@ impl Rig {
                 change.outcome.as_str().to_owned(),
             ]
         };
-        lines.iter().map(line).collect()
+        let mut lines: Vec<_> = lines.iter().map(line).collect();
+        lines.retain(|line| line[4] != "refused");
+        lines
     }
 
     /// Whether every line names the task, and those with an answer PingOne's id of it.

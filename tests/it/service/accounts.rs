@@ -11,13 +11,13 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as URL};
-use baton_ping_one::provision::crypto::{ClientKey, KeySource};
-use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
-use baton_ping_one::session::SigningKey;
-use baton_ping_one::task::{
+use baton::crypto::{ClientKey, KeySource};
+use baton::session::SigningKey;
+use baton::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
     GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
 };
+use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
 use futures_util::future::BoxFuture;
 use sandbox::c1::Identity;
 use sandbox::c1::proto::connector as cv2;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton_ping_one::runtime::supervisor::Ending;
+use process::runtime::supervisor::Ending;
 use sandbox::c1::proto::baton::baton_service_finish_task_request::FinalState;
 use sandbox::c1::proto::baton::task::{self as kinds, TaskType};
 use sandbox::c1::{Received, Rpc, Step, TokenStep};
@@ -41,10 +41,10 @@ async fn dev01_one_connection_serves_the_session_and_a_lost_one_is_replaced() {
     rig.server.queue(TaskType::Hello(kinds::HelloTask::default()));
     rig.server.wait_for("Hello", 2).await;
     rig.server.wait_for("GetTask", 20).await;
-    assert_eq!(connections(&rig).len(), 1);
+    assert_eq!(connections(&rig).len(), 2, "one for calls, one for the upload");
     rig.server.end_connections();
     finished(&rig, &rig.server.queue(grant())).await;
-    assert_eq!(connections(&rig).len(), 2);
+    assert_eq!(connections(&rig).len(), 3);
     assert!(rig.server.violations().is_empty());
 }
 
@@ -324,7 +324,7 @@ async fn dev13_an_upload_without_progress_is_given_up_after_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn dev14_no_exit_path_leaves_a_file() {
-    use baton_ping_one::task::Code;
+    use baton::task::Code;
     let rig = Rig::started(Setup::default()).await;
     let file = SyncPlan::File(Duration::from_secs(1), 1000);
     let cut = |count| vec![Step::CutAfter(0, 14); count];

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use baton_ping_one::task::{
+use baton::task::{
     AccountCreated, ActionCall, ActionOutcome, ActionSchema, Annotation, Code, CreateAccountRequest,
     DeleteResourceRequest, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, GrantReply, GrantRequest,
-    JsonObject, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, SyncRequest, SyncRunner,
-    SyncedFile, TaskError, WriteContext,
+    JsonObject, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, SyncProgress, SyncRequest,
+    SyncRun, SyncRunner, SyncedFile, TaskError, WriteContext,
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ impl FakeSyncs {
 }
 
 impl SyncRunner for FakeSyncs {
-    fn run(&self, request: SyncRequest, token: CancellationToken) -> BoxFuture<'_, Result<SyncedFile, TaskError>> {
+    fn run(&self, request: SyncRequest, token: CancellationToken, _: SyncProgress) -> SyncRun<'_> {
         self.requests.lock().unwrap().push(request);
         let plan = *self.plan.lock().unwrap();
         Box::pin(async move {
@@ -102,6 +102,7 @@ pub enum WritePlan {
     Declined,
     Fail(Code),
     Slow(Duration),
+    Panic,
 }
 
 /// Writes by plan.
@@ -143,6 +144,7 @@ impl FakeProvisioner {
             WritePlan::Good(annotations) => Ok(annotations),
             WritePlan::Declined => Err(TaskError::declined("not now")),
             WritePlan::Fail(code) => Err(TaskError::new(code, "planned")),
+            WritePlan::Panic => panic!("planned"),
             WritePlan::Slow(time) => {
                 tokio::select! {
                     () = context.token.cancelled() => Err(TaskError::cancelled("cancelled")),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_ping_one::runtime::supervisor::Ending;
-use baton_ping_one::session::{C1Credentials, SessionError};
+use baton::session::C1Credentials;
+use process::runtime::supervisor::Ending;
 use sandbox::c1::proto::baton as pb;
 use sandbox::c1::{Identity, Rpc, Step, TokenStep, ksuid};
 use tokio::time::{Instant, sleep, timeout};
@@ -246,7 +246,8 @@ async fn an_upload_on_a_connection_that_goes_silent_starts_again_on_another() {
         sleep(Duration::from_secs(5)).await;
         rig.freeze();
         finished(&rig, &id).await;
-        assert_eq!((codes(&rig, &id), connections(&rig)), (vec![0], 2));
+        // Calls and the upload each took another connection.
+        assert_eq!((codes(&rig, &id), connections(&rig)), (vec![0], 4));
         clean(&rig);
     }
 }
@@ -341,14 +342,15 @@ async fn sigterm_while_idle_and_while_starting_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sigterm_during_a_long_poll_does_not_wait_for_it() {
+async fn sigterm_during_a_long_poll_waits_two_seconds_for_it() {
     let mut rig = Rig::new(Setup::default()).await;
     rig.server.plan(Rpc::GetTask, [Step::Hang]);
     rig.start();
     rig.server.wait_for("GetTask", 1).await;
     let started = Instant::now();
     assert_eq!(rig.stop().await, Ending::Clean);
-    assert!(started.elapsed() < Duration::from_millis(10));
+    let took = started.elapsed().as_secs_f64();
+    assert!((2.0..2.1).contains(&took), "{took}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -407,7 +409,7 @@ async fn a_session_that_is_wedged_fails_liveness() {
             .any(|one| one.name == "session" && one.late_by.is_some())
     };
     assert!(!late(&rig));
-    sleep(Duration::from_secs(10)).await;
+    sleep(Duration::from_secs(20)).await;
     assert!(late(&rig));
 }
 
@@ -433,24 +435,32 @@ async fn a_busy_or_waiting_session_does_not_fail_liveness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_credentials_are_used_after_they_were_proved_and_refused_ones_are_not() {
+async fn a_rotation_holds_up_no_call_and_each_call_uses_the_credentials_in_force() {
     let rig = Rig::started(Setup::default()).await;
     rig.server.wait_for("GetTask", 1).await;
-    let wrong = Identity::from_seed(CLIENT_ID, [8; 32]).unwrap();
-    let wrong = C1Credentials::parse(&wrong.client_id, &wrong.client_secret).unwrap();
-    let refused = rig.session.replace_credentials(wrong).await;
-    assert!(matches!(refused, Err(SessionError::Unproved(_))));
-    let same = Identity::from_seed(CLIENT_ID, [7; 32]).unwrap();
-    let same = C1Credentials::parse(&same.client_id, &same.client_secret).unwrap();
-    rig.session.replace_credentials(same).await.unwrap();
-    let other = Identity::from_seed("x@other.example/baton", [7; 32]).unwrap();
-    let other = C1Credentials::parse(&other.client_id, &other.client_secret).unwrap();
-    assert!(matches!(
-        rig.session.replace_credentials(other).await,
-        Err(SessionError::OtherHost)
-    ));
+    let rotate = |identity: Identity| {
+        let parsed = C1Credentials::parse(&identity.client_id, &identity.client_secret).unwrap();
+        rig.credentials.send_replace(Arc::new(parsed));
+    };
+    let tokens = rig.server.count("Token");
+    // Refused, of another tenant, hanging: the calls go on with the token that is still good.
+    rig.server.plan_tokens([TokenStep::Status(401)]);
+    rotate(Identity::from_seed(CLIENT_ID, [7; 32]).unwrap());
+    rig.server.wait_for("Token", tokens + 1).await;
+    rotate(Identity::from_seed("x@other.example/baton", [7; 32]).unwrap());
+    let polls = rig.server.count("GetTask");
+    rig.server.wait_for("GetTask", polls + 20).await;
+    assert_eq!(
+        rig.server.count("Token"),
+        tokens + 1,
+        "an assertion went to another tenant"
+    );
+    rig.server.plan_tokens([TokenStep::Hang]);
+    rotate(Identity::from_seed(CLIENT_ID, [7; 32]).unwrap());
+    rig.server.wait_for("Token", tokens + 3).await;
     let polls = rig.server.count("GetTask");
     rig.server.wait_for("GetTask", polls + 5).await;
+    assert_eq!(rig.server.count("Token"), tokens + 3, "one token for one rotation");
     let gaps = gaps(&rig.server.times("GetTask"));
     assert!(
         gaps.iter().all(|gap| *gap < 1.2),
@@ -477,7 +487,7 @@ async fn a_token_endpoint_that_fails_in_the_middle_is_asked_again() {
 
 #[tokio::test(start_paused = true)]
 async fn losing_the_lease_cancels_the_tasks_and_a_new_term_says_hello_again() {
-    use baton_ping_one::runtime::shutdown::Shutdown;
+    use process::runtime::shutdown::Shutdown;
     let rig = Rig::new(Setup::default()).await;
     rig.writes.plan(WritePlan::Slow(Duration::from_mins(10)));
     let shutdown = Shutdown::new();

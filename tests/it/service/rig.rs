@@ -7,22 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use baton_ping_one::runtime::liveness::Liveness;
-use baton_ping_one::runtime::permit::Permit;
-use baton_ping_one::runtime::readiness::{Condition, Readiness};
-use baton_ping_one::runtime::shutdown::{Shutdown, Signal};
-use baton_ping_one::runtime::supervisor::{Ending, Policy, Stage, Supervisor};
-use baton_ping_one::session::{C1Credentials, Dialer, Io, Session, SessionConfig, SessionParts, Trust};
-use baton_ping_one::task::{
-    ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, Provisioner, TaskKind, Writes,
+use baton::session::{C1Credentials, Dialer, Io, Session, SessionConfig, SessionParts, Trust, Verdicts};
+use baton::task::{
+    ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, Provisioner, TaskKind,
+    TaskObserver, Writes,
 };
-use baton_ping_one::telemetry::{BuildInfo, Metrics};
 use futures_util::future::BoxFuture;
+use process::runtime::leader_guard::LeaderGuard;
+use process::runtime::liveness::Liveness;
+use process::runtime::readiness::{Condition, Readiness};
+use process::runtime::shutdown::{Shutdown, Signal};
+use process::runtime::supervisor::{Ending, Policy, Stage, Supervisor};
+use process::telemetry::Metrics;
 use prost::Message as _;
 use sandbox::c1::proto::connector::{ConnectorCapabilities, ConnectorMetadata};
 use sandbox::c1::{Identity, Options, Server};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::fake::{FakeProvisioner, FakeSyncs, actions};
@@ -44,6 +45,8 @@ pub struct Setup {
     pub user_agent_suffix: Option<String>,
     /// The connector's metadata never comes.
     pub metadata_hangs: bool,
+    pub guard: LeaderGuard,
+    pub observer: Option<Arc<dyn TaskObserver>>,
 }
 
 impl Default for Setup {
@@ -59,6 +62,8 @@ impl Default for Setup {
             token_lifetime: 3600,
             user_agent_suffix: None,
             metadata_hangs: false,
+            guard: LeaderGuard::always(),
+            observer: None,
         }
     }
 }
@@ -69,6 +74,8 @@ pub struct Rig {
     pub syncs: Arc<FakeSyncs>,
     pub writes: Arc<FakeProvisioner>,
     pub session: Arc<Session>,
+    /// The credentials in force.
+    pub credentials: watch::Sender<Arc<C1Credentials>>,
     pub readiness: Readiness,
     pub liveness: Liveness,
     pub metrics: Arc<Metrics>,
@@ -176,7 +183,7 @@ impl Rig {
             actions: Arc::new(actions()) as Arc<dyn ActionCatalog>,
             events: setup.events,
         };
-        let metrics = Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).unwrap());
+        let metrics = Arc::new(Metrics::new(baton_ping_one::BUILD, &TaskKind::NAMES).unwrap());
         let (readiness, liveness) = (Readiness::new(), Liveness::new());
         readiness.meet(Condition::Configuration);
         readiness.meet(Condition::Credentials);
@@ -209,18 +216,21 @@ impl Rig {
             readiness: readiness.clone(),
             liveness: liveness.clone(),
             telemetry: Arc::clone(&metrics),
-            build: BuildInfo::CURRENT,
-            permit: Permit::always(),
-            observer: None,
+            build: baton_ping_one::BUILD,
+            guard: setup.guard,
+            observer: setup.observer,
+            verdicts: Verdicts::default(),
         };
         let credentials = C1Credentials::parse(setup.client_id, &secret).unwrap();
-        let session = Arc::new(Session::new(config, credentials, session_parts).unwrap());
+        let (credentials, in_force) = watch::channel(Arc::new(credentials));
+        let session = Arc::new(Session::new(config, in_force.into(), session_parts).unwrap());
         Self {
             server,
             frozen,
             syncs,
             writes,
             session,
+            credentials,
             readiness,
             liveness,
             metrics,

@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_ping_one::runtime::liveness::Liveness;
-use baton_ping_one::runtime::permit::Permit;
-use baton_ping_one::runtime::readiness::Readiness;
-use baton_ping_one::runtime::shutdown::Shutdown;
-use baton_ping_one::session::{C1Credentials, ProxyConfig, Session, SessionConfig, SessionParts, TcpDialer, Trust};
-use baton_ping_one::task::{Dispatcher, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskKind, Writes};
-use baton_ping_one::telemetry::{BuildInfo, Metrics};
+use baton::session::{C1Credentials, ProxyConfig, Session, SessionConfig, SessionParts, TcpDialer, Trust, Verdicts};
+use baton::task::{Dispatcher, NoEventFeed, PROVISIONING_DISABLED, Parts, TaskKind, Writes};
+use process::runtime::current::Current;
+use process::runtime::leader_guard::LeaderGuard;
+use process::runtime::liveness::Liveness;
+use process::runtime::readiness::Readiness;
+use process::runtime::shutdown::Shutdown;
+use process::telemetry::Metrics;
 use sandbox::c1::{Identity, Options, Server};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,15 +62,20 @@ async fn ready(proxy: ProxyConfig, api_host: impl FnOnce(u16) -> Option<String>)
     let parts = SessionParts {
         runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
         metadata: Arc::new(|| Box::pin(async { Ok(metadata()) })),
-        dialer: Arc::new(TcpDialer { proxy }),
+        dialer: Arc::new(TcpDialer {
+            proxy,
+            trust: Trust::System,
+        }),
         readiness: Readiness::new(),
         liveness: Liveness::new(),
-        telemetry: Arc::new(Metrics::new(BuildInfo::CURRENT, &TaskKind::NAMES).unwrap()),
-        build: BuildInfo::CURRENT,
-        permit: Permit::always(),
+        telemetry: Arc::new(Metrics::new(baton_ping_one::BUILD, &TaskKind::NAMES).unwrap()),
+        build: baton_ping_one::BUILD,
+        guard: LeaderGuard::always(),
         observer: None,
+        verdicts: Verdicts::default(),
     };
-    let session = Session::new(config, C1Credentials::parse(CLIENT_ID, &secret).unwrap(), parts).unwrap();
+    let credentials = C1Credentials::parse(CLIENT_ID, &secret).unwrap();
+    let session = Session::new(config, Current::fixed(credentials), parts).unwrap();
     Ready {
         server,
         session,
@@ -94,7 +100,7 @@ impl Ready {
 }
 
 #[tokio::test]
-async fn a_sync_and_a_refused_grant_over_tcp_use_one_connection_for_calls() {
+async fn a_sync_and_a_refused_grant_over_tcp_use_one_connection_for_calls_and_one_for_the_upload() {
     let ready = ready(ProxyConfig::default(), |port| Some(format!("localhost:{port}"))).await;
     let ids = [ready.server.queue(sync()), ready.server.queue(grant())];
     ready
@@ -106,8 +112,8 @@ async fn a_sync_and_a_refused_grant_over_tcp_use_one_connection_for_calls() {
         .await;
     assert_eq!(
         ready.server.count("Connection"),
-        2,
-        "one for the token, one for all calls"
+        3,
+        "one for the token, one for all calls, one for the upload"
     );
     let times = |name: &str| ready.server.times(name)[0].as_millis();
     println!(

@@ -1,15 +1,16 @@
+use crate::model::{GROUP, USER};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::model::{EntitlementId, ResourceId, ResourceTrait, ResourceType, RoleTrait};
 use crate::provision::action_schemas;
-use crate::task::{ActionStatus, GrantReply, ResourceRef, RevokeReply};
+use baton::model::{EntitlementId, ResourceId, ResourceTrait, RoleTrait};
+use baton::task::{ActionStatus, GrantReply, ResourceRef, RevokeReply};
 
 fn grant_reply(annotations: Vec<Annotation>) -> Reply {
     Reply::Granted(GrantReply {
         grants: vec![Grant {
-            entitlement: EntitlementId::member(ResourceType::Group, "g"),
-            principal: ResourceId::new(ResourceType::User, "u"),
+            entitlement: EntitlementId::member(GROUP, "g"),
+            principal: ResourceId::new(USER, "u"),
             immutable: None,
             expandable: None,
             metadata: None,
@@ -28,10 +29,10 @@ fn created(result: AccountResult) -> Reply {
 
 fn resource() -> Resource {
     Resource {
-        id: ResourceId::new(ResourceType::User, "u"),
+        id: ResourceId::new(USER, "u"),
         display_name: "Mara Lindqvist".to_owned(),
         description: String::new(),
-        profile: crate::model::Profile::default(),
+        profile: baton::model::Profile::default(),
         status: None,
         created_at: None,
         resource_trait: ResourceTrait::Role(RoleTrait),
@@ -81,7 +82,12 @@ fn each_reply_has_one_word_for_programs_and_a_sentence_for_people() {
         ),
     ] {
         let answer = plain(reply);
-        assert_eq!((&json(&answer)["result"], answer.failed), (&json!(result), false));
+        let ending = if result == "action_required" {
+            Ending::NeedsYou
+        } else {
+            Ending::Done
+        };
+        assert_eq!((&json(&answer)["result"], answer.ending), (&json!(result), ending));
         assert!(answer.text().starts_with(&answer.message) && !answer.message.is_empty());
     }
 }
@@ -127,15 +133,15 @@ fn a_password_is_in_the_answer_only_where_it_was_asked_for() {
         (&json(&shown)["password"], &json(&shown)["password_state"]),
         (&json!("hunter2!"), &json!("shown"))
     );
-    for (delivered, state, failed) in [
-        (Delivered::Written("/run/pw".into()), "written", false),
-        (Delivered::Dropped, "dropped", false),
-        (Delivered::Lost("the disk is full".to_owned()), "lost", true),
+    for (delivered, state, exit_code) in [
+        (Delivered::Written("/run/pw".into()), "written", 0),
+        (Delivered::Dropped, "dropped", 2),
+        (Delivered::Lost("the disk is full".to_owned()), "lost", 2),
     ] {
         let answer = with(delivered);
         assert_eq!(
-            (json(&answer)["password_state"].clone(), answer.failed),
-            (json!(state), failed)
+            (json(&answer)["password_state"].clone(), answer.ending.exit_code()),
+            (json!(state), exit_code)
         );
         assert_eq!(json(&answer).get("password"), None);
     }
@@ -144,17 +150,17 @@ fn a_password_is_in_the_answer_only_where_it_was_asked_for() {
 #[test]
 fn a_failure_carries_the_code_and_a_plan_the_calls() {
     let failed = Answer::failed("grant", &TaskError::new(Code::FailedPrecondition, "no"));
-    assert!(failed.failed);
+    assert_eq!(failed.ending.exit_code(), 1);
     let document = json!({"operation": "grant", "result": "failed", "message": "no", "code": "FAILED_PRECONDITION"});
     assert_eq!(json(&failed), document);
-    let planned = Answer::planned("grant", &["PUT /x".to_owned()]);
+    let planned = Answer::planned("grant", &["PUT /x".to_owned()], None);
     assert_eq!(
         *planned.text(),
         "Dry run: nothing was written; 1 call would be made\n  PUT /x\n"
     );
     assert_eq!(json(&planned)["calls"], json!(["PUT /x"]));
     assert_eq!(
-        *Answer::planned("grant", &[]).text(),
+        *Answer::planned("grant", &[], None).text(),
         "Dry run: nothing would be written\n"
     );
 }
@@ -175,7 +181,10 @@ fn an_action_is_shown_with_its_results_and_the_list_with_its_arguments() {
     assert_eq!(json(&answer)["response"], response);
     let answer = plain(Reply::ActionSchemas(action_schemas()));
     let text = answer.text().to_string();
-    assert!(text.contains("set_population  user  user_id* population_id*"), "{text}");
-    assert!(text.contains("enable_user     -     user_id*"), "{text}");
-    assert_eq!(json(&answer)["schemas"].as_array().unwrap().len(), 11);
+    assert!(
+        text.contains("set_population  user   user_id* population_id*"),
+        "{text}"
+    );
+    assert!(text.contains("enable_user     -      user_id*"), "{text}");
+    assert_eq!(json(&answer)["schemas"].as_array().unwrap().len(), 14);
 }

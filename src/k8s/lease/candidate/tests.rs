@@ -18,6 +18,7 @@ fn record(holder: Option<&str>, version: &str, term: i32) -> Record {
         seconds: Some(15),
         term,
         was_held: holder.is_some(),
+        is_new: false,
     }
 }
 
@@ -35,7 +36,7 @@ fn leader() -> Candidate {
 
 fn claims(action: &Action) -> Option<i32> {
     match action {
-        Action::Create(claim) | Action::Update(_, claim) if claim.begins => Some(claim.term),
+        Action::Update(_, claim) if claim.begins => Some(claim.term),
         _ => None,
     }
 }
@@ -129,13 +130,46 @@ fn a_released_lease_is_taken_at_once_and_an_emptied_one_is_not() {
 }
 
 #[test]
-fn a_lease_that_is_gone_is_made_only_after_its_holder_must_know() {
+fn a_lease_that_is_gone_is_made_at_once_and_taken_only_after_its_holder_must_know() {
     let mut candidate = fresh();
     candidate.looked(Observed::Present(record(Some("other"), "5", 7)), at(90));
     candidate.looked(Observed::Absent, at(92));
-    candidate.looked(Observed::Absent, at(106));
-    assert_eq!(claims(&candidate.decide(at(106))), None);
-    assert!(matches!(candidate.decide(at(107)), Action::Create(_)));
+    assert_eq!(candidate.decide(at(92)), Action::Create);
+    let made = Record {
+        uid: "v".into(),
+        seconds: None,
+        ..record(None, "6", 0)
+    };
+    // Even where it looks like the first one: this process saw a holder.
+    for is_new in [false, true] {
+        let mut candidate = candidate.clone();
+        candidate.looked(Observed::Present(Record { is_new, ..made.clone() }), at(93));
+        assert_eq!(claims(&candidate.decide(at(107))), None, "{is_new}");
+        assert_eq!(claims(&candidate.decide(at(108))), Some(1), "{is_new}");
+    }
+}
+
+#[test]
+fn the_first_lease_of_an_installation_is_taken_as_soon_as_a_leader_before_it_would_know() {
+    let new = Record {
+        seconds: None,
+        is_new: true,
+        ..record(None, "1", 0)
+    };
+    let mut candidate = fresh();
+    candidate.looked(Observed::Present(new.clone()), at(100));
+    assert_eq!(claims(&candidate.decide(at(102))), None);
+    assert_eq!(claims(&candidate.decide(at(103))), Some(1));
+    // Taken by somebody meanwhile.
+    candidate.looked(
+        Observed::Present(Record {
+            is_new: true,
+            ..record(Some("other"), "2", 1)
+        }),
+        at(102),
+    );
+    assert_eq!(claims(&candidate.decide(at(116))), None);
+    assert_eq!(claims(&candidate.decide(at(117))), Some(2));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::task::{Code, Email};
+use baton::task::{Code, Email};
 
 fn account(profile: Value) -> AccountInfo {
     let Value::Object(profile) = profile else {

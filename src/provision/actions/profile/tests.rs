@@ -1,5 +1,5 @@
 use super::*;
-use crate::task::Code;
+use baton::task::Code;
 
 fn user() -> User {
     serde_json::from_value(json!({

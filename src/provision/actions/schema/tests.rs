@@ -35,9 +35,11 @@ const PROFILE: &[&str] = &[
     "timezone",
     "additional_attributes",
 ];
-const ROWS: [Row; 11] = {
-    use ActionType::{Account, AccountDisable, AccountEnable, AccountUpdateProfile, Dynamic, ResourceDelete};
-    let user = Some("user");
+const ROWS: [Row; 14] = {
+    use ActionType::{
+        Account, AccountDisable, AccountEnable, AccountUpdateProfile, Dynamic, ResourceCreate, ResourceDelete,
+    };
+    let (user, group) = (Some("user"), Some("group"));
     [
         ("enable_user", None, &[Account, AccountEnable], USER_ONLY),
         ("disable_user", None, &[Account, AccountDisable], USER_ONLY),
@@ -55,6 +57,14 @@ const ROWS: [Row; 11] = {
         ("sign_out_user", user, &[Dynamic], USER_ONLY),
         ("reset_mfa", user, &[Dynamic], USER_ONLY),
         ("delete_user", user, &[ResourceDelete], USER_ONLY),
+        (
+            "create",
+            group,
+            &[ResourceCreate],
+            &["name", "description", "population_id"],
+        ),
+        ("modify_group", group, &[], &["group_id", "name", "description"]),
+        ("delete_group", group, &[ResourceDelete], &["group_id", "confirm_name"]),
     ]
 };
 
@@ -83,6 +93,9 @@ fn the_actions_are_those_of_the_contract() {
 #[test]
 fn a_global_action_takes_the_user_as_a_text_and_a_scoped_one_as_a_resource_id() {
     for schema in action_schemas() {
+        if schema.resource_type_id == Some("group") {
+            continue;
+        }
         let user = &schema.arguments[0];
         assert!(user.required && user.name == "user_id", "{}", schema.name);
         match schema.resource_type_id {

@@ -1,3 +1,4 @@
+use crate::model::{USER, immutable};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -59,7 +60,7 @@ fn the_kind_decides_source_types_and_immutability() {
             (source, raw),
             "{extra}"
         );
-        let expected = immutable.then_some(Immutable::ExternalGroup);
+        let expected = immutable.then_some(immutable::EXTERNAL_GROUP);
         assert_eq!(
             (resource.immutable, entitlement.immutable),
             (expected, expected),
@@ -119,7 +120,7 @@ fn every_profile_key_has_its_source() {
         entitlement.description,
         "Member of the Finance group in PingOne (population Employees)"
     );
-    assert_eq!(entitlement.grantable_to, [ResourceType::User]);
+    assert_eq!(entitlement.grantable_to, [USER]);
 }
 
 #[test]

@@ -366,11 +366,11 @@ fn custom_attributes_go_into_the_profile_only_when_asked_for() {
 #[test]
 #[expect(deprecated, reason = "the copies are what is tested")]
 fn the_trait_copies_equal_the_resource() {
-    use crate::proto::c1::connector::v2 as pb;
+    use baton::proto::c1::connector::v2 as pb;
     use prost::Message;
     for extra in [full(), json!({"enabled": false}), json!({})] {
         let resource = translate(&extra);
-        let message = pb::Resource::decode(crate::wire::resource(&resource).as_slice()).unwrap();
+        let message = pb::Resource::decode(baton::wire::resource(&resource).as_slice()).unwrap();
         let copy = pb::UserTrait::decode(message.annotations[0].value.as_slice()).unwrap();
         assert_eq!(message.profile, copy.profile);
         assert_eq!(message.created_at, copy.created_at);

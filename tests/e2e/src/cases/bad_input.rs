@@ -30,6 +30,8 @@ pub async fn values(world: &World) -> anyhow::Result<Outcome> {
             json!({"config": {"pingone-client-secret": "x"}}),
             "does not belong in a ConfigMap",
         ),
+        (json!({"config": {"pingone-regio": "eu"}}), "pingone-regio"),
+        (json!({"enabled": false}), "parent charts"),
         (monitor("failIfMissing"), "the cluster has no kind ServiceMonitor"),
     ];
     for (values, says) in &refused {
@@ -52,9 +54,10 @@ pub async fn values(world: &World) -> anyhow::Result<Outcome> {
 pub async fn starts(world: &World) -> anyhow::Result<Outcome> {
     let daemon = Daemon::prepare(world, "bad-start").await?;
     let helm = &world.options.helm;
-    let unknown = json!({"replicaCount": 1, "config": {"pingone-regio": "eu"}});
-    daemon.helm_at_once(helm, "install", &unknown).await?;
-    ended(&daemon, "pingone-regio", |state| state.terminated?.message).await?;
+    // The schema knows the settings' names, so one that only the program can judge.
+    let wrong = json!({"replicaCount": 1, "config": {"pingone-region": "europe"}});
+    daemon.helm_at_once(helm, "install", &wrong).await?;
+    ended(&daemon, "pingone-region", |state| state.terminated?.message).await?;
     let missing = json!({"replicaCount": 1, "image": {"tag": "none-such", "pullPolicy": "Never"}});
     daemon.helm_at_once(helm, "upgrade", &missing).await?;
     ended(&daemon, "none-such", |state| state.waiting?.message).await?;

@@ -108,7 +108,7 @@ pub async fn lease_deleted(world: &World) -> anyhow::Result<Outcome> {
 /// time. An upgrade that leaves the Lease alone replaces pods one by one again.
 pub async fn one_to_two(world: &World) -> anyhow::Result<Outcome> {
     let before = world.sandboxes.seen(world).await?.len();
-    let one = json!({"replicaCount": 1});
+    let one = json!({"replicaCount": 1, "leaderElection": {"enabled": false}});
     let two = json!({"replicaCount": 2});
     let daemon = Daemon::install(world, "one-to-two", &one).await?;
     let (_, mut holder) = daemon.wait_hello(before, "").await?;

@@ -19,13 +19,7 @@ const IDLE: f64 = 15_000_000.0;
 pub async fn fifty_thousand_users(world: &World) -> anyhow::Result<Outcome> {
     let (values, config) = world.sandboxes.another(world, "pingone-50k", "bench-50k").await?;
     let daemon = Daemon::prepare(world, "memory").await?;
-    let c1 = world
-        .sandboxes
-        .credentials()
-        .into_iter()
-        .filter(|(key, _)| !key.contains("PINGONE"));
-    let all: Vec<_> = c1.chain(values).collect();
-    daemon.store(&all).await?;
+    daemon.store_beside_c1(values).await?;
     daemon
         .helm(
             &world.options.helm,
@@ -65,13 +59,7 @@ async fn working_set(world: &World, daemon: &Daemon<'_>) -> anyhow::Result<f64> 
 pub async fn out_of_memory(world: &World) -> anyhow::Result<Outcome> {
     let (values, config) = world.sandboxes.another(world, "pingone-oom", "bench-50k").await?;
     let daemon = Daemon::prepare(world, "oom").await?;
-    let c1 = world
-        .sandboxes
-        .credentials()
-        .into_iter()
-        .filter(|(key, _)| !key.contains("PINGONE"));
-    let all: Vec<_> = c1.chain(values).collect();
-    daemon.store(&all).await?;
+    daemon.store_beside_c1(values).await?;
     let limited = |memory: &str| {
         json!({"replicaCount": 1, "config": config, "resources": {
         "requests": {"memory": "16Mi"}, "limits": {"memory": memory}}})

@@ -1,10 +1,12 @@
 //! Operations, carried out through the trait alone.
 
-use baton_ping_one::task::{
+use baton::task::{
     AccountInfo, AccountResult, Annotation, Code, CreateAccountRequest, CredentialOptions, DeleteResourceRequest,
     EncryptionTarget, EntitlementRef, GrantReply, GrantRequest, Password, Provisioner, ResourceRef, RevokeRequest,
     RotateCredentialsRequest, TaskError, TaskId, WriteContext,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -13,6 +15,9 @@ use super::super::rig::resource;
 
 /// Recipient of generated passwords (c1-protocol.md §10.3).
 const RECIPIENT: &str = "age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm";
+
+/// Tasks so far: C1 gives each an id of its own.
+static TASKS: AtomicU64 = AtomicU64::new(0);
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -43,7 +48,7 @@ impl From<Result<bool, TaskError>> for Got {
 /// Does it; answers what came of it and everything that was said.
 pub async fn perform(provisioner: &dyn Provisioner, op: &Op) -> (Got, String) {
     let context = WriteContext {
-        task_id: TaskId::new("2abcDEFghiJKLmnoPQRstuVWXyz"),
+        task_id: TaskId::new(format!("task-{}", TASKS.fetch_add(1, Ordering::Relaxed))),
         token: CancellationToken::new(),
     };
     match op.clone() {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use baton_ping_one::error::ErrorClass;
-use baton_ping_one::model::{EntitlementId, Grant, ResourceId, ResourceType, Slug};
-use baton_ping_one::pingone::types::RoleAssignment;
-use baton_ping_one::pingone::write::{membership, passwords, roles};
-use baton_ping_one::pingone::{Client, Principal};
-use baton_ping_one::task::{
+use baton::model::{EntitlementId, Grant, ResourceId};
+use baton::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
     GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
 };
+use baton_ping_one::model::{GROUP, ROLE, Slug, USER};
 use futures_util::future::BoxFuture;
+use pingone::types::RoleAssignment;
+use pingone::write::{membership, passwords, roles};
+use pingone::{Client, Principal};
+use process::error::ErrorClass;
 use uuid::Uuid;
 
 /// What is done wrong.
@@ -47,10 +48,10 @@ fn granted(request: &GrantRequest, user: Uuid, role: Uuid) -> GrantReply {
     GrantReply {
         grants: vec![Grant {
             entitlement: EntitlementId {
-                resource: ResourceId::new(ResourceType::Role, role),
-                slug: Slug::Assigned,
+                resource: ResourceId::new(ROLE, role),
+                slug: Slug::Assigned.into(),
             },
-            principal: ResourceId::new(ResourceType::User, user),
+            principal: ResourceId::new(USER, user),
             immutable: None,
             expandable: None,
             metadata: None,
@@ -91,8 +92,8 @@ impl Planted {
                     Err(error) if matches!(error.class(), ErrorClass::AlreadyExists | ErrorClass::Rejected) => {
                         Ok(GrantReply {
                             grants: vec![Grant {
-                                entitlement: EntitlementId::member(ResourceType::Group, group),
-                                principal: ResourceId::new(ResourceType::User, user),
+                                entitlement: EntitlementId::member(GROUP, group),
+                                principal: ResourceId::new(USER, user),
                                 immutable: None,
                                 expandable: None,
                                 metadata: None,
@@ -172,7 +173,7 @@ impl Provisioner for Planted {
             }
             let password = format!("Plain-{}-text", Uuid::new_v4());
             let body = serde_json::json!({ "value": password, "forceChange": true }).to_string();
-            let call = passwords::set(uuid(&request.resource.id), body.into());
+            let call = passwords::set(uuid(&request.resource.id), body.into(), false);
             if self.client.write(&call).await.is_ok() {
                 tracing::info!(password, "a password was set");
             }

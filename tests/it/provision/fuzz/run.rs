@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use baton::task::{Code, EntitlementRef, Provisioner, ResourceRef};
 use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
-use baton_ping_one::task::{Code, EntitlementRef, Provisioner, ResourceRef};
 use sandbox::pingone::{Membership, Options, Server, Snapshot, start};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -13,10 +13,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use uuid::Uuid;
 
 use super::super::rig::{HELP_DESK, READ_ONLY, client, directory, entitlement, resource};
-use super::fault::{Dice, draw};
+use super::fault::draw;
 use super::model::{Assigned, State};
 use super::perform::{Got, Op, perform};
 use super::planted::{Plant, Planted};
+use crate::dice::Dice;
 
 const USERS: [&str; 8] = ["ann", "bob", "gus", "ivy", "dora", "eve", "ada", "rita"];
 const GROUPS: [&str; 8] = [
@@ -164,6 +165,8 @@ impl Run {
             let due = self.due(&op, &before, &old);
             let shown = format!("{faults:?}");
             self.server.set_faults(faults);
+            // A password's age tells whether it was changed, so no two changes are at the same moment.
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
             let (got, told) = perform(self.provisioner.as_ref(), &op).await;
             self.server.set_faults(Vec::new());
             // What a lost call does later than its answer is seen too.

@@ -1,0 +1,325 @@
+//! HAL listings (pingone-api.md §4): follow `_links.next` as it is, until it is absent. `count` ends nothing, nor does a
+//! short or an empty page. A link to a foreign host, to another listing or to itself is an error.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::marker::PhantomData;
+
+use reqwest::Url;
+use serde::Deserialize;
+use serde::de::DeserializeSeed;
+use uuid::Uuid;
+
+use super::Client;
+use super::call::{Answer, Call};
+use crate::auth::Token;
+use crate::error::{PingOneError, Reason};
+use crate::lenient;
+use crate::operation::Operation;
+use crate::page::PageSeed;
+use crate::parse::{corrupt, not_text};
+use crate::types::IdOnly;
+
+/// Pages of one listing: ten times what 50 million users make at 100 a page.
+const PAGES_MAX: u64 = 5_000_000;
+/// Pages without any item, one after the other.
+const EMPTY_MAX: u32 = 1_000;
+/// Items beyond twice what a listing says it holds: then it repeats itself.
+const ITEMS_BEYOND: u64 = 10_000;
+/// How often a listing may start anew because its cursor was rejected.
+const RESTARTS: u32 = 3;
+
+/// One page was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageInfo {
+    /// How many items it had.
+    pub items: usize,
+    /// The listing had to start again before this page, because its cursor was rejected: items may come again.
+    pub restarted: bool,
+    /// How many items the whole listing has, where the page says so.
+    pub count: Option<u64>,
+}
+
+/// A listing that is read page by page.
+#[derive(Debug)]
+pub struct Pages<T> {
+    client: Client,
+    operation: Operation,
+    object: String,
+    /// Name of the array under `_embedded`.
+    key: &'static str,
+    first: Url,
+    next: Option<Url>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    restarts: u32,
+    /// How often it may start anew.
+    restarts_max: u32,
+    read: u64,
+    /// The page that is asked for, from 1.
+    page: u64,
+    empty: u32,
+    /// Items since the first page.
+    items: u64,
+    /// The token that the last page was asked with.
+    token: Option<Token>,
+    /// The token changed inside the chain.
+    renewed: bool,
+    /// What the listing said of itself, and what it held, when it was read to its end before.
+    told: Option<u64>,
+    found: u64,
+    item: PhantomData<fn() -> T>,
+}
+
+/// The ids of a listing, each once, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The ids.
+    pub ids: Vec<Uuid>,
+    /// How many there are, where the pages say so.
+    pub told: Option<u64>,
+}
+
+impl Ids {
+    /// There are fewer than the listing says.
+    pub fn is_short(&self) -> bool {
+        self.told.is_some_and(|told| told > length(&self.ids))
+    }
+}
+
+impl Pages<IdOnly> {
+    /// The ids of the whole listing. One that holds fewer than it says is read once more, and both count.
+    pub(crate) async fn ids(mut self) -> Result<Ids, PingOneError> {
+        let (ids, told) = self.gather(|item| item.id).await?;
+        let mut found = Ids { ids, told };
+        found.sort();
+        if found.is_short() {
+            self.begin_again();
+            let (again, told) = self.gather(|item| item.id).await?;
+            found.ids.extend(again);
+            found.told = told;
+            found.sort();
+        }
+        Ok(found)
+    }
+}
+
+impl Ids {
+    fn sort(&mut self) {
+        self.ids.sort_unstable();
+        self.ids.dedup();
+    }
+}
+
+fn length<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
+}
+
+impl<T: for<'de> Deserialize<'de>> Pages<T> {
+    pub(crate) fn new(
+        client: Client,
+        operation: Operation,
+        object: impl Into<String>,
+        key: &'static str,
+        first: Url,
+    ) -> Self {
+        Self {
+            client,
+            operation,
+            object: object.into(),
+            key,
+            next: Some(first.clone()),
+            first,
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            restarts: 0,
+            restarts_max: RESTARTS,
+            read: 0,
+            page: 0,
+            empty: 0,
+            items: 0,
+            token: None,
+            renewed: false,
+            told: None,
+            found: 0,
+            item: PhantomData,
+        }
+    }
+
+    /// The same listing for a caller who reads it in smaller parts when its cursor dies: it never starts anew.
+    #[must_use]
+    pub fn without_restart(mut self) -> Self {
+        self.restarts_max = 0;
+        self
+    }
+
+    /// Reads the next page and hands out each item while the body is parsed, so that no page exists twice in memory.
+    /// `None` after the last page.
+    pub async fn next_with(&mut self, mut each: impl FnMut(T) + Send) -> Result<Option<PageInfo>, PingOneError> {
+        let restarts = self.restarts;
+        let Some((url, answer)) = self.fetch().await? else {
+            return Ok(None);
+        };
+        let restarted = self.restarts > restarts;
+        let mut items = 0;
+        let mut count = |item| {
+            items += 1;
+            each(item);
+        };
+        let seed = PageSeed {
+            key: self.key,
+            each: &mut count,
+            item: PhantomData::<T>,
+        };
+        let Ok(body) = std::str::from_utf8(&answer.body) else {
+            return Err(self.failed(not_text(), answer.request_id));
+        };
+        lenient::take_type_mismatches();
+        let mut parser = serde_json::Deserializer::from_str(body);
+        let parsed = seed
+            .deserialize(&mut parser)
+            .and_then(|page| parser.end().map(|()| page));
+        self.client.note_type_mismatches(self.operation);
+        let page = parsed.map_err(|error| self.failed(corrupt(&error), answer.request_id.clone()))?;
+        let own = page.this.as_deref().and_then(|href| url.join(href).ok());
+        if let Some(what) = page.fault(self.key, items, own.as_ref(), &self.first) {
+            return Err(self.failed(Reason::Corrupt { what }, answer.request_id));
+        }
+        self.empty = if items == 0 { self.empty + 1 } else { 0 };
+        self.items = self.items.saturating_add(u64::try_from(items).unwrap_or(u64::MAX));
+        let most = page
+            .count
+            .map(|count| count.saturating_mul(2).saturating_add(ITEMS_BEYOND));
+        let repeats = most.is_some_and(|most| self.items > most);
+        if page.next.is_some() && (repeats || self.empty >= EMPTY_MAX) {
+            return Err(self.failed(Reason::Endless, answer.request_id));
+        }
+        self.renewed |= self
+            .token
+            .as_ref()
+            .is_some_and(|token| token.serial != answer.token.serial);
+        self.next = match page.next {
+            Some(href) => Some(
+                self.follow(&url, &href)
+                    .map_err(|reason| self.failed(reason, answer.request_id))?,
+            ),
+            None => None,
+        };
+        self.token = Some(answer.token);
+        let count = page.count;
+        Ok(Some(PageInfo {
+            items,
+            restarted,
+            count,
+        }))
+    }
+
+    /// The answer of the next page, from the first page on where the chain broke.
+    async fn fetch(&mut self) -> Result<Option<(Url, Answer)>, PingOneError> {
+        loop {
+            let Some(url) = self.next.clone() else { return Ok(None) };
+            self.page += 1;
+            if self.read >= PAGES_MAX {
+                return Err(self.failed(Reason::Endless, None));
+            }
+            self.seen.insert(self.hasher.hash_one(url.as_str()));
+            self.read += 1;
+            let call = Call {
+                token: self.token.as_ref(),
+                ..Call::get(self.operation, &self.object, url.clone())
+            };
+            let error = match self.client.call(&call).await {
+                Ok(answer) => return Ok(Some((url, answer))),
+                Err(error) => PingOneError {
+                    page: Some(self.page),
+                    ..error
+                },
+            };
+            if self.page == 1 || !self.is_chain_broken(&error) {
+                return Err(error);
+            }
+            if self.restarts >= self.restarts_max {
+                let reason = Reason::CursorRejected {
+                    restarts: self.restarts,
+                    status: error.status().unwrap_or_default(),
+                };
+                return Err(PingOneError { reason, ..error });
+            }
+            self.restarts += 1;
+            self.begin_again();
+        }
+    }
+
+    /// Where a page's link to the next leads.
+    fn follow(&self, page: &Url, href: &str) -> Result<Url, Reason> {
+        let url = self.client.hosts().follow(page, href).ok_or(Reason::ForeignHost)?;
+        if url.path() != self.first.path() {
+            let what = "the link to the next page leads to another listing".to_owned();
+            return Err(Reason::Corrupt { what });
+        }
+        if self.seen.contains(&self.hasher.hash_one(url.as_str())) {
+            return Err(Reason::Endless);
+        }
+        Ok(url)
+    }
+
+    /// The page's address does not hold any more: the cursor was rejected, or the token changed inside the chain
+    /// (pingone-api.md §2.2).
+    fn is_chain_broken(&self, error: &PingOneError) -> bool {
+        let token = self.token.as_ref();
+        let renewed = self.renewed || token.is_some_and(|token| !self.client.token_lives(token));
+        error.is_cursor_rejected() || renewed && matches!(error.status(), Some(400 | 401 | 403))
+    }
+
+    /// Every item of every page. A listing that holds fewer items than it says is read once more, and is an error where it
+    /// still does.
+    pub async fn all(mut self) -> Result<Vec<T>, PingOneError>
+    where
+        T: Send,
+    {
+        for _ in 0..2 {
+            let (items, told) = self.gather(|item| item).await?;
+            if told.is_none_or(|told| told <= length(&items)) {
+                return Ok(items);
+            }
+            (self.told, self.found) = (told, length(&items));
+            self.begin_again();
+        }
+        let (told, found) = (self.told.unwrap_or_default(), self.found);
+        Err(self.failed(Reason::Short { told, found }, None))
+    }
+
+    /// What `part` takes of every item, and how many there are in all as far as the pages say. What came before a restart
+    /// is dropped, since it comes again.
+    async fn gather<P: Send>(
+        &mut self,
+        part: impl Fn(T) -> P + Send + Sync,
+    ) -> Result<(Vec<P>, Option<u64>), PingOneError> {
+        let (mut items, mut told) = (Vec::new(), None);
+        loop {
+            let before = items.len();
+            let Some(page) = self.next_with(|item| items.push(part(item))).await? else {
+                return Ok((items, told));
+            };
+            if page.restarted {
+                drop(items.drain(..before));
+                told = None;
+            }
+            told = told.max(page.count);
+        }
+    }
+
+    fn begin_again(&mut self) {
+        self.seen.clear();
+        (self.page, self.items, self.token, self.renewed) = (0, 0, None, false);
+        self.next = Some(self.first.clone());
+    }
+
+    fn failed(&self, reason: Reason, request_id: Option<String>) -> PingOneError {
+        PingOneError {
+            request_id,
+            page: Some(self.page),
+            ..PingOneError::new(self.operation, self.object.as_str(), reason)
+        }
+    }
+}

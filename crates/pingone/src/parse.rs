@@ -1,0 +1,33 @@
+//! What is wrong with a body that does not parse.
+
+use super::error::Reason;
+use super::types::SAFE;
+
+/// A body that is no UTF-8. Checked for the whole body at once, which is faster than text by text.
+pub(crate) fn not_text() -> Reason {
+    let what = "the body is not UTF-8".to_owned();
+    Reason::Corrupt { what }
+}
+
+/// What a body lacks, without its content: serde's texts can quote values, so only those are shown that we wrote or
+/// that name a member.
+pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => format!("the body ends too early ({place})"),
+        serde_json::error::Category::Syntax => format!("the body is not JSON ({place})"),
+        _ => {
+            let text = error.to_string();
+            let ours = text.split(SAFE).nth(1).map(str::to_owned);
+            let missing = text
+                .strip_prefix("missing field `")
+                .and_then(|rest| rest.split('`').next());
+            match (ours, missing) {
+                (Some(ours), _) => format!("{ours} ({place})"),
+                (None, Some(member)) => format!("the member {member} is missing ({place})"),
+                (None, None) => format!("a member of the body has the wrong type ({place})"),
+            }
+        }
+    };
+    Reason::Corrupt { what }
+}

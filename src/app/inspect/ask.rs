@@ -1,0 +1,227 @@
+//! Questions to a file: what somebody has, who has something, where a text occurs, and whether each row names what is there.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Write;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::app::rows::{Cells, Printer};
+use crate::config::Output;
+use baton::c1z::{C1zError, Reader};
+
+/// A resource's place in sets and maps that hold all of them: 8 bytes instead of its ids.
+fn key(resource_type: &str, id: &str) -> u64 {
+    hash(&(resource_type, id))
+}
+
+fn hash(what: &impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Every grant, with the name of its holder where that is asked for.
+pub(super) fn grants(
+    reader: &Reader,
+    with_names: bool,
+    mut print: impl FnMut(Cells) -> Result<(), C1zError>,
+) -> Result<(), C1zError> {
+    let names = if with_names { names(reader)? } else { HashMap::new() };
+    reader.grants(|item| {
+        let mut cells = vec![
+            ("entitlement", json!(item.entitlement_id)),
+            ("principal_type", json!(item.principal_type)),
+            ("principal", json!(item.principal_id)),
+        ];
+        if with_names {
+            let name = names.get(&key(&item.principal_type, &item.principal_id));
+            cells.push(("principal_name", json!(name)));
+        }
+        cells.push(("immutable", json!(item.immutable)));
+        cells.push(("sources", json!(item.sources)));
+        print(cells)
+    })
+}
+
+/// The name of every resource.
+fn names(reader: &Reader) -> Result<HashMap<u64, String>, C1zError> {
+    let mut names = HashMap::new();
+    reader.resources(|item| {
+        names.insert(key(&item.resource_type, &item.id), item.display_name);
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// The name of every entitlement; there are few beside users and grants.
+fn entitlement_names(reader: &Reader) -> Result<HashMap<String, String>, C1zError> {
+    let mut names = HashMap::new();
+    reader.entitlements(|item| {
+        names.insert(item.id, item.display_name);
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// What a principal holds; `principal` is its id or `<type>:<id>`.
+pub(super) fn access(
+    reader: &Reader,
+    principal: &str,
+    mut print: impl FnMut(Cells) -> Result<(), C1zError>,
+) -> Result<(), C1zError> {
+    let names = entitlement_names(reader)?;
+    let (kind, id) = principal
+        .split_once(':')
+        .map_or((None, principal), |(kind, id)| (Some(kind), id));
+    reader.grants(|item| {
+        if item.principal_id != id || kind.is_some_and(|kind| kind != item.principal_type) {
+            return Ok(());
+        }
+        print(vec![
+            ("type", json!(item.resource_type)),
+            ("entitlement", json!(item.entitlement_id)),
+            ("entitlement_name", json!(names.get(&item.entitlement_id))),
+            ("immutable", json!(item.immutable)),
+            ("sources", json!(item.sources)),
+        ])
+    })
+}
+
+/// Who holds an entitlement.
+pub(super) fn holders(
+    reader: &Reader,
+    entitlement: &str,
+    mut print: impl FnMut(Cells) -> Result<(), C1zError>,
+) -> Result<(), C1zError> {
+    let mut found = Vec::new();
+    reader.grants(|item| {
+        if item.entitlement_id == entitlement {
+            found.push(item);
+        }
+        Ok(())
+    })?;
+    let wanted: HashSet<u64> = found
+        .iter()
+        .map(|item| key(&item.principal_type, &item.principal_id))
+        .collect();
+    let mut names = HashMap::new();
+    reader.resources(|item| {
+        let key = key(&item.resource_type, &item.id);
+        if wanted.contains(&key) {
+            names.insert(key, item.display_name);
+        }
+        Ok(())
+    })?;
+    for item in found {
+        let name = names.get(&key(&item.principal_type, &item.principal_id));
+        print(vec![
+            ("principal_type", json!(item.principal_type)),
+            ("principal", json!(item.principal_id)),
+            ("principal_name", json!(name)),
+            ("immutable", json!(item.immutable)),
+            ("sources", json!(item.sources)),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Resources and entitlements with the text in id, name, description or profile, whatever its case.
+pub(super) fn search(
+    reader: &Reader,
+    text: &str,
+    mut print: impl FnMut(Cells) -> Result<(), C1zError>,
+) -> Result<(), C1zError> {
+    let text = text.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| part.to_lowercase().contains(&text));
+    let row = |kind: &str, resource_type: &str, id: &str, name: &str| {
+        vec![
+            ("kind", json!(kind)),
+            ("type", json!(resource_type)),
+            ("id", json!(id)),
+            ("display_name", json!(name)),
+        ]
+    };
+    reader.resources(|item| {
+        let profile = item.profile.to_string();
+        if has(&[&item.id, &item.display_name, &item.description, &profile]) {
+            print(row("resource", &item.resource_type, &item.id, &item.display_name))?;
+        }
+        Ok(())
+    })?;
+    reader.entitlements(|item| {
+        if has(&[&item.id, &item.display_name]) {
+            print(row("entitlement", &item.resource_type, &item.id, &item.display_name))?;
+        }
+        Ok(())
+    })
+}
+
+/// A row that names what is not there.
+struct Fault {
+    kind: &'static str,
+    id: String,
+    names: String,
+}
+
+/// Prints each row that names what is not in the file; whether there is none.
+pub(super) fn check(reader: &Reader, format: Output, out: &mut impl Write) -> anyhow::Result<bool> {
+    let faults = faults(reader)?;
+    let is_sound = faults.is_empty();
+    let mut rows = Printer::new(format, out);
+    if is_sound && format == Output::Table {
+        rows.text("every row names only what is in the file\n")
+            .context("print the result")?;
+        return Ok(true);
+    }
+    for Fault { kind, id, names } in faults {
+        let cells = [
+            ("kind", json!(kind)),
+            ("id", json!(id)),
+            ("names_what_is_missing", json!(names)),
+        ];
+        rows.row(&cells).context("print the rows")?;
+    }
+    rows.end().context("print the rows")?;
+    Ok(is_sound)
+}
+
+fn faults(reader: &Reader) -> Result<Vec<Fault>, C1zError> {
+    let mut faults = Vec::new();
+    let mut fault = |kind, id, names| faults.push(Fault { kind, id, names });
+    let mut types = HashSet::new();
+    reader.resource_types(|item| {
+        types.insert(item.id);
+        Ok(())
+    })?;
+    let mut resources = HashSet::new();
+    reader.resources(|item| {
+        resources.insert(key(&item.resource_type, &item.id));
+        if !types.contains(&item.resource_type) {
+            fault("resource", item.id, format!("resource type {}", item.resource_type));
+        }
+        Ok(())
+    })?;
+    let mut entitlements = HashSet::new();
+    reader.entitlements(|item| {
+        entitlements.insert(hash(&item.id));
+        if !resources.contains(&key(&item.resource_type, &item.resource_id)) {
+            let names = format!("{} {}", item.resource_type, item.resource_id);
+            fault("entitlement", item.id, names);
+        }
+        Ok(())
+    })?;
+    reader.grants(|item| {
+        if !entitlements.contains(&hash(&item.entitlement_id)) {
+            let names = format!("entitlement {}", item.entitlement_id);
+            fault("grant", item.id.clone(), names);
+        }
+        if !resources.contains(&key(&item.principal_type, &item.principal_id)) {
+            let names = format!("{} {}", item.principal_type, item.principal_id);
+            fault("grant", item.id, names);
+        }
+        Ok(())
+    })?;
+    Ok(faults)
+}

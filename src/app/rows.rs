@@ -1,0 +1,146 @@
+//! Rows for people, spreadsheets and programs: a table, CSV or JSON, printed as they come. A table's columns have fixed
+//! widths, because the widths of what comes later are not known.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use crate::config::Output;
+
+/// One row as named cells.
+pub(super) type Cells = Vec<(&'static str, Value)>;
+
+/// A result, whatever it is, unless the reader of a pipe has seen enough: that is no failure.
+pub(super) fn unless_pipe_is_closed(printed: anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_closed = |error: &anyhow::Error| {
+        error.chain().any(|cause| {
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        })
+    };
+    printed.or_else(|error| if is_closed(&error) { Ok(()) } else { Err(error) })
+}
+
+pub(super) struct Printer<'a, W: Write> {
+    format: Output,
+    rows: u64,
+    out: &'a mut W,
+}
+
+impl<'a, W: Write> Printer<'a, W> {
+    pub(super) const fn new(format: Output, out: &'a mut W) -> Self {
+        Self { format, rows: 0, out }
+    }
+
+    pub(super) fn row(&mut self, cells: &[(&'static str, Value)]) -> io::Result<()> {
+        let first = self.rows == 0;
+        self.rows += 1;
+        match self.format {
+            Output::Json => {
+                let object: Map<String, Value> = cells
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect();
+                self.out.write_all(if first { b"[\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut *self.out, &object)?;
+                Ok(())
+            }
+            Output::Csv => {
+                if first {
+                    let names: Vec<String> = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
+                    self.out.write_all(csv_line(&names).as_bytes())?;
+                }
+                let texts: Vec<String> = cells.iter().map(|(_, value)| text(value)).collect();
+                self.out.write_all(csv_line(&texts).as_bytes())
+            }
+            Output::Table => {
+                // The profile is for the other two formats: a table of it cannot be read.
+                let shown = cells.iter().filter(|(name, _)| *name != "profile");
+                let line: Vec<String> = shown.clone().map(|(_, value)| text(value)).collect();
+                if first {
+                    let names: Vec<String> = shown.map(|(name, _)| (*name).to_owned()).collect();
+                    self.out.write_all(table_line(&names).as_bytes())?;
+                }
+                self.out.write_all(table_line(&line).as_bytes())
+            }
+        }
+    }
+
+    /// What is no row: for people only.
+    pub(super) fn text(self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())
+    }
+
+    pub(super) fn end(self) -> io::Result<()> {
+        match (self.format, self.rows) {
+            (Output::Json, 0) => self.out.write_all(b"[]\n"),
+            (Output::Json, _) => self.out.write_all(b"\n]\n"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Cells behind one another, two blanks between; control characters would garble a terminal.
+fn table_line(cells: &[String]) -> String {
+    let clean = |cell: &String| {
+        cell.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect::<String>()
+    };
+    let line = cells
+        .iter()
+        .map(|cell| format!("{:<20}", clean(cell)))
+        .collect::<Vec<_>>()
+        .join("  ");
+    format!("{}\n", line.trim_end())
+}
+
+/// RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front.
+pub(super) fn csv_line(cells: &[String]) -> String {
+    let cell = |text: &String| {
+        let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{text}")
+        } else {
+            text.clone()
+        };
+        if text.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    };
+    format!("{}\r\n", cells.iter().map(cell).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_cells_are_quoted_and_never_formulas() {
+        let cells = ["plain", "a,b", "say \"x\"", "two\nlines", "=1+1", "@x"].map(str::to_owned);
+        assert_eq!(
+            csv_line(&cells),
+            "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",'=1+1,'@x\r\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_view_is_an_empty_list() {
+        let mut out = Vec::new();
+        Printer::new(Output::Json, &mut out).end().unwrap();
+        assert_eq!(out, b"[]\n");
+    }
+}

@@ -1,0 +1,135 @@
+//! How the settings stand in the help: under which heading, and whether in the short one.
+
+use super::fields::Field;
+
+/// Headings with the beginnings of the names under them; what fits none stands under the last.
+const HEADINGS: [(&str, &[&str]); 6] = [
+    ("PingOne", &["pingone-", "http-timeout"]),
+    (
+        "C1 and the cluster",
+        &[
+            "client-",
+            "credentials-",
+            "leader-election",
+            "user-agent",
+            "shutdown-grace",
+            "task-concurrency",
+            "sync-interval",
+            "sync-max-age",
+        ],
+    ),
+    (
+        "Provisioning",
+        &[
+            "provisioning",
+            "dry-run",
+            "protected-",
+            "default-population",
+            "deprovision-",
+            "population-provisioning",
+            "writable-role-scopes",
+        ],
+    ),
+    (
+        "One piece of work, without C1 and without --provisioning",
+        &[
+            "grant-",
+            "revoke-grant",
+            "create-account",
+            "delete-resource",
+            "rotate-",
+            "invoke-action",
+            "list-action",
+            "show-password",
+            "password-file",
+            "event-feed-id",
+            "event-feed-cursor",
+            "event-feed-start",
+        ],
+    ),
+    (
+        "Logs, health and output",
+        &["log-", "otel-", "health-", "output", "c1z-temp-dir"],
+    ),
+    ("What is synced, and where to", &[]),
+];
+
+/// What somebody needs first.
+const FIRST: [&str; 14] = [
+    "pingone-client-id",
+    "pingone-client-secret",
+    "pingone-environment-id",
+    "pingone-region",
+    "client-id",
+    "client-secret",
+    "credentials-secret",
+    "provisioning",
+    "dry-run",
+    "file",
+    "output",
+    "log-level",
+    "sync-interval",
+    "health-check-port",
+];
+
+/// Without effect, or for tests: known, and in no help.
+const SILENT: [&str; 13] = [
+    "auth-method",
+    "insecure",
+    "invoke-resource-action",
+    "invoke-resource-action-args",
+    "invoke-resource-action-resource-type",
+    "keep-previous-sync-c1z",
+    "list-resource-actions",
+    "parallel-sync",
+    "role-model",
+    "session-store-maximum-size",
+    "sync-applications",
+    "user-agent-suffix",
+    "skip-grants",
+];
+
+/// The heading of a setting.
+pub(super) fn heading(field: &Field) -> &'static str {
+    let fits = |beginnings: &[&str]| beginnings.iter().any(|begin| field.name.starts_with(begin));
+    let is_one_shot_feed = field.name == "event-feed";
+    let found = HEADINGS
+        .iter()
+        .find(|(heading, beginnings)| fits(beginnings) || is_one_shot_feed && heading.starts_with("One piece"));
+    found.or(HEADINGS.last()).map_or("", |(heading, _)| heading)
+}
+
+/// It stands in the short help.
+pub(super) fn is_first(field: &Field) -> bool {
+    FIRST.contains(&field.name)
+}
+
+/// It stands in no help.
+pub(super) fn is_silent(field: &Field) -> bool {
+    field.unsupported || SILENT.contains(&field.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fields::{FIELDS, field};
+
+    #[test]
+    fn each_setting_has_its_heading_and_the_lists_name_settings() {
+        for (name, begins) in [
+            ("pingone-region", "PingOne"),
+            ("event-feed", "One piece"),
+            ("event-feed-enabled", "What is synced"),
+            ("grant-principal", "One piece"),
+            ("client-secret-file", "C1"),
+            ("file", "What is synced"),
+        ] {
+            assert!(heading(field(name).unwrap()).starts_with(begins), "{name}");
+        }
+        for name in FIRST.iter().chain(&SILENT) {
+            assert!(field(name).is_some(), "{name}");
+        }
+        let shown = FIELDS.iter().filter(|field| !is_silent(field)).count();
+        assert!(shown > 60 && shown < FIELDS.len());
+    }
+}

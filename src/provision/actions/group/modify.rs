@@ -1,0 +1,45 @@
+//! `modify_group`: PingOne replaces a group whole, so everything that it shows is sent back as it came.
+
+use uuid::Uuid;
+
+use super::super::schema::groups::{DESCRIPTION, NAME};
+use super::{complete, description, explained, is_text, name, shown};
+use crate::provision::context::{AuditEntry, TaskContext};
+use crate::provision::error::{Failure, invalid};
+use crate::provision::write::{Rules, Write, apply_state};
+use baton::task::{ActionOutcome, JsonObject};
+use pingone::Client;
+use pingone::write::groups;
+
+pub(super) async fn modify(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
+    let (new_name, new_description) = (name(args)?, description(args)?);
+    if new_name.is_none() && new_description.is_none() {
+        return Err(invalid(format!("give {NAME}, {DESCRIPTION} or both")).into());
+    }
+    let now = task.read(task.client().whole_group(id)).await?;
+    let old_name = now.text("name").unwrap_or_default();
+    if now.text("sourceType").is_some() {
+        return Err(Failure::precondition(format!(
+            "change group {id}: it comes from outside PingOne. {} is managed by its source; change it there.",
+            shown(old_name)
+        )));
+    }
+    let name = new_name.unwrap_or(old_name);
+    let description = new_description.or_else(|| now.text("description"));
+    if name == old_name && is_text(now.text("description"), description) {
+        return Ok(complete(format!("Group {id} was so already"), id, name));
+    }
+    let call = groups::replace(id, name, &now.replaced(name, description));
+    let entry = AuditEntry {
+        object: &format!("group {id}"),
+        before: "name and description as they were",
+        after: "name and description as asked for",
+    };
+    let holds = |client: Client| async move {
+        let now = client.group(id).await?;
+        Ok(is_text(now.name.as_deref(), Some(name)) && is_text(now.description.as_deref(), description))
+    };
+    let applied = apply_state(task, Write::new(&call, entry, Rules::STATE), holds).await;
+    applied.map_err(|failure| explained(failure, name))?;
+    Ok(complete(format!("Group {id} has been changed"), id, name))
+}

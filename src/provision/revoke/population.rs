@@ -1,0 +1,50 @@
+//! Membership of a population: nobody is in none, so it ends in the default one (access-model.md §7).
+
+use uuid::Uuid;
+
+use super::{already_revoked, revoked};
+use crate::provision::context::TaskContext;
+use crate::provision::error::{Failure, found};
+use crate::provision::population::{explained, move_to, mover, refuse_off, refuse_out_of_sight};
+use crate::provision::protect;
+use baton::task::{ResourceRef, RevokeReply};
+
+pub(super) async fn revoke(
+    task: &TaskContext,
+    population: Uuid,
+    principal: &ResourceRef,
+) -> Result<RevokeReply, Failure> {
+    refuse_off(task)?;
+    let user = mover(principal)?;
+    protect::refuse_user(task, user)?;
+    let _lock = task.lock(user).await?;
+    let now = found(task.read(task.client().placement(user)).await)?;
+    let Some(now) = now.filter(|now| now.population() == Some(population)) else {
+        return Ok(already_revoked(task));
+    };
+    let Some(default) = default_population(task).await?.filter(|default| *default != population) else {
+        return Err(Failure::precondition(
+            "a user is always in one population: grant another population instead.",
+        ));
+    };
+    refuse_out_of_sight(task, default).await?;
+    if let Err(refused) = move_to(task, user, Some(population), default).await {
+        return Err(explained(task, default, refused).await);
+    }
+    tracing::info!(
+        user = %user,
+        groups = now.groups(),
+        "a user was moved to the default population; what groups of the former one gave is lost"
+    );
+    Ok(revoked(task))
+}
+
+/// The environment's default, where exactly one calls itself so.
+async fn default_population(task: &TaskContext) -> Result<Option<Uuid>, Failure> {
+    let all = task.read(task.client().populations().all()).await?;
+    let mut defaults = all.iter().filter(|population| population.default == Some(true));
+    Ok(match (defaults.next(), defaults.next()) {
+        (Some(one), None) => Some(one.id),
+        _ => None,
+    })
+}

@@ -1,0 +1,447 @@
+//! Observations: what a principal holds and what a group contains, asked for in one place. Today PingOne answers each of
+//! them; a store of earlier observations can answer here instead, and no phase would notice. A list is believed when its
+//! own count and the group's bear it out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use super::SyncError;
+use super::error::Shortfall;
+use super::observations::{Keeper, Kind, Seconds, is_told};
+use super::read::{Assignment, Reads, TypeRefused, length};
+use super::translate::{GroupKind, GroupPlan};
+use super::warnings::Warning;
+use pingone::{Ids, MemberKind, Principal};
+
+/// The lists of a group's members, before anybody is told apart by them.
+#[derive(Debug, Default)]
+pub(crate) struct MemberLists {
+    /// Direct members; `None` where PingOne does not tell them apart.
+    pub(crate) direct: Option<Vec<Uuid>>,
+    /// Everybody who belongs to the group; `None` where it was not asked for.
+    pub(crate) all: Option<Vec<Uuid>>,
+    /// How many direct members there must be, where `direct` is not known.
+    pub(crate) direct_told: Option<u64>,
+    /// The group vanished.
+    pub(crate) gone: bool,
+}
+
+impl MemberLists {
+    fn gone() -> Self {
+        Self {
+            gone: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is known of a group's direct members.
+enum Direct {
+    Members(Vec<Uuid>),
+    /// They cannot be listed apart; there are so many.
+    Untold(Option<u64>),
+    Gone,
+}
+
+/// What is known from before of everybody in a group.
+enum Kept {
+    Members(Vec<Uuid>),
+    Nothing,
+    Gone,
+}
+
+/// Answers observations, and remembers for the sync how this PingOne answers filters.
+#[derive(Debug)]
+pub(crate) struct Observe {
+    reads: Arc<Reads>,
+    /// What earlier syncs observed, where that is kept.
+    pub(crate) keeper: Option<Arc<Keeper>>,
+    /// PingOne refused the member type once: from here on the fallback of pingone-api.md §6.6.
+    type_refused: AtomicBool,
+    /// A group's plain list held more than its direct members: it holds everybody.
+    plain_is_whole: AtomicBool,
+    /// A group has more members than its plain list held: it holds direct members only (pingone-api.md §11 Q4).
+    plain_is_direct: AtomicBool,
+    /// How many counts were checked, or would have been.
+    checks: AtomicU64,
+}
+
+/// Reads for one that is spent on counts.
+const CHECK_ONE_OF: u64 = 200;
+
+impl Observe {
+    pub(crate) fn new(reads: Arc<Reads>, keeper: Option<Arc<Keeper>>) -> Self {
+        Self {
+            reads,
+            keeper,
+            type_refused: AtomicBool::new(false),
+            plain_is_whole: AtomicBool::new(false),
+            plain_is_direct: AtomicBool::new(false),
+            checks: AtomicU64::new(0),
+        }
+    }
+
+    /// When an answer is asked for, by PingOne's clock; 0 where nothing is kept.
+    pub(crate) fn now(&self) -> Seconds {
+        self.keeper.as_ref().map_or(0, |keeper| keeper.now())
+    }
+
+    /// The role assignments of a principal; `None` when it vanished.
+    pub(crate) async fn roles(&self, principal: Principal) -> Result<Option<Vec<Assignment>>, SyncError> {
+        let (Some(keeper), Principal::Group(group)) = (&self.keeper, principal) else {
+            return self.reads.assignments(principal).await;
+        };
+        if let Some(kept) = keeper.group_roles(group) {
+            return Ok(Some(kept));
+        }
+        let at = keeper.now();
+        let found = self.reads.assignments(principal).await?;
+        if let Some(found) = &found {
+            keeper.saw_group_roles(at, group, found);
+        }
+        Ok(found)
+    }
+
+    /// The groups nested directly in a group. A list that holds others than the group counts is no better than a refusal.
+    pub(crate) async fn nested(&self, group: &GroupPlan) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
+        let Some(keeper) = &self.keeper else {
+            return self.read_nested(group).await;
+        };
+        if let Some(kept) = keeper.nested(group.id) {
+            return Ok(Ok(kept));
+        }
+        let at = keeper.now();
+        let found = self.read_nested(group).await?;
+        if let Ok(children) = &found {
+            keeper.saw_ids(Kind::Nested, at, group.id, children);
+        }
+        Ok(found)
+    }
+
+    async fn read_nested(&self, group: &GroupPlan) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
+        let mut told = group.direct_groups;
+        let mut children = Vec::new();
+        for _ in 0..2 {
+            match self.reads.nested_groups(group.id).await? {
+                Ok(Some(found)) => children.extend(found),
+                Ok(None) => return Ok(Ok(Vec::new())),
+                Err(refused) => return Ok(Err(refused)),
+            }
+            children.sort_unstable();
+            children.dedup();
+            if told.is_none_or(|told| told == length(&children)) {
+                return Ok(Ok(children));
+            }
+            told = match self.reads.counts_of(group.id).await? {
+                Some(counts) => counts.nested,
+                None => return Ok(Ok(Vec::new())),
+            };
+            if told.is_none_or(|told| told == length(&children)) {
+                return Ok(Ok(children));
+            }
+        }
+        tracing::warn!(group = %group.id, "a group counts other nested groups than the filter finds; each group is asked");
+        Ok(Err(TypeRefused))
+    }
+
+    /// Everybody in a group that the plan does not know, because no list named it.
+    pub(crate) async fn unlisted(&self, group: Uuid) -> Result<MemberLists, SyncError> {
+        let all = self.reads.all_members(group).await?;
+        Ok(MemberLists {
+            all: Some(all.map(|all| all.ids).unwrap_or_default()),
+            ..MemberLists::default()
+        })
+    }
+
+    /// The members of a group: as few lists as tell direct members from the others. `has_nested` says that groups are
+    /// nested in it, `in_ring` that they hold it in turn.
+    pub(crate) async fn members(
+        &self,
+        group: &GroupPlan,
+        has_nested: bool,
+        in_ring: bool,
+    ) -> Result<MemberLists, SyncError> {
+        // Everybody in an external group comes from its source: who is direct matters only beside nested groups.
+        let direct_matters = group.kind != GroupKind::External || has_nested;
+        let (direct, direct_told) = if direct_matters {
+            match self.known_direct(group).await? {
+                Direct::Members(members) => (Some(members), None),
+                Direct::Untold(told) => (None, told),
+                Direct::Gone => return Ok(MemberLists::gone()),
+            }
+        } else {
+            (Some(Vec::new()), None)
+        };
+        let by_source = group.kind != GroupKind::Static || in_ring;
+        let mut lists = MemberLists {
+            direct,
+            direct_told,
+            ..MemberLists::default()
+        };
+        if by_source || lists.direct.is_none() {
+            // What nested groups pass on, and who is direct where that is not told, is found out anew.
+            let alone = lists.direct.is_some() && !has_nested && !in_ring;
+            lists.all = match self.kept_everybody(group, alone).await? {
+                Kept::Members(all) => Some(all),
+                Kept::Nothing => {
+                    let direct = lists.direct.as_ref().map_or(0, Vec::len);
+                    self.everybody(group, by_source.then_some(direct), alone).await?
+                }
+                Kept::Gone => None,
+            };
+            if lists.all.is_none() {
+                return Ok(MemberLists::gone());
+            }
+        }
+        Ok(lists)
+    }
+
+    /// The direct members, where they are not known from before. Those of an external group its source changes without a
+    /// word.
+    async fn known_direct(&self, group: &GroupPlan) -> Result<Direct, SyncError> {
+        let kept = self.keeper.as_ref().filter(|_| group.kind != GroupKind::External);
+        let Some(keeper) = kept.filter(|_| group.direct_users != Some(0)) else {
+            return self.direct(group).await;
+        };
+        if let Some(direct) = keeper.members(group.id) {
+            return Ok(Direct::Members(direct));
+        }
+        let at = keeper.now();
+        let found = self.direct(group).await?;
+        if let Direct::Members(direct) = &found {
+            keeper.saw_ids(Kind::Members, at, group.id, direct);
+        }
+        Ok(found)
+    }
+
+    /// Everybody in a dynamic group, as it was read before and corrected by whoever changed, if the group counts as many.
+    async fn kept_everybody(&self, group: &GroupPlan, alone: bool) -> Result<Kept, SyncError> {
+        let keeper = self.keeper.as_ref().filter(|_| alone && is_told_of(group));
+        let Some((keeper, candidate)) = keeper.and_then(|keeper| Some((keeper, keeper.everybody(group.id)?))) else {
+            return Ok(Kept::Nothing);
+        };
+        let Some(counts) = self.reads.counts_of(group.id).await? else {
+            return Ok(Kept::Gone);
+        };
+        Ok(if keeper.believes(&candidate, counts.all) {
+            Kept::Members(candidate.members)
+        } else {
+            Kept::Nothing
+        })
+    }
+
+    /// Reads everybody in a group; `None` when it vanished. `direct` is how many were added to it by hand, where others come
+    /// from a filter or a source.
+    async fn everybody(
+        &self,
+        group: &GroupPlan,
+        direct: Option<usize>,
+        alone: bool,
+    ) -> Result<Option<Vec<Uuid>>, SyncError> {
+        let at = self.now();
+        let Some(mut all) = self.all(group).await? else {
+            return Ok(None);
+        };
+        if let Some(direct) = direct {
+            self.doubt_everybody(group, &all).await?;
+            self.add_hidden(group, direct, &mut all).await?;
+        }
+        if let Some(keeper) = self.keeper.as_ref().filter(|_| alone && is_told_of(group)) {
+            keeper.saw_everybody(at, group.id, &all);
+        }
+        Ok(Some(all))
+    }
+
+    /// The direct members, asked for by their type.
+    async fn direct(&self, group: &GroupPlan) -> Result<Direct, SyncError> {
+        if group.direct_users == Some(0) {
+            return Ok(Direct::Members(Vec::new()));
+        }
+        if self.type_refused.load(Ordering::Relaxed) {
+            return Ok(Direct::Untold(group.direct_users));
+        }
+        let mut found = Vec::new();
+        let mut told = group.direct_users;
+        for _ in 0..2 {
+            match self.reads.typed_members(group.id, MemberKind::Direct).await? {
+                Ok(Some(listed)) => merge(&mut found, listed),
+                Ok(None) => return Ok(Direct::Gone),
+                Err(TypeRefused) => {
+                    self.remember_refusal();
+                    return Ok(Direct::Untold(group.direct_users));
+                }
+            }
+            let count = length(&found);
+            if told.is_none() && count == 0 && !self.nobody_is_direct(group).await? {
+                // Nobody says how many there are, and nobody was found: a filter that matches nobody looks the same.
+                return Ok(Direct::Untold(None));
+            }
+            if told.is_none_or(|told| told == count) {
+                return Ok(Direct::Members(found));
+            }
+            let Some(counts) = self.reads.counts_of(group.id).await? else {
+                return Ok(Direct::Gone);
+            };
+            told = counts.direct;
+            if told.is_none_or(|told| told == count) {
+                return Ok(Direct::Members(found));
+            }
+        }
+        self.reads.warnings.add(Warning::CountsDiffer, &group.id);
+        tracing::warn!(
+            group = %group.id,
+            found = length(&found),
+            told,
+            "direct members by type are not those that the group counts; its plain list decides"
+        );
+        Ok(Direct::Untold(told))
+    }
+
+    /// Where nobody says how many direct members there are: whether everybody in the group is listed as an indirect one.
+    async fn nobody_is_direct(&self, group: &GroupPlan) -> Result<bool, SyncError> {
+        if group.kind == GroupKind::Static {
+            return Ok(false);
+        }
+        let Ok(Some(indirect)) = self.reads.typed_members(group.id, MemberKind::Indirect).await? else {
+            return Ok(false);
+        };
+        let all = self.reads.all_members(group.id).await?.unwrap_or_default();
+        Ok(all.ids.iter().all(|user| indirect.ids.binary_search(user).is_ok()))
+    }
+
+    /// The plain list; `None` when the group vanished.
+    async fn all(&self, group: &GroupPlan) -> Result<Option<Vec<Uuid>>, SyncError> {
+        let Some(listed) = self.reads.all_members(group.id).await? else {
+            return Ok(None);
+        };
+        let (short, mut all) = (listed.is_short(), listed.ids);
+        if !short && !self.may_check() {
+            return Ok(Some(all));
+        }
+        // The list says that there are more, and says so again; the group itself has the last word.
+        let Some(counts) = self.reads.counts_of(group.id).await? else {
+            return Ok(None);
+        };
+        let told = counts.all.or(listed.told.filter(|_| short)).unwrap_or_default();
+        if told > length(&all) && !self.plain_is_direct.load(Ordering::Relaxed) {
+            let Some(again) = self.reads.all_members(group.id).await? else {
+                return Ok(None);
+            };
+            merge(&mut all, again);
+        }
+        if short || self.plain_is_whole.load(Ordering::Relaxed) {
+            require(group, told, length(&all))?;
+        }
+        Ok(Some(all))
+    }
+
+    /// Whether a count is worth a request of its own: for so many groups that it costs half a hundredth of all.
+    fn may_check(&self) -> bool {
+        let progress = &self.reads.progress;
+        let (users, groups) = (&progress.users, &progress.groups);
+        let most = (users.load(Ordering::Relaxed) + 2 * groups.load(Ordering::Relaxed)) / CHECK_ONE_OF;
+        self.checks.fetch_add(1, Ordering::Relaxed) < most
+    }
+
+    /// A group that everybody belongs to looks like a filter that was taken and not applied: the group itself decides.
+    async fn doubt_everybody(&self, group: &GroupPlan, all: &[Uuid]) -> Result<(), SyncError> {
+        let users = self.reads.progress.users.load(Ordering::Relaxed);
+        if users == 0 || length(all) < users {
+            return Ok(());
+        }
+        let told = self.reads.counts_of(group.id).await?.and_then(|counts| counts.all);
+        match told.filter(|told| *told < length(all)) {
+            Some(told) => Err(SyncError::TooManyMembers {
+                group: group.id,
+                told,
+                found: length(all),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds whoever belongs to a group through its filter or source and is left out of its plain list. That is looked into
+    /// only where the list holds no more than the direct members, and no other group's did.
+    async fn add_hidden(&self, group: &GroupPlan, direct: usize, all: &mut Vec<Uuid>) -> Result<(), SyncError> {
+        if all.len() > direct {
+            self.plain_is_whole.store(true, Ordering::Relaxed);
+        }
+        if self.plain_is_whole.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Some(told) = self.reads.counts_of(group.id).await?.and_then(|counts| counts.all) else {
+            return Ok(());
+        };
+        if told <= length(all) {
+            return Ok(());
+        }
+        if !self.plain_is_direct.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                group = %group.id,
+                "PingOne lists direct members only; who belongs to a group through its filter or source is asked for apart"
+            );
+        }
+        if let Ok(Some(listed)) = self.reads.typed_members(group.id, MemberKind::Indirect).await? {
+            merge(all, listed);
+        }
+        if let (true, GroupKind::Dynamic { filter }) = (told > length(all), &group.kind) {
+            let filter = match group.population {
+                Some(population) => format!("population.id eq \"{population}\" and ({filter})"),
+                None => filter.clone(),
+            };
+            if let Ok(ids) = self.reads.matching(&filter).await? {
+                merge(all, Ids { ids, told: None });
+            }
+        }
+        require(group, told, length(all))
+    }
+
+    fn remember_refusal(&self) {
+        if !self.type_refused.swap(true, Ordering::Relaxed) {
+            tracing::warn!("PingOne refused the membership type in filters; direct members are told apart by counts");
+        }
+    }
+}
+
+/// Whether activities tell of whoever comes into a group and leaves it.
+fn is_told_of(group: &GroupPlan) -> bool {
+    matches!(&group.kind, GroupKind::Dynamic { filter } if is_told(filter))
+}
+
+/// Adds the ids of a list to those that are known.
+fn merge(ids: &mut Vec<Uuid>, listed: Ids) {
+    ids.extend(listed.ids);
+    ids.sort_unstable();
+    ids.dedup();
+}
+
+/// A group's members are all there, or the sync ends.
+fn require(group: &GroupPlan, told: u64, found: u64) -> Result<(), SyncError> {
+    if found >= told {
+        return Ok(());
+    }
+    Err(match group.kind {
+        GroupKind::Static => SyncError::Incomplete(Shortfall {
+            what: "members of group",
+            of: Some(group.id),
+            told,
+            found,
+        }),
+        GroupKind::Dynamic { .. } => SyncError::MembersHidden {
+            group: group.id,
+            origin: "its filter",
+            remedy: "Report this to Ping Identity.",
+            told,
+            found,
+        },
+        GroupKind::External => SyncError::MembersHidden {
+            group: group.id,
+            origin: "its source",
+            remedy: "Leave such groups out with --skip-external-groups, or report this to Ping Identity.",
+            told,
+            found,
+        },
+    })
+}

@@ -1,0 +1,55 @@
+//! The phases of a full sync, one file each (ARCHITECTURE.md). Each is a function over the [`Job`]; what it found goes to
+//! the next as a value. A further resource type is a phase of its own between users and seal.
+
+mod applications;
+pub(super) mod members;
+mod plan;
+pub(super) mod roles;
+pub(super) mod seal;
+mod users;
+mod witness;
+
+use super::job::{Ended, Job, Outcome};
+use super::read::length;
+use crate::model::{APPLICATION, GATEWAY, GROUP, USER};
+use baton::task::Counts;
+
+/// Plan, users, members, applications, roles. Sealing follows when all rows are handed over.
+pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
+    let mut plan = Box::pin(plan::read(job)).await?;
+    plan::write(job, &mut plan).await?;
+    let (mut users, mut holdings) = users::read(job, &mut plan).await?;
+    let mut outcome = Outcome {
+        counts: Counts {
+            groups: length(&plan.group_plans),
+            ..Counts::default()
+        },
+        ..Outcome::default()
+    };
+    let with_entitlements = !job.options.skip_entitlements_and_grants;
+    if with_entitlements && !job.options.skip_grants {
+        members::read(job, &plan, &mut users, &mut outcome).await?;
+        holdings = users.scan_late(job, &plan, holdings).await?;
+    }
+    let gone = plan.gone.iter().chain(&outcome.gone);
+    if gone.clone().next().is_some() {
+        job.reads.prove_gone(gone).await?;
+    }
+    let users = users.index;
+    outcome.counts.users = u64::try_from(users.len()).unwrap_or(u64::MAX);
+    let applications = Box::pin(applications::read(job, &plan, &users, &mut holdings, &mut outcome)).await?;
+    if !with_entitlements {
+        return Ok(outcome);
+    }
+    let role_grants = roles::read(job, &mut plan, &users, (holdings, &applications), &mut outcome).await?;
+    if !job.options.skip_grants {
+        users::put_population_grants(job, &plan, users).await?;
+        if let Some(role_grants) = role_grants {
+            outcome.counts.role_grants = role_grants.held_by(USER).saturating_add(role_grants.held_by(GROUP));
+            outcome.counts.machine_role_grants = role_grants.held_by(APPLICATION);
+            outcome.counts.gateway_role_grants = role_grants.held_by(GATEWAY);
+            roles::put_grants(job, &role_grants).await?;
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,448 @@
+//! Users: every user of the directory, then each one's role assignments. The list runs at full speed and is proved
+//! complete before anybody is scanned.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::model::{GROUP, POPULATION, USER};
+use crate::sync::SyncError;
+use crate::sync::error::Shortfall;
+use crate::sync::index::UserIndex;
+use crate::sync::job::{Ended, Job};
+use crate::sync::observations::Listed;
+use crate::sync::phase::plan::{self, Plan};
+use crate::sync::phase::witness::{Witnesses, groups_of};
+use crate::sync::population::{PopulationNames, PopulationPlan, UserRow, users_told};
+use crate::sync::progress::{Phase, add};
+use crate::sync::read::length;
+use crate::sync::role_scan::{Candidates, OfGroups, scan_users, take_kept};
+use crate::sync::scope::Holdings;
+use crate::sync::translate::UserRules;
+use crate::sync::users::{Lanes, UserBlocks, by_population, chosen, lanes};
+use crate::sync::warnings::Warning;
+use crate::sync::writer_thread::{Member, Rows};
+use baton::model::{EntitlementId, ResourceId};
+use pingone::Reason;
+use pingone::id::UserId;
+use uuid::Uuid;
+
+/// Users that may turn up as members without being in the list: this many, or a hundredth of all where that is more.
+const LATE_MOST: usize = 100;
+/// Users that are asked for one by one at a time.
+const LATE_AT_A_TIME: usize = 16;
+
+/// The users of the sync, and what is needed to add one that turns up late.
+#[derive(Debug)]
+pub(super) struct Users {
+    pub(super) index: UserIndex,
+    candidates: Candidates,
+    groups: OfGroups,
+    names: Arc<PopulationNames>,
+    rules: Arc<UserRules>,
+    /// Seen more than once: of their rows the last one stays.
+    again: HashSet<Uuid>,
+    /// They were listed population by population.
+    by_population: bool,
+    /// Turned up as members and were added; their roles are still to be read.
+    late: Vec<UserId>,
+    /// Turned up as members and are not there.
+    absent: HashSet<Uuid>,
+    /// What some of them say of themselves.
+    pub(super) witnesses: Witnesses,
+}
+
+/// Reads and writes the users, and reads their role assignments.
+pub(super) async fn read(job: &Job, plan: &mut Plan) -> Result<(Users, Holdings), Ended> {
+    job.reads.progress.enter(Phase::Users);
+    let mut holdings = Holdings::default();
+    plan.group_holdings.move_into(&job.reads, &mut holdings);
+    let candidates = if job.options.has(USER) && job.scans_roles() {
+        Candidates::of(&job.options.role_scan, &plan.populations, &job.reads).await?
+    } else {
+        Candidates::Nobody
+    };
+    let mut users = Users {
+        index: UserIndex::for_about(if job.options.has(USER) {
+            users_told(&plan.populations).unwrap_or(0)
+        } else {
+            0
+        }),
+        candidates,
+        groups: OfGroups {
+            assignments: std::mem::take(&mut plan.group_holdings.assignments),
+            listed: std::mem::take(&mut plan.listed),
+        },
+        names: Arc::new(PopulationNames::new(&plan.populations)),
+        rules: Arc::new(UserRules::new(
+            &job.options.custom_attributes,
+            &job.options.employee_id_attributes,
+            &job.options.service_account_types,
+        )),
+        again: HashSet::new(),
+        by_population: false,
+        late: Vec::new(),
+        absent: HashSet::new(),
+        witnesses: Witnesses::default(),
+    };
+    if !job.options.has(USER) {
+        return Ok((users, holdings));
+    }
+    job.reads.expect_users(&plan.populations);
+    users.list(job, plan).await?;
+    let again = std::mem::take(&mut users.again);
+    if !again.is_empty() {
+        job.writer.put(Rows::KeepLast(USER, again)).await?;
+    }
+    tracing::info!(
+        role_scan = job.options.role_scan.as_str(),
+        "role assignments are read for these users"
+    );
+    let listed = users.listed(job, plan);
+    let kept = take_kept(job, &users.groups, &mut holdings, &listed);
+    let scanned = users.candidates.among(&users.index);
+    let scanned = scanned.filter(|user| !users.index.position(*user).is_some_and(|at| kept.contains(at)));
+    let mut holdings = scan_users(job, scanned, &users.groups, holdings, Some(&listed)).await?;
+    users.drop_vanished(job).await?;
+    users.hear_witnesses(job, plan, &mut holdings).await?;
+    Ok((users, holdings))
+}
+
+/// The list of users, for what is kept of them.
+struct ListedUsers<'a> {
+    index: &'a UserIndex,
+    populations: &'a [PopulationPlan],
+    candidates: &'a Candidates,
+    everybody: bool,
+}
+
+impl Listed for ListedUsers<'_> {
+    fn position(&self, user: Uuid) -> Option<usize> {
+        self.index.position(UserId(user))
+    }
+
+    fn population(&self, user: Uuid) -> Option<Uuid> {
+        let population = self.populations.get(self.index.population(UserId(user))?)?;
+        Some(population.id)
+    }
+
+    fn is_scanned(&self, user: Uuid) -> bool {
+        let user = UserId(user);
+        self.candidates.includes(user, self.index.population(user))
+    }
+
+    fn is_everybody(&self) -> bool {
+        self.everybody
+    }
+}
+
+impl Users {
+    /// Asks some users for their groups. Those, and the groups that roles are held through, must be listed.
+    async fn hear_witnesses(&mut self, job: &Job, plan: &Plan, holdings: &mut Holdings) -> Result<(), SyncError> {
+        if !job.options.has(GROUP) {
+            return Ok(());
+        }
+        self.ask_changed(job, plan).await?;
+        self.witnesses = Witnesses::ask(job, plan.group_plans.len(), &self.index).await?;
+        let named = self.witnesses.groups();
+        let mut strangers = std::mem::take(&mut holdings.unlisted);
+        strangers.extend(named.filter(|group| !self.groups.listed.contains(group)));
+        job.reads.prove_listed(strangers).await
+    }
+
+    /// Asks those for their groups who changed since the members of dynamic groups were read, where that costs less than to
+    /// read them all again.
+    async fn ask_changed(&self, job: &Job, plan: &Plan) -> Result<(), SyncError> {
+        let Some(keeper) = &job.observe.keeper else {
+            return Ok(());
+        };
+        if let Some(changed) = keeper.to_ask(&self.listed(job, plan)) {
+            let answers = groups_of(job, changed).await?.into_iter();
+            keeper.heard(answers.map(|(user, groups)| (user, groups.into_iter().map(|(group, _)| group).collect())));
+        }
+        Ok(())
+    }
+
+    fn listed<'a>(&'a self, job: &Job, plan: &'a Plan) -> ListedUsers<'a> {
+        ListedUsers {
+            index: &self.index,
+            populations: &plan.populations,
+            candidates: &self.candidates,
+            everybody: !job.options.filters_users(),
+        }
+    }
+
+    /// Takes those out again who vanished while their roles were read.
+    async fn drop_vanished(&mut self, job: &Job) -> Result<(), Ended> {
+        let gone = job.reads.warnings.take_vanished();
+        if !gone.is_empty() {
+            let ids: HashSet<UserId> = gone.iter().filter_map(|id| id.id.parse().ok()).collect();
+            self.index.remove(&ids);
+            job.writer.put(Rows::Vanished(gone)).await?;
+        }
+        Ok(())
+    }
+
+    /// The roles of those who turned up late.
+    pub(super) async fn scan_late(&mut self, job: &Job, plan: &Plan, holdings: Holdings) -> Result<Holdings, Ended> {
+        let late = std::mem::take(&mut self.late);
+        let listed = self.listed(job, plan);
+        let mut holdings = scan_users(job, late.into_iter(), &self.groups, holdings, Some(&listed)).await?;
+        self.drop_vanished(job).await?;
+        job.reads.prove_listed(std::mem::take(&mut holdings.unlisted)).await?;
+        Ok(holdings)
+    }
+
+    /// Lists the users, and reads again what PingOne's own counts say is missing. What is still missing then ends the
+    /// sync.
+    async fn list(&mut self, job: &Job, plan: &mut Plan) -> Result<(), Ended> {
+        let planned = lanes(&plan.populations, &job.options)?;
+        let in_lanes = planned.is_by_population();
+        let mut told = match self.run(job, planned).await {
+            // A cursor of the whole list died: population by population each chain is shorter.
+            Err(error) if !in_lanes && plan.populations.len() > 1 && is_cursor_dead(&error) => {
+                job.reads.warnings.add(Warning::ListingRestarted, &"users");
+                self.run(job, by_population(&plan.populations, &job.options)?).await?
+            }
+            other => other?,
+        };
+        // Side by side a user may have moved from a list that was not read yet to one that was.
+        if in_lanes || self.index.outside_populations() > 0 {
+            self.look_again_at_populations(job, plan).await?;
+        }
+        self.look_outside(job).await?;
+        let Some(short) = self.shortfall(job, plan, told)? else {
+            return Ok(());
+        };
+        tracing::warn!(shortfall = %short, "a list is shorter than PingOne's count of it and is read again");
+        let again = if short.of.is_some() {
+            by_population(&self.short_populations(plan), &job.options)?
+        } else {
+            lanes(&plan.populations, &job.options)?
+        };
+        let told_again = self.run(job, again.restarting()).await?;
+        told = if short.of.is_some() { None } else { told_again };
+        self.look_again_at_populations(job, plan).await?;
+        match self.shortfall(job, plan, told)? {
+            Some(short) if job.options.shrink.accept => {
+                job.reads.warnings.add(Warning::CountsDiffer, &short);
+                Ok(())
+            }
+            Some(short) => Err(SyncError::Incomplete(short).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Who is in no population that a list shows is asked for: everybody is in one, and that one must be listed.
+    async fn look_outside(&mut self, job: &Job) -> Result<(), Ended> {
+        let outside = self.index.iter().filter(|(_, population)| population.is_none());
+        let outside: Vec<Uuid> = outside.map(|(user, _)| user.0).collect();
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let told = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        if outside.len() > LATE_MOST.max(self.index.len() / 100) {
+            return Err(SyncError::Incomplete(Shortfall {
+                what: "users with their population",
+                of: None,
+                told,
+                found: told.saturating_sub(length(&outside)),
+            })
+            .into());
+        }
+        let mut answers = stream::iter(outside)
+            .map(|id| job.reads.user(id))
+            .buffered(LATE_AT_A_TIME);
+        let (mut rows, mut strange) = (Vec::new(), HashSet::new());
+        while let Some(answer) = answers.next().await {
+            let Some(user) = answer? else { continue };
+            let row = job.reads.user_row(&user, &self.names, &self.rules);
+            strange.extend(user.population_id().filter(|_| row.population.is_none()));
+            rows.push(row);
+        }
+        drop(answers);
+        for population in strange {
+            if job.reads.has_population(population).await? {
+                return Err(SyncError::Unlisted(ResourceId::new(POPULATION, population)).into());
+            }
+        }
+        self.take(job, rows).await
+    }
+
+    /// Fresh counts of the populations, and the users of those that were made meanwhile.
+    async fn look_again_at_populations(&mut self, job: &Job, plan: &mut Plan) -> Result<(), Ended> {
+        let made = plan::read_populations_again(job, plan).await?;
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.names = Arc::new(PopulationNames::new(&plan.populations));
+        if job.options.population_filter.is_empty() {
+            self.run(job, by_population(&made, &job.options)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the lists to their ends. Answers how many users they say they hold together, where all of them say so.
+    async fn run(&mut self, job: &Job, lanes: Lanes) -> Result<Option<u64>, Ended> {
+        self.by_population = lanes.is_by_population();
+        let mut blocks = UserBlocks::start(&job.reads, lanes, &self.names, &self.rules);
+        while let Some(block) = blocks.next().await {
+            self.take(job, block?).await?;
+        }
+        Ok(blocks.told())
+    }
+
+    /// Takes a block over: rows go to the file, ids into the index. Of a user who comes again the last row stays.
+    async fn take(&mut self, job: &Job, block: Vec<UserRow>) -> Result<(), Ended> {
+        let mut rows = Vec::with_capacity(block.len());
+        let before = self.index.len();
+        for user in block {
+            if !self.index.observe(user.id, user.population) {
+                job.reads.warnings.add(Warning::Duplicate, &user.id);
+                self.again.insert(user.id.0);
+            } else if user.population.is_none() {
+                job.reads.warnings.add(Warning::PopulationNotListed, &user.id);
+            }
+            rows.push(user.resource);
+        }
+        job.reads.warnings.step();
+        add(&job.reads.progress.users, self.index.len() - before);
+        job.fetched_now().await?;
+        Ok(job.writer.put(Rows::Resources(rows)).await?)
+    }
+
+    /// Asks one by one for those of `members` who are in no list, and adds whoever is there: somebody who came or moved
+    /// while the lists were read. Where settings leave users out, being in no list says nothing. Answers one who is not
+    /// there, if any.
+    pub(super) async fn find_late(
+        &mut self,
+        job: &Job,
+        members: impl Iterator<Item = Uuid>,
+    ) -> Result<Option<Uuid>, Ended> {
+        if job.options.filters_users() {
+            return Ok(None);
+        }
+        let unknown = members.filter(|id| !self.index.contains(UserId(*id)) && !self.absent.contains(id));
+        let unknown: Vec<Uuid> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(None);
+        }
+        let asked = unknown.len() + self.late.len() + self.absent.len();
+        if asked > LATE_MOST.max(self.index.len() / 100) {
+            return Err(SyncError::Strangers { members: asked }.into());
+        }
+        let mut answers = stream::iter(unknown)
+            .map(|id| async move { job.reads.user(id).await.map(|user| (id, user)) })
+            .buffered(LATE_AT_A_TIME);
+        let (mut found, mut absent) = (Vec::new(), None);
+        while let Some(answer) = answers.next().await {
+            match answer? {
+                (_, Some(user)) => found.push(job.reads.user_row(&user, &self.names, &self.rules)),
+                (id, None) => {
+                    self.absent.insert(id);
+                    absent = Some(id);
+                }
+            }
+        }
+        drop(answers);
+        let scanned = found
+            .iter()
+            .filter(|user| self.candidates.includes(user.id, user.population));
+        self.late.extend(scanned.map(|user| user.id));
+        self.take(job, found).await?;
+        Ok(absent)
+    }
+
+    fn short_populations(&self, plan: &Plan) -> Vec<PopulationPlan> {
+        let found = self.index.by_population(plan.populations.len());
+        let pairs = plan.populations.iter().zip(found);
+        let short = pairs.filter(|(population, found)| population.user_count.is_some_and(|told| told > *found));
+        short.map(|(population, _)| population.clone()).collect()
+    }
+
+    /// What PingOne counts and the lists did not hold, if anything.
+    fn shortfall(&self, job: &Job, plan: &Plan, told: Option<u64>) -> Result<Option<Shortfall>, SyncError> {
+        let by_count = if job.options.extra_filter().is_none() {
+            let found = self.index.by_population(plan.populations.len());
+            let wanted = chosen(&plan.populations, &job.options.population_filter, "population-filter")?;
+            let pairs = plan
+                .populations
+                .iter()
+                .zip(&found)
+                .filter(|(population, _)| wanted.contains(population));
+            let short = pairs.clone().filter_map(|(population, found)| {
+                let told = population.user_count.filter(|told| told > found)?;
+                Some(Shortfall {
+                    what: "users of population",
+                    of: Some(population.id),
+                    told,
+                    found: *found,
+                })
+            });
+            let missing = short
+                .clone()
+                .fold(0, |sum: u64, short| sum.saturating_add(short.told - short.found));
+            if missing > 0 {
+                return Ok(short.clone().next());
+            }
+            pairs.clone().all(|(population, _)| population.user_count.is_some())
+        } else {
+            false
+        };
+        // What a filtered list says of itself counts only where nothing else is known.
+        let filtered = by_count && (job.options.filters_users() || self.by_population);
+        let told = told.filter(|_| !filtered);
+        let found = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        Ok(told.filter(|told| *told > found).map(|told| Shortfall {
+            what: "users of the environment",
+            of: None,
+            told,
+            found,
+        }))
+    }
+}
+
+/// A list was not restarted although its cursor was rejected.
+fn is_cursor_dead(error: &Ended) -> bool {
+    matches!(
+        error,
+        Ended::Failed(SyncError::PingOne(error)) if matches!(error.reason, Reason::CursorRejected { .. })
+    )
+}
+
+/// One grant per user on its population.
+pub(super) async fn put_population_grants(job: &Job, plan: &Plan, users: UserIndex) -> Result<(), Ended> {
+    if !job.options.has(POPULATION) || !job.options.has(USER) {
+        return Ok(());
+    }
+    let via = plan.membership.grant();
+    let order = users.into_population_order();
+    let mut rows: (Option<usize>, Vec<Member>) = (None, Vec::new());
+    let flush = |position: Option<usize>, members: Vec<Member>| {
+        let id = position
+            .and_then(|position| plan.populations.get(position))
+            .map(|population| population.id);
+        id.filter(|_| !members.is_empty()).map(|id| Rows::Members {
+            entitlement: EntitlementId::member(POPULATION, id),
+            members,
+            via: via.clone(),
+        })
+    };
+    for (position, user) in order.iter() {
+        if position != rows.0 || rows.1.len() >= 4_096 {
+            if let Some(batch) = flush(rows.0, std::mem::take(&mut rows.1)) {
+                job.writer.put(batch).await?;
+            }
+            rows.0 = position;
+        }
+        rows.1.push(Member {
+            user: user.0,
+            indirect: true,
+        });
+    }
+    if let Some(batch) = flush(rows.0, rows.1) {
+        job.writer.put(batch).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The reads of applications.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::{Reads, TypeRefused, absent, refusable};
+use crate::model::APPLICATION;
+use crate::sync::SyncError;
+use pingone::types::Application;
+
+impl Reads {
+    /// The applications by id.
+    pub(crate) async fn applications(&self) -> Result<BTreeMap<Uuid, Application>, SyncError> {
+        let list = || self.client.applications();
+        let rows = self.collect("applications", list, |application| application.id).await?;
+        let places = rows.iter().filter_map(|row| Some((row.id?, row.environment)));
+        self.at_home(APPLICATION, places)?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.id?, row))).collect())
+    }
+
+    /// One application.
+    pub(crate) async fn application(&self, id: Uuid) -> Result<Option<Application>, SyncError> {
+        absent(self.client.whole_application(id).await)
+    }
+
+    /// The application that we sign in as.
+    pub(crate) fn own_application(&self) -> Option<Uuid> {
+        Uuid::try_parse(&self.client.client_id()).ok()
+    }
+
+    /// The users who are in all of these groups; [`TypeRefused`] where PingOne does not take such a filter.
+    pub(crate) async fn members_of_all(&self, groups: &[Uuid]) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
+        let found = refusable(self.client.members_of_all(groups).await)?;
+        Ok(found.map(|ids| ids.map(|ids| ids.ids).unwrap_or_default()))
+    }
+}

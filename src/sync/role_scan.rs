@@ -1,0 +1,281 @@
+//! Who holds which role (connector-model.md §5.3): there is no list by role, so each principal is asked. Groups first,
+//! then users when their list is complete, so that inherited assignments are recognised and left out.
+
+use crate::model::{GROUP, USER};
+use pingone::id::{RoleId, UserId};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::stream::{self, StreamExt};
+use uuid::Uuid;
+
+use super::SyncError;
+use super::index::UserIndex;
+use super::job::Job;
+use super::observations::{Keeper, Listed, Positions, Seconds};
+use super::options::RoleScan;
+use super::population::PopulationPlan;
+use super::progress::add;
+use super::read::{Assignment, Reads};
+use super::scope::{Holding, Holdings};
+use super::users::chosen;
+use super::warnings::Warning;
+use baton::model::{ResourceId, ResourceType};
+use pingone::Principal;
+use process::runtime::spawn::spawn;
+
+/// Whose assignments are read among the users.
+#[derive(Debug, Clone)]
+pub(crate) enum Candidates {
+    Everybody,
+    Nobody,
+    /// Users of the populations at these positions.
+    Populations(HashSet<usize>),
+    /// Users that a SCIM filter found.
+    Users(HashSet<UserId>),
+}
+
+impl Candidates {
+    /// Works out who is scanned; a filter costs its own listing.
+    pub(crate) async fn of(scan: &RoleScan, populations: &[PopulationPlan], reads: &Reads) -> Result<Self, SyncError> {
+        let names = match scan {
+            RoleScan::All => return Ok(Self::Everybody),
+            RoleScan::GroupsAndWorkers => return Ok(Self::Nobody),
+            RoleScan::Candidates(names) => names,
+        };
+        if let [only] = names.as_slice()
+            && let Some(filter) = only.strip_prefix("filter:")
+        {
+            let found = reads.user_ids(filter.trim()).await?;
+            return Ok(Self::Users(found.into_iter().map(UserId).collect()));
+        }
+        let positions = chosen(populations, names, "role-assignment-candidates")?
+            .into_iter()
+            .filter_map(|wanted| populations.iter().position(|population| population.id == wanted.id))
+            .collect();
+        Ok(if names.is_empty() {
+            Self::Nobody
+        } else {
+            Self::Populations(positions)
+        })
+    }
+
+    /// Those of the listed users that are scanned, in the order of the list.
+    pub(crate) fn among<'a>(&'a self, users: &'a UserIndex) -> impl Iterator<Item = UserId> + Clone + 'a {
+        let scanned = users
+            .iter()
+            .filter(|(user, population)| self.includes(*user, *population));
+        scanned.map(|(user, _)| user)
+    }
+
+    pub(crate) fn includes(&self, user: UserId, population: Option<usize>) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Nobody => false,
+            Self::Populations(positions) => population.is_some_and(|position| positions.contains(&position)),
+            Self::Users(users) => users.contains(&user),
+        }
+    }
+}
+
+/// The assignments of groups: what users inherit, and the groups' own grants.
+#[derive(Debug, Default)]
+pub(crate) struct GroupHoldings {
+    /// Ids of assignments that belong to groups: in a user's list they are inherited.
+    pub(crate) assignments: HashSet<Uuid>,
+    /// Groups that answered 404.
+    pub(crate) gone: Vec<Uuid>,
+    found: Vec<(Uuid, Vec<Assignment>)>,
+}
+
+impl GroupHoldings {
+    /// Reads the assignments of `groups`, which must be static: only those can hold roles.
+    pub(crate) async fn read(job: &Job, groups: Vec<Uuid>) -> Result<Self, SyncError> {
+        let mut this = Self::default();
+        let mut answers = stream::iter(groups)
+            .map(|id| {
+                let observe = Arc::clone(&job.observe);
+                async move {
+                    spawn(async move { observe.roles(Principal::Group(id)).await })
+                        .await
+                        .map(|found| (id, found))
+                }
+            })
+            .buffered(job.options.concurrency.max(1));
+        while let Some(answer) = answers.next().await {
+            job.reads.warnings.step();
+            add(&job.reads.progress.principals_scanned, 1);
+            match answer? {
+                (id, None) => this.gone.push(id),
+                (_, Some(found)) if found.is_empty() => {}
+                (id, Some(found)) => {
+                    // One that the group itself only inherits belongs to the outer group.
+                    let own: Vec<_> = found
+                        .into_iter()
+                        .filter(|item| item.group.is_none_or(|of| of == id))
+                        .collect();
+                    this.assignments.extend(own.iter().map(|item| item.id));
+                    this.found.push((id, own));
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// Those of further groups.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.assignments.extend(more.assignments);
+        self.gone.extend(more.gone);
+        self.found.extend(more.found);
+    }
+
+    /// Moves the groups' own assignments into `holdings`.
+    pub(crate) fn move_into(&mut self, reads: &Reads, holdings: &mut Holdings) {
+        for (group, found) in std::mem::take(&mut self.found) {
+            take_own(reads, holdings, (GROUP, group), found);
+        }
+    }
+}
+
+/// Takes over what is known of users' assignments from before. Answers whose need no reading.
+pub(crate) fn take_kept(job: &Job, groups: &OfGroups, holdings: &mut Holdings, listed: &dyn Listed) -> Positions {
+    let Some(keeper) = &job.observe.keeper else {
+        return Positions::default();
+    };
+    let inherited = Inherited::of(job, groups);
+    keeper.settle(listed, |user, found| {
+        job.reads.warnings.step();
+        add(&job.reads.progress.principals_scanned, 1);
+        take(&job.reads, holdings, (USER, user), found, &inherited);
+    })
+}
+
+/// Reads the assignments of these users. Who answers 404 is counted as vanished; any other failure ends the sync.
+pub(crate) async fn scan_users(
+    job: &Job,
+    users: impl Iterator<Item = UserId> + Clone + Send,
+    groups: &OfGroups,
+    mut holdings: Holdings,
+    listed: Option<&dyn Listed>,
+) -> Result<Holdings, SyncError> {
+    let expected = job.reads.progress.principals_scanned.load(Ordering::Relaxed);
+    let expected = expected.saturating_add(u64::try_from(users.clone().count()).unwrap_or(u64::MAX));
+    job.reads.progress.scan_expected.store(expected, Ordering::Relaxed);
+    let inherited = Inherited::of(job, groups);
+    let mut answers = Box::pin(
+        stream::iter(users)
+            .map(|user| {
+                let observe = Arc::clone(&job.observe);
+                async move {
+                    spawn(async move {
+                        let at = observe.now();
+                        observe.roles(Principal::User(user.0)).await.map(|found| (at, found))
+                    })
+                    .await
+                    .map(|(at, found)| (user, at, found))
+                }
+            })
+            .buffer_unordered(job.options.concurrency.max(1)),
+    );
+    while let Some(answer) = answers.next().await {
+        job.reads.warnings.step();
+        add(&job.reads.progress.principals_scanned, 1);
+        match answer? {
+            (user, at, Some(found)) => {
+                if let (Some(keeper), Some(listed)) = (&job.observe.keeper, listed) {
+                    inherited.keep(keeper, at, (user.0, listed.population(user.0)), &found);
+                }
+                take(&job.reads, &mut holdings, (USER, user.0), found, &inherited);
+            }
+            (user, _, None) => job.reads.warnings.vanished(ResourceId::new(USER, user.0)),
+        }
+    }
+    Ok(holdings)
+}
+
+/// What is known of groups while users are scanned.
+#[derive(Debug, Default)]
+pub(crate) struct OfGroups {
+    /// Ids of assignments that belong to groups.
+    pub(crate) assignments: HashSet<Uuid>,
+    /// Every group that a list shows.
+    pub(crate) listed: HashSet<Uuid>,
+}
+
+/// How assignments are treated that a user holds through a group.
+struct Inherited<'a> {
+    of: &'a OfGroups,
+    /// They count as the user's own, though nobody can take them from the user alone.
+    kept: bool,
+}
+
+impl<'a> Inherited<'a> {
+    fn of(job: &Job, groups: &'a OfGroups) -> Self {
+        Self {
+            of: groups,
+            // Without groups in the sync nothing else carries what a user holds through one.
+            kept: !job.options.has(GROUP),
+        }
+    }
+
+    /// Keeps what was found of a user, unless some of it comes from a group that no list shows: that is asked for each time.
+    fn keep(&self, keeper: &Keeper, at: Seconds, (user, population): (Uuid, Option<Uuid>), found: &[Assignment]) {
+        let mut groups = found.iter().filter_map(|item| item.group);
+        if groups.all(|group| self.of.listed.contains(&group)) {
+            let own = found.iter().filter(|item| !self.includes(USER, item));
+            keeper.saw_user(at, user, population, own.cloned().collect());
+        }
+    }
+
+    fn includes(&self, principal_type: ResourceType, item: &Assignment) -> bool {
+        principal_type == USER && item.group.is_some() || self.of.assignments.contains(&item.id)
+    }
+}
+
+/// Keeps the assignments of a principal that inherits none.
+pub(crate) fn take_own(
+    reads: &Reads,
+    holdings: &mut Holdings,
+    principal: (ResourceType, Uuid),
+    found: Vec<Assignment>,
+) {
+    let none = Inherited {
+        of: &OfGroups::default(),
+        kept: false,
+    };
+    take(reads, holdings, principal, found, &none);
+}
+
+/// Keeps the assignments that are the principal's own.
+fn take(
+    reads: &Reads,
+    holdings: &mut Holdings,
+    (principal_type, principal): (ResourceType, Uuid),
+    found: Vec<Assignment>,
+    inherited: &Inherited<'_>,
+) {
+    for item in found {
+        if item.gateway {
+            reads.warnings.add(Warning::GatewayAssignment, &item.id);
+            continue;
+        }
+        let group = item.group.filter(|_| principal_type == USER);
+        let through_group = inherited.includes(principal_type, &item);
+        // What comes from a group that no list shows has nothing else to carry it.
+        let unlisted = group.filter(|group| !inherited.kept && !inherited.of.listed.contains(group));
+        if through_group && !inherited.kept && unlisted.is_none() {
+            continue;
+        }
+        holdings.unlisted.extend(unlisted);
+        let scope = holdings.scope(&item.scope_type, item.scope_id);
+        holdings.push(Holding {
+            principal_type,
+            principal,
+            role: RoleId(item.role),
+            scope,
+            assignment: item.id,
+            read_only: item.read_only || through_group,
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! A pod that does not share its volume goes on from what the leader before it left.
+
+use sandbox::c1::proto::baton::task::{SyncFullTask, TaskType::SyncFull};
+use sandbox::pingone::{ChangeKind, Changes};
+
+use super::leadership::{FLAGS, given_back};
+use super::rig::{CLIENT_ID, Daemon, World, soon};
+
+async fn start(world: &World, dir: &str) -> Daemon {
+    let dir = world.path(dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let state_dir = format!("--state-dir={}", dir.display());
+    let mut flags = FLAGS.to_vec();
+    flags.extend(["--incremental=true", "--observations-configmap=left", &state_dir]);
+    let mut env = world.pingone_values().to_vec();
+    env.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
+    env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+    world.start(&flags, &env).await
+}
+
+/// Syncs, and answers how many principals were asked for their roles.
+async fn sync(world: &World) -> u64 {
+    world.pingone.reset_requests();
+    let id = world.c1.queue(SyncFull(SyncFullTask::default()));
+    let finish = soon(world.c1.finished(&id)).await.unwrap();
+    assert!(finish.status.is_none(), "{finish:?}");
+    let counts = world.pingone.requests().counts;
+    let roles = counts.iter().filter(|count| count.path.ends_with("/roleAssignments"));
+    roles.map(|count| count.count).sum()
+}
+
+#[tokio::test]
+async fn a_new_leader_without_the_volume_asks_for_few_roles() {
+    let world = World::new().await;
+    world.pingone.change(&Changes::of(ChangeKind::UpdateUser, 1));
+    given_back(&world);
+    let first = start(&world, "a").await;
+    let all = sync(&world).await;
+    assert!(all > 200, "{all}");
+    first.stop().await;
+    assert!(world.kube.data().config_maps.contains_key("left-0"));
+    let second = start(&world, "b").await;
+    let few = sync(&world).await;
+    assert!(few * 10 < all, "{few} of {all}\n{}", second.log());
+    second.stop().await;
+    // What is left is not to be had, or is nothing: that is no failure.
+    world
+        .kube
+        .data()
+        .forbidden
+        .extend(["get configmaps", "update configmaps"]);
+    let third = start(&world, "c").await;
+    assert_eq!(sync(&world).await, all);
+    assert!(third.log().contains("was not handed on") || third.log().contains("were not handed on"));
+    third.stop().await;
+    world.kube.data().forbidden.clear();
+    world.kube.change(|data, _| {
+        data.config_maps
+            .insert("left-0".to_owned(), serde_json::json!({"metadata": {"name": "left-0"}}));
+    });
+    let fourth = start(&world, "d").await;
+    assert_eq!(sync(&world).await, all);
+    fourth.stop().await;
+}

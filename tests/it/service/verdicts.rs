@@ -1,0 +1,205 @@
+//! An offered task is answered once: what was decided is kept, and given again where C1 did not take it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use baton::task::{Code, TaskEnd, TaskObserver};
+use sandbox::c1::proto::baton::task::TaskType;
+use sandbox::c1::{Rpc, Step};
+use tokio::time::sleep;
+
+use super::fake::{SyncPlan, WritePlan};
+use super::rig::{Rig, Setup};
+use super::script::{grant, sync};
+
+#[derive(Default)]
+struct Ends(Mutex<Vec<TaskEnd>>);
+
+impl TaskObserver for Ends {
+    fn ended(&self, end: &TaskEnd) {
+        self.0.lock().unwrap().push(end.clone());
+    }
+}
+
+/// Whether each end that was told was reported.
+fn told(ends: &Ends) -> Vec<bool> {
+    ends.0.lock().unwrap().iter().map(|end| end.reported).collect()
+}
+
+async fn rig() -> (Rig, Arc<Ends>) {
+    let ends = Arc::new(Ends::default());
+    let rig = Rig::started(Setup {
+        observer: Some(Arc::clone(&ends) as _),
+        ..Setup::default()
+    })
+    .await;
+    (rig, ends)
+}
+
+fn clean(rig: &Rig) {
+    assert!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
+}
+
+/// C1 refuses `FinishTask` for longer than it is tried.
+async fn unreported(rig: &Rig, id: &str) {
+    rig.server.plan(Rpc::FinishTask, [Step::Status(13)]);
+    rig.server.wait_until(|server| !server.finishes(id).is_empty()).await;
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.server.finishes(id).len(), 1);
+    assert!(rig.metric("baton_ping_one_finish_failures_total 1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_finish_was_lost_is_answered_again_and_not_done_again() {
+    let (rig, ends) = rig().await;
+    let id = rig.server.queue(grant());
+    unreported(&rig, &id).await;
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"unreported\"} 1"));
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"success\"} 0"));
+    assert_eq!(told(&ends), [false]);
+    // Now it would fail.
+    rig.writes.plan(WritePlan::Fail(Code::AlreadyExists));
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 2).await;
+    sleep(Duration::from_secs(5)).await;
+    let finishes = rig.server.finishes(&id);
+    assert_eq!(finishes.len(), 2);
+    assert_eq!(finishes[0], finishes[1]);
+    assert_eq!(rig.writes.calls(), 1);
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"success\"} 1"));
+    assert_eq!(told(&ends), [false, true]);
+    // Also where C1 lost what it had taken.
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 3).await;
+    assert_eq!(rig.server.finishes(&id)[2], finishes[0]);
+    assert_eq!(rig.writes.calls(), 1);
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_whose_finish_was_lost_is_not_made_and_not_uploaded_again() {
+    let (rig, _) = rig().await;
+    rig.syncs.plan(SyncPlan::File(Duration::from_secs(1), 1000));
+    let id = rig.server.queue(sync());
+    unreported(&rig, &id).await;
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 2).await;
+    assert!(rig.server.finishes(&id)[1].status.is_none());
+    assert_eq!(rig.server.uploads(&id).len(), 1);
+    assert_eq!(rig.syncs.requests.lock().unwrap().len(), 1);
+    sleep(Duration::from_secs(5)).await;
+    // C1 has it: the same id is a new wish.
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 3).await;
+    assert_eq!(rig.syncs.requests.lock().unwrap().len(), 2);
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_tried_again_is_tried_again_once_c1_knows() {
+    let (rig, _) = rig().await;
+    rig.syncs.plan(SyncPlan::Fail(Code::Unavailable));
+    let id = rig.server.queue(sync());
+    rig.server.finished(&id).await;
+    sleep(Duration::from_secs(5)).await;
+    rig.syncs.plan(SyncPlan::File(Duration::from_secs(1), 1000));
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 2).await;
+    assert!(rig.server.finishes(&id)[1].status.is_none(), "it ran again");
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_names_another_task_now_is_worked_on() {
+    let (rig, _) = rig().await;
+    let id = rig.server.queue(grant());
+    rig.server.finished(&id).await;
+    sleep(Duration::from_secs(2)).await;
+    let mut other = grant();
+    if let TaskType::Grant(grant) = &mut other {
+        grant.principal = Some(super::script::resource("user", "somebody else"));
+    }
+    rig.server.queue_task(sandbox::c1::proto::baton::Task {
+        id: id.clone(),
+        task_type: Some(other),
+        ..Default::default()
+    });
+    rig.server.wait_for("FinishTask", 2).await;
+    assert_eq!(rig.writes.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_c1_did_not_take_is_sent_again_on_the_next_connection() {
+    let (rig, ends) = rig().await;
+    rig.server.plan(Rpc::FinishTask, vec![Step::Status(14); 100]);
+    let id = rig.server.queue(grant());
+    rig.server
+        .wait_until(|_| rig.metric("baton_ping_one_finish_failures_total 1"))
+        .await;
+    sleep(Duration::from_mins(2)).await;
+    let sent = rig.server.finishes(&id).len();
+    assert!(
+        rig.metric("baton_ping_one_finish_failures_total 1"),
+        "not again on the same connection"
+    );
+    rig.server.set_down(true);
+    sleep(Duration::from_secs(10)).await;
+    rig.server.clear_plan(Rpc::FinishTask);
+    rig.server.set_down(false);
+    rig.server.wait_for("FinishTask", sent + 1).await;
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.server.finishes(&id).len(), sent + 1);
+    assert_eq!((told(&ends), rig.writes.calls()), (vec![false, true], 1));
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"success\"} 1"));
+    clean(&rig);
+}
+
+struct Panics;
+
+impl TaskObserver for Panics {
+    fn ended(&self, _: &TaskEnd) {
+        panic!("planted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_around_a_task_frees_its_slot_its_id_and_its_gauge() {
+    let rig = Rig::started(Setup {
+        slots: 1,
+        observer: Some(Arc::new(Panics)),
+        ..Setup::default()
+    })
+    .await;
+    rig.syncs.plan(SyncPlan::File(Duration::from_secs(1), 1000));
+    for _ in 0..2 {
+        let id = rig.server.queue(sync());
+        rig.server.finished(&id).await;
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(rig.server.finishes(&id).len(), 1);
+        assert!(rig.metric("baton_ping_one_tasks_in_flight 0"));
+        let again = rig.server.finishes(&id).len();
+        rig.server.offer_again(&id);
+        rig.server.wait_until(|server| server.finishes(&id).len() > again).await;
+    }
+    clean(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_write_is_told_once_and_frees_its_slot() {
+    let rig = Rig::started(Setup {
+        slots: 1,
+        ..Setup::default()
+    })
+    .await;
+    rig.writes.plan(WritePlan::Panic);
+    let id = rig.server.queue(grant());
+    let finish = rig.server.finished(&id).await.unwrap();
+    assert_eq!(finish.status.map(|status| status.code), Some(13));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.server.finishes(&id).len(), 1);
+    assert!(rig.metric("baton_ping_one_tasks_in_flight 0"));
+    rig.writes.plan(WritePlan::Good(Vec::new()));
+    let next = rig.server.queue(grant());
+    assert!(rig.server.finished(&next).await.unwrap().status.is_none());
+    clean(&rig);
+}

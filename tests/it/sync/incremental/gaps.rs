@@ -1,0 +1,132 @@
+//! Activities that prove nothing: everything is read again, and the reason is said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use baton_ping_one::sync::{Reuse, run};
+use sandbox::pingone::{ChangeKind, Changes, FaultAction, FaultBody, Options, Server};
+use tokio_util::sync::CancellationToken;
+
+use super::super::{fault, refuse, sandbox};
+use super::{Done, full, lively, options, same, settings, sync_with};
+use crate::stand_in::{UNLIMITED, client};
+
+async fn after(change: impl FnOnce(&Server)) -> (Done, Done) {
+    let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+    let keep = || Some(settings(dir.path(), Reuse::All));
+    sync_with(&server, dir.path(), keep()).await;
+    server.change(&Changes {
+        count: 120,
+        kinds: vec![ChangeKind::UpdateUser, ChangeKind::AssignRole, ChangeKind::AddMember],
+        ..Changes::default()
+    });
+    change(&server);
+    let found = sync_with(&server, dir.path(), keep()).await;
+    server.set_faults(Vec::new());
+    (found, full(&server, dir.path()).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_odd_about_the_activities_is_a_gap() {
+    let path = "*/activities";
+    let always = |action| fault(path, 1, action).times(0);
+    let on_second = |action| fault(path, 2, action).times(0);
+    let forbidden = || refuse(path, None, 403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS");
+    let cases = [
+        (forbidden(), "forbidden"),
+        (always(FaultAction::foreign(200, FaultBody::GatewayOk)), "foreign"),
+        (always(FaultAction::Bare), "foreign"),
+        (always(FaultAction::OtherEnvironment), "foreign"),
+        (
+            always(FaultAction::Body(r#"{"message":"Back at noon"}"#.to_owned())),
+            "foreign",
+        ),
+        (on_second(FaultAction::Truncated(50)), "foreign"),
+        (fault(path, 1, FaultAction::SkipRow), "incomplete"),
+        (fault(path, 2, FaultAction::RepeatPage), "incomplete"),
+        (always(FaultAction::FilterMatchesNobody), "unproved"),
+        // Ten a second for the whole licence, and somebody else takes them all.
+        (always(FaultAction::too_many(Some(3_600))), "unavailable"),
+    ];
+    for (fault, gap) in cases {
+        let text = format!("{fault:?}");
+        let (found, plain) = after(|server| server.set_faults(vec![fault])).await;
+        same(&found, &plain);
+        assert_eq!(found.report().gap, Some(gap), "{text}");
+        assert!(found.report().reused.is_empty(), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_was_ever_recorded_nothing_is_believed() {
+    let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
+    let keep = || Some(settings(dir.path(), Reuse::All));
+    sync_with(&server, dir.path(), keep()).await;
+    let second = sync_with(&server, dir.path(), keep()).await;
+    assert_eq!(second.report().gap, Some("unproved"));
+    same(&second, &full(&server, dir.path()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_settings_and_a_damaged_store_mean_a_full_sync() {
+    let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+    let keep = || Some(settings(dir.path(), Reuse::All));
+    sync_with(&server, dir.path(), keep()).await;
+    let client = client(&server, UNLIMITED);
+    let mut native = options(dir.path(), keep());
+    native.skip_external_groups = true;
+    let report = run(client, native, Arc::default(), CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(report.observations.unwrap().reused, BTreeMap::new());
+    for damage in [0, 40, 500] {
+        let plain = full(&server, dir.path()).await;
+        sync_with(&server, dir.path(), keep()).await;
+        let folder = dir.path().join("observations");
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if bytes.len() > damage {
+                bytes[damage] ^= 0x55;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+        let found = sync_with(&server, dir.path(), keep()).await;
+        same(&found, &plain);
+    }
+}
+
+/// Moves the time at which the kept sync began, as the head of each file has it.
+fn shift(folder: &Path, seconds: i64) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Magic, version and identity; the time; the newest activity; the checksum. The lock's file is shorter.
+        let Some(began) = bytes.get(42..46) else { continue };
+        let began = u32::from_le_bytes(began.try_into().unwrap());
+        let began = u32::try_from(i64::from(began) + seconds).unwrap();
+        bytes.splice(42..46, began.to_le_bytes());
+        let sum = crc32c::crc32c(bytes.get(..58).unwrap());
+        bytes.splice(58..62, sum.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_long_ago_and_a_clock_that_was_put_back_mean_a_full_sync() {
+    for (seconds, gap) in [(-15 * 86_400, "retention"), (3_600, "clock")] {
+        let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+        let keep = || settings(dir.path(), Reuse::All);
+        sync_with(&server, dir.path(), Some(keep())).await;
+        shift(&keep().dir, seconds);
+        let found = sync_with(&server, dir.path(), Some(keep())).await;
+        assert_eq!(found.report().gap, Some(gap));
+        assert!(found.report().reused.is_empty(), "{gap}");
+        same(&found, &full(&server, dir.path()).await);
+        // What that one kept is believed again.
+        let next = sync_with(&server, dir.path(), Some(keep())).await;
+        assert_eq!(next.report().gap, None, "after {gap}");
+        assert!(!next.report().reused.is_empty(), "after {gap}");
+    }
+}
