@@ -24,14 +24,18 @@ app.kubernetes.io/name: {{ include "baton-ping-one.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Arguments: root, and labels of the object itself, which outrank commonLabels. No key is written twice. */}}
+{{- define "baton-ping-one.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- $labels := dict
+      "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+      "app.kubernetes.io/version" $root.Chart.AppVersion
+      "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- mergeOverwrite $labels ($root.Values.commonLabels | default dict) (index . 1 | default dict) (include "baton-ping-one.selectorLabels" $root | fromYaml) | toYaml -}}
+{{- end -}}
+
 {{- define "baton-ping-one.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "baton-ping-one.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "baton-ping-one.labelsWith" (list . dict) -}}
 {{- end -}}
 
 {{/* A tag such as 20260102 may come as a number. */}}
@@ -49,7 +53,66 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.serviceAccount.name | default (include "baton-ping-one.fullname" .) -}}
 {{- end -}}
 
+{{/* Not the Deployment's own name: kustomize would take a Role's resourceNames for the ConfigMap's and put a hash there. */}}
+{{- define "baton-ping-one.configName" -}}
+{{- printf "%s-config" (include "baton-ping-one.fullname" . | trunc 56 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* A text, a truth value or a number as one writes it: helm reads numbers of a file as fractions, and 15728640 as 1.572864e+07. */}}
+{{- define "baton-ping-one.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- int64 . -}}
+{{- else -}}
+{{- . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Decisions that several templates share */}}
+
+{{/* "true" on OpenShift, which chooses user and groups of a pod itself. */}}
+{{- define "baton-ping-one.openshift" -}}
+{{- if eq (toString .Values.openshift) "auto" -}}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" }}true{{ end -}}
+{{- else if eq (toString .Values.openshift) "true" -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "baton-ping-one.podSecurityContext" -}}
+{{- $context := .Values.podSecurityContext -}}
+{{- if include "baton-ping-one.openshift" . }}{{ $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}{{ end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
+{{- define "baton-ping-one.securityContext" -}}
+{{- $context := .Values.securityContext -}}
+{{- if include "baton-ping-one.openshift" . }}{{ $context = omit $context "runAsUser" "runAsGroup" }}{{ end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
+{{/* The variables of the proxy and of the private certificate authorities, as a list. */}}
+{{- define "baton-ping-one.network" -}}
+{{- $p := .Values.proxy -}}
+{{- if $p.existingSecret }}
+- name: HTTPS_PROXY
+  valueFrom:
+    secretKeyRef:
+      name: {{ $p.existingSecret }}
+      key: HTTPS_PROXY
+{{- else if $p.httpsProxy }}
+- name: HTTPS_PROXY
+  value: {{ $p.httpsProxy | quote }}
+{{- end }}
+{{- with $p.noProxy }}
+- name: NO_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- if or .Values.caBundle.existingConfigMap .Values.caBundle.existingSecret }}
+# Believed besides the authorities of the image.
+- name: SSL_CERT_FILE
+  value: /etc/baton-ping-one/ca/ca.crt
+{{- end }}
+{{- end -}}
 
 {{/* The Secret's name: config outranks credentials, which outrank the default. */}}
 {{- define "baton-ping-one.secretName" -}}
@@ -87,7 +150,7 @@ none
 {{- if or (eq $asked "true") (eq $asked "false") -}}
 {{- $asked -}}
 {{- else if eq (toString .Values.leaderElection.enabled) "auto" -}}
-{{- gt (int .Values.replicaCount) 1 -}}
+{{- and (not .Values.standalone.enabled) (or (gt (int .Values.replicaCount) 1) .Values.serviceAccount.mountToken) -}}
 {{- else -}}
 {{- .Values.leaderElection.enabled -}}
 {{- end -}}
@@ -143,7 +206,7 @@ true
 {{- define "baton-ping-one.config" -}}
 {{- $made := dict
       "health-check" true
-      "health-check-bind-address" "0.0.0.0"
+      "health-check-bind-address" "::"
       "health-check-port" 8081
       "c1z-temp-dir" "/tmp"
       "state-dir" "/var/lib/baton-ping-one"
@@ -160,6 +223,11 @@ true
 {{- $_ := set $made "leader-election-lease-duration" .Values.leaderElection.leaseDuration -}}
 {{- $_ := set $made "leader-election-renew-deadline" .Values.leaderElection.renewDeadline -}}
 {{- $_ := set $made "leader-election-retry-period" .Values.leaderElection.retryPeriod -}}
+{{- end -}}
+{{- /* pods that may lead next do not share a volume */ -}}
+{{- $keeps := has (toString (get .Values.config "incremental")) (list "true" "verify") -}}
+{{- if and $keeps (eq (include "baton-ping-one.leaderElection" .) "true") (not .Values.persistence.enabled) -}}
+{{- $_ := set $made "observations-configmap" (printf "%s-observations" (include "baton-ping-one.fullname" . | trunc 50 | trimSuffix "-")) -}}
 {{- end -}}
 {{- if .Values.standalone.enabled -}}
 {{- $_ := set $made "sync-interval" .Values.standalone.syncInterval -}}

@@ -9,6 +9,17 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- $leading := eq (include "baton-ping-one.leaderElection" .) "true" -}}
 {{- $replicas := int $v.replicaCount -}}
 
+{{- if not $v.enabled -}}
+{{- fail "enabled false is for parent charts: name baton-ping-one.enabled in the dependency's condition. To pause the connector set replicaCount to 0, to remove it uninstall the release" -}}
+{{- end -}}
+{{- range $value := list "commonLabels" "podLabels" -}}
+{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- if hasKey (get $v $value) $key -}}
+{{- fail (printf "%s: %s selects the pods and cannot be replaced; set nameOverride, or name the release otherwise" $value $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* a release may have a dot or a digit in front, a Service may not */ -}}
 {{- $full := include "baton-ping-one.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
@@ -16,7 +27,7 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- end -}}
 
 {{- /* secrets in plain sight */ -}}
-{{- range $key := list "client-secret" "pingone-client-secret" -}}
+{{- range $key := list "client-secret" "pingone-client-secret" "pingone-private-key" -}}
 {{- if hasKey $v.config $key -}}
 {{- fail (printf "config.%s: a secret does not belong in a ConfigMap; put it into the Secret that credentials.existingSecret names, under the key BATON_%s" $key ($key | replace "-" "_" | upper)) -}}
 {{- end -}}
@@ -25,10 +36,15 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- fail (printf "extraArgs: a secret does not belong on a command line (--%s); put it into the Secret that credentials.existingSecret names" $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $v.extraEnv -}}
+{{- if and (eq .name (printf "BATON_%s" ($key | replace "-" "_" | upper))) (hasKey . "value") -}}
+{{- fail (printf "extraEnv: a secret does not belong in a Deployment in plain text (%s); put it into the Secret that credentials.existingSecret names, or use valueFrom" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* what the chart derives other fields from must not be set behind its back */ -}}
-{{- range $key := list "health-check-port" "health-check-bind-address" "shutdown-grace" "credentials-secret" "leader-election" "leader-election-lease-name" -}}
+{{- range $key := list "health-check-port" "health-check-bind-address" "shutdown-grace" "credentials-secret" "leader-election" "leader-election-lease-name" "observations-configmap" -}}
 {{- $env := printf "BATON_%s" ($key | replace "-" "_" | upper) -}}
 {{- range $v.extraEnv -}}
 {{- if eq .name $env -}}
@@ -48,6 +64,13 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- end -}}
 {{- if and $v.credentials.create (not $v.credentials.values) -}}
 {{- fail "credentials.create: credentials.values is empty; give the keys and values of the Secret" -}}
+{{- end -}}
+{{- if or (eq $source "watch") (eq $source "mount") -}}
+{{- range $key, $_ := $v.credentials.values -}}
+{{- if not (has $key (list "BATON_CLIENT_ID" "BATON_CLIENT_SECRET" "BATON_PINGONE_CLIENT_ID" "BATON_PINGONE_CLIENT_SECRET" "BATON_PINGONE_PRIVATE_KEY" "BATON_PINGONE_PRIVATE_KEY_ID" "BATON_PINGONE_ENVIRONMENT_ID")) -}}
+{{- fail (printf "credentials.values.%s: with credentials.source %s only credentials are read from the Secret; set config.%s instead" $key $source ($key | trimPrefix "BATON_" | lower | replace "_" "-")) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.credentials.values (not $v.credentials.create) -}}
 {{- fail "credentials.values: set credentials.create to true, or leave the values out and name a Secret in credentials.existingSecret" -}}
@@ -81,7 +104,7 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- fail (printf "config.leader-election (%s) and leaderElection.enabled (%v) contradict each other; set one of them" $asked $v.leaderElection.enabled) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (gt $replicas 1) (not $leading) -}}
+{{- if and (gt $replicas 1) (not $leading) (not $v.standalone.enabled) -}}
 {{- fail (printf "replicaCount %d and leaderElection.enabled false: each pod would open a session at C1; set replicaCount to 1 or leaderElection.enabled to true" $replicas) -}}
 {{- end -}}
 {{- if $leading -}}
@@ -112,8 +135,18 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- if and $v.persistence.existingClaim (not $v.persistence.enabled) -}}
 {{- fail "persistence.existingClaim: set persistence.enabled to true to use the claim" -}}
 {{- end -}}
-{{- if and (eq (get $v.strategy "type") "RollingUpdate") (not $leading) -}}
-{{- fail "strategy.type RollingUpdate and leaderElection.enabled false: two pods would run at once during an update; use Recreate or leader election" -}}
+{{- /* Kubernetes takes a strategy without a type for RollingUpdate */ -}}
+{{- if $v.strategy -}}
+{{- $recreate := eq (get $v.strategy "type") "Recreate" -}}
+{{- if and (not $recreate) (not $leading) -}}
+{{- fail "strategy RollingUpdate and leaderElection.enabled false: two pods would run at once during an update; set strategy.type to Recreate, or use leader election" -}}
+{{- end -}}
+{{- if and (not $recreate) $v.persistence.enabled -}}
+{{- fail "strategy RollingUpdate and persistence.enabled: the new pod would wait for the old one's claim; set strategy.type to Recreate" -}}
+{{- end -}}
+{{- if and $recreate (get $v.strategy "rollingUpdate") -}}
+{{- fail "strategy.type Recreate and strategy.rollingUpdate: set one of them" -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* availability, account, network, metrics */ -}}
@@ -123,6 +156,12 @@ misspelt or of the wrong type is refused before this by values.schema.json.
 {{- end -}}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
 {{- fail "serviceAccount.create false: name the account to use in serviceAccount.name; the namespace's default account should not get these permissions" -}}
+{{- end -}}
+{{- if and $v.proxy.httpsProxy $v.proxy.existingSecret -}}
+{{- fail "proxy.httpsProxy and proxy.existingSecret: set one of them" -}}
+{{- end -}}
+{{- if and $v.caBundle.existingConfigMap $v.caBundle.existingSecret -}}
+{{- fail "caBundle.existingConfigMap and caBundle.existingSecret: set one of them" -}}
 {{- end -}}
 {{- $bind := get $config "health-check-bind-address" | toString -}}
 {{- if or (hasPrefix "127." $bind) (has $bind (list "localhost" "::1" "[::1]")) -}}
