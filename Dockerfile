@@ -17,7 +17,7 @@ RUN cargo chef prepare --recipe-path /recipe.json
 # Each platform builds for itself, so that C and assembler parts need no cross compiler.
 FROM chef AS builder
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-ARG REVISION=unknown
+ARG REVISION=unknown REVISION_DATE=unknown
 ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
 COPY --from=planner /recipe.json /recipe.json
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -27,7 +27,7 @@ COPY . .
 # The list of what went in is a file of its own, and cargo-auditable keeps it in the program as well.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     target="$(uname -m)-unknown-linux-gnu" \
-    && BATON_REVISION="$REVISION" cargo auditable build --locked --release --package baton-ping-one --bin baton-ping-one --target "$target" \
+    && BATON_REVISION="$REVISION" BATON_REVISION_DATE="$REVISION_DATE" cargo auditable build --locked --release --package baton-ping-one --bin baton-ping-one --target "$target" \
     && mkdir /out \
     && cp "target/$target/release/baton-ping-one" /out/baton-ping-one \
     && /out/baton-ping-one --version \
@@ -56,6 +56,8 @@ LABEL org.opencontainers.image.title="baton-ping-one" \
 COPY --from=rootfs --chown=0:0 /files/ /
 COPY --from=binary --chown=0:0 /sbom.cdx.json /usr/share/baton-ping-one/sbom.cdx.json
 COPY --from=binary --chown=0:0 /baton-ping-one /usr/local/bin/baton-ping-one
+# A run without C1 writes sync.c1z here; mount a folder over it to keep the file.
+WORKDIR /data
 USER 65532:65532
 EXPOSE 8081
 ENTRYPOINT ["/usr/local/bin/baton-ping-one"]

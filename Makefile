@@ -17,7 +17,7 @@ demo: ## A made-up PingOne and C1: sync, upload, refusal, provisioning; then run
 test: ci ## Everything that CI runs
 
 .PHONY: ci
-ci: fmt-check lint unit docs drift deny chart-test compat ## Format, lints, tests, docs, drift, licences, chart, compatibility
+ci: fmt-check lint unit docs drift deny chart-test readme-test compat ## Format, lints, tests, docs, drift, licences, chart, compatibility
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -34,6 +34,18 @@ lint: ## Clippy, warnings are errors
 .PHONY: unit
 unit: ## Unit and integration tests
 	$(CARGO) test --locked --workspace
+
+.PHONY: knobs
+knobs: ## Every fault knob of the sandbox against reads and writes (many minutes)
+	$(CARGO) test --locked --test it knobs:: -- --include-ignored --nocapture
+
+.PHONY: chaos
+chaos: ## Seeded schedules of everything going wrong; SEED, RUNS, MINUTES, MODE=kills|resume (an hour at most)
+	scripts/chaos.sh
+
+.PHONY: mutants
+mutants: ## Break each rule of the session in a copy: its test must fail (half an hour)
+	python3 scripts/mutants.py
 
 .PHONY: docs
 docs: ## Build the API docs, warnings are errors
@@ -55,6 +67,10 @@ compat: ## Hold our files against the Go SDK's reader
 bench: ## Measure syncs, file writes and translation
 	scripts/bench.sh
 
+.PHONY: bench-go
+bench-go: ## Measure syncs beside a connector on the Go SDK
+	scripts/bench-go.sh
+
 .PHONY: service-figures
 service-figures: ## Measure the idle daemon and how fast it says Hello
 	scripts/service-figures.sh
@@ -62,6 +78,14 @@ service-figures: ## Measure the idle daemon and how fast it says Hello
 .PHONY: chart-test
 chart-test: ## Chart, manifests, alerts and image file against their checks (installs helm and others)
 	scripts/chart-test.sh
+
+.PHONY: readme-test
+readme-test: ## Run every shell block of README.md against the sandbox
+	scripts/readme-test.sh
+
+.PHONY: page-test
+page-test: ## The status page in headless Chromium, light and dark (needs the package chromium)
+	scripts/page-test.sh
 
 .PHONY: manifests
 manifests: ## Render manifests/base from the chart
@@ -74,6 +98,14 @@ image: ## Build the image; IMAGE=REF and OUT=FILE.tar leave an archive
 .PHONY: e2e
 e2e: ## End-to-end cases on a Kubernetes cluster (see scripts/e2e.sh)
 	scripts/e2e.sh
+
+.PHONY: release-artifacts
+release-artifacts: ## Image, chart, lists of parts, provenance and checksums in dist/, from a clean tree; KEY=FILE signs
+	scripts/release-artifacts.sh
+
+.PHONY: release-test
+release-test: ## Make, sign, verify and install a release with a small program in the connector's place
+	scripts/release-test.sh
 
 .PHONY: release
 release: ## Build the release binaries

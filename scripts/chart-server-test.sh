@@ -15,6 +15,7 @@ work=$(mktemp -d)
 cleanup() {
 	rm -rf "$work"
 	kubectl delete namespace "$ns" elsewhere --ignore-not-found --wait=false >/dev/null 2>&1 || true
+	kubectl delete runtimeclass --selector made-by=chart-server-test >/dev/null 2>&1 || true
 }
 trap cleanup EXIT
 
@@ -42,8 +43,18 @@ for namespace in "$ns" elsewhere; do
 	kubectl create namespace "$namespace" >/dev/null
 	kubectl label namespace "$namespace" pod-security.kubernetes.io/{enforce,warn}=restricted >/dev/null
 done
+# A pod that names a class of runtime is refused where the cluster does not have it.
+kubectl get runtimeclass gvisor >/dev/null 2>&1 || kubectl create --filename - >/dev/null <<-'CLASS'
+	{apiVersion: node.k8s.io/v1, kind: RuntimeClass, handler: runsc, metadata: {name: gvisor, labels: {made-by: chart-server-test}}}
+CLASS
 
 # --- server-side validation and admission ---------------------------------------
+cp -r manifests "$work/manifests"
+mkdir "$work/manifests/mine"
+overlay_in() { # overlay_in NAMESPACE OVERLAY: the overlay, built for this namespace as manifests/README.md says
+	printf '%s\n' "resources: [../overlays/$2]" "namespace: $1" >"$work/manifests/mine/kustomization.yaml"
+	kubectl kustomize "$work/manifests/mine" >"$work/overlay.yaml"
+}
 render() { helm template baton-ping-one "$chart" --namespace "$ns" "$@" >"$work/rendered.yaml"; }
 accepted() { # accepted FILE [--namespace NAME]: the known kinds pass strict validation and admission without a warning
 	"$python" scripts/tools/split.py --known "$1" >"$work/known.yaml" 2>/dev/null
@@ -78,9 +89,19 @@ render
 sed -i 's/terminationGracePeriodSeconds/terminationGrace/' "$work/rendered.yaml"
 finds "a misspelt field" "unknown field" accepted "$work/rendered.yaml"
 for overlay in ha standalone; do
-	kubectl kustomize manifests/overlays/$overlay | sed "s/namespace: baton-ping-one/namespace: $ns/" >"$work/overlay.yaml"
+	overlay_in "$ns" $overlay
 	check "the server takes overlay $overlay" accepted "$work/overlay.yaml"
 done
+overlay_in elsewhere ha
+check "overlay ha is applied in another namespace" kubectl apply --filename "$work/overlay.yaml"
+can() { # can NAMESPACE yes|no: whether the account baton-ping-one of a namespace may read the connector's Secret elsewhere
+	local answer
+	answer=$(kubectl auth can-i get secrets/baton-ping-one-secrets -n elsewhere --as="system:serviceaccount:$1:baton-ping-one" 2>/dev/null || true)
+	[[ $answer == "$2" ]] || { echo "can-i: $answer, want $2"; return 1; }
+}
+check "its own account may read the Secret there" can elsewhere yes
+check "an account of the overlay's own namespace may not" can baton-ping-one no
+kubectl delete --filename "$work/overlay.yaml" >/dev/null
 cat manifests/quickstart/{secret,deployment}.yaml <(echo) >"$work/quickstart.yaml"
 sed -i 's/^apiVersion: apps/---\n&/' "$work/quickstart.yaml"
 check "the server takes the quickstart" accepted "$work/quickstart.yaml" --namespace "$ns"
@@ -102,8 +123,8 @@ permissions() {
 	check "may create Leases" may yes create leases.coordination.k8s.io -n "$ns"
 	for verb in list watch patch delete; do check "may not $verb its Lease" may no "$verb" leases.coordination.k8s.io/baton-ping-one-leader -n "$ns"; done
 	for verb in get update; do check "may not $verb other Leases" may no "$verb" leases.coordination.k8s.io/other -n "$ns"; done
-	for verb in create patch; do check "may $verb Events" may yes "$verb" events.events.k8s.io -n "$ns"; done
-	for verb in get list delete; do check "may not $verb Events" may no "$verb" events.events.k8s.io -n "$ns"; done
+	check "may create Events" may yes create events.events.k8s.io -n "$ns"
+	for verb in get list patch delete; do check "may not $verb Events" may no "$verb" events.events.k8s.io -n "$ns"; done
 	check "may not create Events elsewhere" may no create events.events.k8s.io -n elsewhere
 	check "may get its Deployment" may yes get deployments.apps/baton-ping-one -n "$ns"
 	for verb in update patch delete; do check "may not $verb its Deployment" may no "$verb" deployments.apps/baton-ping-one -n "$ns"; done
@@ -119,17 +140,17 @@ permissions() {
 
 # --- the life of a release ------------------------------------------------------
 holder() { kubectl --namespace "$ns" get lease baton-ping-one-leader -o jsonpath='{.spec.holderIdentity}'; }
-take_lease() { # take_lease NAME: as the daemon does it, by get and update under its own account
-	local me=(--as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns")
-	kubectl "${me[@]}" get lease baton-ping-one-leader -o json |
-		"$python" -c "
-import json, sys
-lease = json.load(sys.stdin)
-lease.setdefault('spec', {}).update(holderIdentity='$1', leaseDurationSeconds=15, leaseTransitions=1)
-json.dump(lease, sys.stdout)" | kubectl "${me[@]}" replace --filename -
+make_lease() { # make_lease HOLDER: as the daemon does it, under its own account, owned by its Deployment
+	local uid
+	uid=$(kubectl --namespace "$ns" get deployment baton-ping-one -o jsonpath='{.metadata.uid}')
+	printf '%s\n' 'apiVersion: coordination.k8s.io/v1' 'kind: Lease' 'metadata:' '  name: baton-ping-one-leader' '  ownerReferences:' \
+		"    - {apiVersion: apps/v1, kind: Deployment, name: baton-ping-one, uid: $uid}" "spec: {holderIdentity: $1}" >"$work/lease.yaml"
+	kubectl --as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns" create --filename "$work/lease.yaml"
 }
 nothing_left() {
 	local left
+	# The Lease goes with its owner, a moment later.
+	kubectl --namespace "$ns" wait lease/baton-ping-one-leader --for=delete --timeout=60s || true
 	left=$(kubectl --namespace "$ns" get deployment,replicaset,service,configmap,secret,serviceaccount,role,rolebinding,lease,pdb,networkpolicy,pvc -o name |
 		grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default)$' || true)
 	[[ -z $left ]] || { echo "$left"; return 1; }
@@ -144,16 +165,15 @@ release() { # release HELM LABEL
 	local helm=$1 label=$2
 	check "$label installs" "$helm" install baton-ping-one "$chart" --namespace "$ns"
 	if [[ $label == 'helm 4' ]]; then permissions; fi
-	check "$label: a pod can take the Lease that the chart made" take_lease pod-a
+	check "$label: a pod can make the Lease" make_lease pod-a
 	check "$label upgrades" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set config.pingone-region=eu,replicaCount=3
 	check "$label: an upgrade leaves the holder alone" holds pod-a
 	check "$label: an upgrade that leaves the Lease alone replaces pods one by one" strategy RollingUpdate
 	kubectl --namespace "$ns" delete lease baton-ping-one-leader >/dev/null
-	check "$label: a pod can make the Lease again" kubectl --as="system:serviceaccount:$ns:baton-ping-one" --namespace "$ns" create \
-		--filename <(printf '%s\n' 'apiVersion: coordination.k8s.io/v1' 'kind: Lease' 'metadata: {name: baton-ping-one-leader}' 'spec: {holderIdentity: pod-b}')
+	check "$label: a pod can make the Lease again" make_lease pod-b
 	check "$label rolls back" "$helm" rollback baton-ping-one 1 --namespace "$ns"
 	check "$label: a rollback leaves the holder alone" holds pod-b
-	check "$label upgrades to a single pod without a Lease" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set replicaCount=1
+	check "$label upgrades to a single pod without a Lease" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set replicaCount=1,leaderElection.enabled=false
 	check "$label: the old pods end first" strategy Recreate
 	check "$label upgrades to two pods with a Lease" "$helm" upgrade baton-ping-one "$chart" --namespace "$ns" --set replicaCount=2
 	check "$label: the old pod ends first" strategy Recreate

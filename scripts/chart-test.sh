@@ -2,7 +2,7 @@
 # chart-test.sh - everything about the chart that can be checked without a cluster.
 #
 #   scripts/chart-test.sh             all checks
-#   scripts/chart-test.sh --update    first bring README.md, the snapshot and manifests/base up to date
+#   scripts/chart-test.sh --update    first bring README.md, the schema, the snapshot and manifests/base up to date
 #
 # Each check is followed by one that plants a fault and must see it found, so a check
 # that has stopped looking fails too. HELM3 may name a helm 3 to render with as well.
@@ -60,6 +60,7 @@ render() { helm template baton-ping-one "${1:-$chart}" --namespace baton "${@:2}
 unittest() { helm-unittest --strict --file 'tests/*_test.yaml' "$1"; }
 
 if [[ ${1:-} == --update ]]; then
+	"$python" scripts/chart_schema.py "$chart"
 	"$python" scripts/chart_readme.py "$chart"
 	helm-unittest --strict --update-snapshot --file 'tests/*_test.yaml' "$chart" >/dev/null
 	scripts/manifests.sh
@@ -86,19 +87,25 @@ check "helm-unittest" unittest "$chart"
 tail -n 6 "$work/out" | sed -n 's/^\(Tests\|Snapshot\):/      \1:/p'
 plant() { finds "$1" "Tests: .* [1-9][0-9]* failed" unittest "$(mutant "$2" "$3")"; }
 plant "a root file system that can be written" values.yaml 's/readOnlyRootFilesystem: true/readOnlyRootFilesystem: false/'
-plant "readiness on the wrong path" templates/deployment.yaml 's|path: /readyz|path: /livez|'
+plant "readiness on the wrong path" templates/_pod.tpl 's|path: /readyz|path: /livez|'
 plant "a permission for every Secret" templates/rbac.yaml '/resourceNames: .*secretName/d'
 plant "one more verb" templates/rbac.yaml 's/verbs: \[get, list, watch\]/verbs: [get, list, watch, delete]/'
 plant "a budget for a single replica" templates/poddisruptionbudget.yaml 's/ \(gt \(int \.Values\.replicaCount\) 1\)//'
 plant "rolling updates of a single pod without a Lease" templates/deployment.yaml 's/type: Recreate/type: RollingUpdate/'
 plant "a refusal that was lost" templates/_validate.tpl 's/list "client-secret" "pingone-client-secret"/list "client-secret"/'
+plant "labels that replace the selector's" templates/_helpers.tpl 's/ \(include "baton-ping-one.selectorLabels" \$root \| fromYaml\)//'
+plant "a pod that names its user on OpenShift" templates/_helpers.tpl 's/omit \$context "runAsUser"/omit $context "runAsNobody"/'
+plant "a plain secret in the environment" templates/_validate.tpl 's/hasKey \. "value"/hasKey . "valueFrom"/'
+plant "a rolling update that only shows in its numbers" templates/_validate.tpl 's/\(not \$recreate\) \(not \$leading\)/(eq (get $v.strategy "type") "RollingUpdate") (not $leading)/'
+plant "a number written as a fraction" templates/secret.yaml 's/include "baton-ping-one.text" \$value/\$value | toString/'
 plant "an open schema" values.schema.json '0,/"additionalProperties": false/s//"additionalProperties": true/'
 plant "another default" values.yaml 's/^replicaCount: 2/replicaCount: 3/'
 plant "a Secret that restarts the pods" templates/deployment.yaml 's|(checksum/)config(:.*)|\1config\2\n        checksum/secret: x|'
 plant "an alert without an anchor" templates/prometheusrule.yaml 's/runbook_url: .*/runbook_url: ""/'
 plant "a false in config that is ignored" templates/_helpers.tpl 's/(set \$made \$key) \$given/\1 (\$given | default (get $made $key))/'
 plant "an upgrade that does not look at the old pods" templates/_helpers.tpl 's/ne \$said \(include "baton-ping-one.obeys" \.\)/false/'
-plant "a NetworkPolicy without DNS" templates/networkpolicy.yaml 's/port: 53/port: 54/'
+plant "a NetworkPolicy without DNS" values.yaml 's/dnsPorts: \[53\]/dnsPorts: [54]/'
+plant "a NetworkPolicy that shuts the proxy out" templates/networkpolicy.yaml 's/with .Values.proxy.httpsProxy/with ""/'
 
 # --- schemas of Kubernetes ------------------------------------------------------
 valid() { # valid VERSION FILE...: known kinds against the strict schemas; others are named
@@ -114,21 +121,53 @@ render "$chart" | sed 's/terminationGracePeriodSeconds/terminationGrace/' >"$wor
 finds "a misspelt field" terminationGrace valid 1.34.0 "$work/misspelt.yaml"
 
 # --- README, metrics, runbook ---------------------------------------------------
+check "the schema knows the daemon's settings" "$python" scripts/chart_schema.py --check "$chart"
+finds "a setting that the schema lacks" "run scripts/chart_schema.py" "$python" scripts/chart_schema.py --check "$(mutant values.schema.json 's/"pingone-region": \{/"pingone-regoin": {/')"
 check "README.md is what values.yaml says" "$python" scripts/chart_readme.py --check "$chart"
 finds "a value that README.md lacks" "run scripts" "$python" scripts/chart_readme.py --check "$(mutant values.yaml 's/^  size: 5Gi/  size: 6Gi/')"
 finds "a value without a description" "no line that starts" "$python" scripts/chart_readme.py --check "$(mutant values.yaml '/# -- Size of the claim/d')"
 finds "a value that the schema lacks" "not in values.schema.json" "$python" scripts/chart_readme.py --check "$(mutant values.yaml 's/^  size: 5Gi/&\n  # -- x\n  extra: 1/')"
+
+examples() { # examples PAGE...: the values of the pages' examples are ones that the chart takes
+	local folder page example
+	folder=$(mktemp -d "$work/examples.XXXX")
+	for page in "$@"; do "$python" scripts/tools/examples.py "$page" "$folder"; done
+	for example in "$folder"/*.yaml; do
+		render "$chart" --api-versions monitoring.coreos.com/v1/ServiceMonitor --values "$example" >/dev/null || { cat "$example"; return 1; }
+	done
+}
+check "the pages' examples are values of the chart" examples docs/platforms.md docs/operations.md
+wrong_example() { # wrong_example PAGE SED
+	sed -E "$2" "$1" >"$work/$(basename "$1")"
+	examples "$work/$(basename "$1")"
+}
+finds "an example with a value that there is not" "dnsPort" wrong_example docs/platforms.md 's/dnsPorts/dnsPort/'
+finds "an Application with a misspelt setting" "pingone-regoin" wrong_example docs/operations.md 's/valuesObject: *$/&/; s/config: \{pingone-region/config: {pingone-regoin/'
+finds "an ExternalSecret without a key" "ExternalSecret makes" wrong_example docs/operations.md '/secretKey: BATON_CLIENT_ID/d'
 
 monitoring=$work/rendered/monitoring.yaml
 names() { "$python" scripts/chart_metrics.py "$@"; }
 check "alerts have their headings in the runbook, Events too" names runbook docs/runbook-kubernetes.md "$monitoring"
 sed 's/^### BatonPingOneNoLeader/### Other/' docs/runbook-kubernetes.md >"$work/runbook.md"
 finds "an alert without a heading" BatonPingOneNoLeader names runbook "$work/runbook.md" "$monitoring"
+check "the runbook's commands run" scripts/runbook-test.sh
+other_runbook() { # other_runbook SED: the runbook with one change
+	sed "$1" docs/runbook-kubernetes.md >"$work/other.md"
+	scripts/runbook-test.sh "$work/other.md"
+}
+finds "a selector of every release" "more than one release" other_runbook 's/instance=\$RELEASE -o wide/name=baton-ping-one -o wide/'
+finds "a filter that finds nothing" "failed" other_runbook 's/\^Name:|State:/^Zustand:|^Stand:/; s/|Message:|^Events://'
+finds "a forward to another pod than the leader" "no such pod" other_runbook 's/HOLDER%_\*/HOLDER%-*/'
 metrics=${METRICS_DOC:-docs/metrics.md}
 if [[ -e $metrics ]]; then
 	check "alerts and dashboard use metrics of $metrics alone" names metrics "$metrics" "$monitoring"
 	sed 's/baton_ping_one_leader\b/baton_ping_one_chief/' "$monitoring" >"$work/chief.yaml"
 	finds "a metric that does not exist" baton_ping_one_chief names metrics "$metrics" "$work/chief.yaml"
+	check "each metric is in an alert or on the dashboard" names shown "$metrics" "$monitoring"
+	sed 's/baton_ping_one_sync_activity_gaps_total/baton_ping_one_leader/' "$monitoring" >"$work/unseen.yaml"
+	finds "a metric that nobody sees" sync_activity_gaps_total names shown "$metrics" "$work/unseen.yaml"
+	sed 's/"x": 8,$/"x": 7,/' "$monitoring" >"$work/over.yaml"
+	finds "a panel that lies over another" "lies over" names shown "$metrics" "$work/over.yaml"
 else
 	printf 'skip  metrics of alerts and dashboard: there is no %s\n' "$metrics"
 fi
@@ -143,6 +182,29 @@ rules "$work/prom" "$monitoring"
 check "promtool checks the alerts" promtool check rules "$work/prom/alerts.yaml"
 check "promtool checks the dashboard's queries" promtool check rules "$work/prom/dashboard.yaml"
 check "promtool tests the alerts" promtool test rules "$work/prom/alerts_test.yaml"
+two_releases() { # two_releases CHART: the alerts of a second release in the namespace beside those of the first
+	local dir
+	dir=$(mktemp -d "$work/two.XXXX")
+	for release in baton-ping-one-eu baton-ping-one; do
+		helm template "$release" "$1" --namespace baton --values "$chart/ci/monitoring-values.yaml" >"$dir/rendered.yaml"
+		[[ ! -e $dir/alerts.yaml ]] || mv "$dir/alerts.yaml" "$dir/other.yaml"
+		names rules "$dir" "$dir/rendered.yaml"
+	done
+	cp "$chart/tests/promtool/two_releases_test.yaml" "$dir"
+	promtool test rules "$dir/two_releases_test.yaml"
+}
+check "promtool tests two releases in one namespace" two_releases "$chart"
+finds "alerts that do not say whose they are" FAILED two_releases "$(mutant templates/prometheusrule.yaml 's/ "release" \$\.Release\.Name//')"
+finds "alerts that count the other release's pods" FAILED two_releases "$(mutant templates/_helpers.tpl 's/printf "%s-\[a-z0-9\]\+-\[a-z0-9\]\+" \$full/printf "%s-.+" $full/')"
+uids() { # uids CHART: the dashboards of two releases are two, also where a sidecar puts both into one folder
+	local release
+	for release in baton-ping-one-eu baton-ping-one; do
+		helm template "$release" "$1" --namespace baton --values "$chart/ci/monitoring-values.yaml" --show-only templates/dashboard.yaml
+	done | grep -E '^      "uid": "baton|^      "title": "Baton|^  [^ ]*\.json: ' | sort | uniq --count | awk '$1 != 1 { print; bad = 1 } { n++ } END { exit bad || n != 6 }'
+}
+check "each release has its own dashboard" uids "$chart"
+finds "a dashboard that replaces another release's" 'uid' uids "$(mutant templates/dashboard.yaml 's/set \$dashboard "uid"/set $dashboard "id"/')"
+plant "rules that fire while paused" templates/prometheusrule.yaml 's/and \(gt \(int \.Values\.replicaCount\) 0\)/and true/'
 # A pod's name is cut where Kubernetes cuts it: 58 characters, and five random ones after them.
 long_names() { # long_names CHART: alerts see the pods of every length of a name, with a short and a long hash
 	local dir name hash pod length
@@ -182,11 +244,37 @@ drifted() { # drifted FILE SED: manifests.sh --check in a copy of the tree with 
 	"$work/tree/scripts/manifests.sh" --check
 }
 finds "a base changed by hand" "has drifted" drifted manifests/base/deployment.yaml 's/replicas: 1/replicas: 5/'
+left_behind() { # an overlay in another namespace whose permissions go to the account of the first one
+	cp -r manifests "$work/left"
+	mkdir "$work/left/mine"
+	printf '%s\n' 'resources: [../overlays/ha]' 'namespace: elsewhere' >"$work/left/mine/kustomization.yaml"
+	printf '    namespace: baton-ping-one\n' >>"$work/left/base/rolebinding.yaml"
+	kubectl kustomize "$work/left/mine" >"$work/left.yaml"
+	helm template baton-ping-one "$chart" --namespace elsewhere --skip-tests >"$work/elsewhere.yaml"
+	"$python" scripts/tools/manifests.py same "$work/left.yaml" "$work/elsewhere.yaml"
+}
+finds "permissions that stay behind in another namespace" '^\+  namespace: baton-ping-one' left_behind
+finds "a ConfigMap whose changes restart no pod" "has no hash" drifted manifests/overlays/standalone/kustomization.yaml 's/^configMapGenerator:/generatorOptions: {disableNameSuffixHash: true}\n&/'
+finds "an overlay in README.md that sets another region" "overlay in manifests/README.md" drifted manifests/README.md 's/value: eu/value: ca/'
 finds "an overlay left behind by the chart" "standalone does not build" drifted manifests/overlays/standalone/config.yaml 's/sync-interval: 1h/sync-interval: 2h/'
 finds "a quickstart with another image" "names another image" drifted manifests/quickstart/deployment.yaml 's/(image: .*):.*/\1:latest/'
 check "yamllint" yamllint --strict --config-file scripts/tools/yamllint.yaml "$chart"/{Chart,values}.yaml "$chart"/ci "$chart"/tests manifests
 printf 'a: 1\na: 2\n' >"$work/twice.yaml"
 finds "a key given twice" duplication yamllint --strict --config-file scripts/tools/yamllint.yaml "$work/twice.yaml"
+
+# --- systemd --------------------------------------------------------------------
+if command -v systemd-analyze >/dev/null; then
+	unit() { # unit SED: the unit with one change is one that systemd takes, and is as closed as it can be
+		sed "$1" docs/systemd/baton-ping-one.service >"$work/baton-ping-one.service"
+		systemd-analyze security --offline=true --threshold=15 --no-pager "$work/baton-ping-one.service" &&
+			sed -i 's|^ExecStart=.*|ExecStart=/bin/true|' "$work/baton-ping-one.service" &&
+			systemd-analyze verify --man=no "$work/baton-ping-one.service" 2>&1 | tee "$work/verified" &&
+			[[ ! -s $work/verified ]] # it ends well even with keys that it does not know
+	}
+	check "the systemd unit is sound and closed" unit ''
+	finds "a unit that may see other users' files" "Overall exposure level" unit '/^ProtectSystem/d; /^PrivateUsers/d; /^CapabilityBoundingSet/d'
+	finds "a misspelt key of the unit" "RestartSecs" unit 's/^RestartSec=/RestartSecs=/'
+fi
 
 # --- hadolint, checkov ----------------------------------------------------------
 check "hadolint" hadolint --config scripts/tools/hadolint.yaml Dockerfile

@@ -2,6 +2,7 @@
 
 usage: chart_metrics.py rules FOLDER RENDERED        write alerts.yaml and dashboard.yaml for promtool
        chart_metrics.py metrics DOC RENDERED         every metric used is in DOC
+       chart_metrics.py shown DOC RENDERED           every metric of DOC is in an alert or on the dashboard, whose panels lie apart
        chart_metrics.py runbook DOC RENDERED         every alert and Event reason has its heading in DOC
        chart_metrics.py findings LIST CHECKOV.json   checkov's findings are the listed ones, at most four
 """
@@ -21,6 +22,8 @@ EVENT_REASONS = [
     "LeaderElected",
     "ProvisioningFailed",
 ]
+# A panel of their own would show nothing that another does not.
+NOT_SHOWN = {"process_virtual_memory_bytes", "process_max_fds", "process_start_time_seconds", "process_threads"}
 SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -39,13 +42,13 @@ def alerts(path):
     return [rule for group in alert_spec(path)["groups"] for rule in group["rules"]]
 
 
+def dashboard_panels(path):
+    texts = [text for doc in documents(path) for name, text in (doc.get("data") or {}).items() if name.endswith(".json")]
+    return [panel for text in texts for panel in json.loads(text)["panels"]]
+
+
 def dashboard_queries(path):
-    found = []
-    for doc in documents(path):
-        for name, text in (doc.get("data") or {}).items():
-            if name.endswith(".json"):
-                for panel in json.loads(text)["panels"]:
-                    found += [target["expr"] for target in panel.get("targets", [])]
+    found = [target["expr"] for panel in dashboard_panels(path) for target in panel.get("targets", [])]
     if not found:
         sys.exit(f"chart_metrics: {path} has no dashboard")
     return found
@@ -78,6 +81,22 @@ def check_metrics(doc, rendered):
         sys.exit(f"chart_metrics: not in {doc}: {', '.join(lacking)}")
 
 
+def check_shown(doc, rendered):
+    listed = set(re.findall(r"^\| `(\w+)` \|", pathlib.Path(doc).read_text(), re.MULTILINE))
+    used = {name for found in used_metrics(rendered) for name in (found, SUFFIX.sub("", found))}
+    lacking = sorted(listed - used - NOT_SHOWN)
+    if lacking or not listed:
+        sys.exit(f"chart_metrics: in no alert and on no panel: {', '.join(lacking)}")
+    taken = {}
+    for panel in dashboard_panels(rendered):
+        at = panel["gridPos"]
+        cells = [(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+        over = {taken[cell] for cell in cells if cell in taken}
+        if over or at["x"] + at["w"] > 24:
+            sys.exit(f"chart_metrics: the panel {panel['title']} lies over {', '.join(over) or 'the edge'}")
+        taken.update(dict.fromkeys(cells, panel["title"]))
+
+
 def check_runbook(doc, rendered):
     headings = re.findall(r"^#+ (\w+)$", pathlib.Path(doc).read_text(), re.MULTILINE)
     wrong = []
@@ -108,5 +127,5 @@ def check_findings(listed, scored):
 
 
 if __name__ == "__main__":
-    ACTIONS = {"rules": write_rules, "metrics": check_metrics, "runbook": check_runbook, "findings": check_findings}
+    ACTIONS = {"rules": write_rules, "metrics": check_metrics, "shown": check_shown, "runbook": check_runbook, "findings": check_findings}
     ACTIONS[sys.argv[1]](*sys.argv[2:])

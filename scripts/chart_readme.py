@@ -50,7 +50,7 @@ def schema_paths(schema, prefix=""):
     """Yield every path that the schema closes over, without pass-through objects."""
     for key, child in schema.get("properties", {}).items():
         path = prefix + key
-        if child.get("additionalProperties") is False and "properties" in child:
+        if child.get("additionalProperties") is False and "properties" in child and path != "config":
             yield from schema_paths(child, path + ".")
         else:
             yield path

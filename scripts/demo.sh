@@ -6,8 +6,8 @@
 if [ -n "${RELEASE_DIR:-}" ]; then
   release=$RELEASE_DIR
 else
-  say "building the release binaries (minutes on a new machine)"
-  build_release
+  say "building the programs without optimization (minutes on a new machine)"
+  build_demo
 fi
 work=$(mktemp -d)
 : >"$work/log"
@@ -150,4 +150,16 @@ once --invoke-action disable_user --invoke-action-args "{\"user_id\": \"$user\"}
 once --accept-shrink >/dev/null
 once --grant-entitlement "$entitlement" --grant-principal "$user" --dry-run
 once --delete-resource "$user" --delete-resource-type user
+say "who may open which application, and which machines hold roles"
+stop_sandbox
+start_sandbox --preset demo --applications 40 --group-conditions 24 --workers 6 --gateways 7
+once --accept-shrink --sync-applications all --sync-gateways --sync-secrets >/dev/null
+application=$(column resources '^application,.*""access_mode"":""any_group""' 2)
+say "baton-ping-one inspect -f $(basename "$out") holders --entitlement application:$application:access | head"
+"$binary" inspect -f "$out" holders --entitlement "application:$application:access" >"$work/view"
+head -n 8 "$work/view" | cut -c 1-150
+grep -q '^user ' "$work/view" || fail "nobody may open the application"
+gateway=$(column grants '^[^,]*,gateway,' 3)
+say "baton-ping-one inspect -f $(basename "$out") access --principal gateway:$gateway"
+"$binary" inspect -f "$out" access --principal "gateway:$gateway" | cut -c 1-150
 say "the demo is done"

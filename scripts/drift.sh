@@ -2,7 +2,7 @@
 # Files that are generated from the program or the chart must be what these make now.
 . "$(dirname "$0")/lib.sh"
 cd "$root"
-cargo build --locked --quiet --bin baton-ping-one
+cargo build --locked --quiet --workspace --bin baton-ping-one
 binary=$target/debug/baton-ping-one
 different=0
 compare() {
@@ -21,6 +21,9 @@ compare "$work/capabilities" baton_capabilities.json
 sed -n '/^<!-- help -->$/,/^<!-- end of help -->$/p' README.md | sed '1,2d' | head -n -2 >"$work/readme"
 COLUMNS=120 "$binary" --help >"$work/help"
 compare "$work/help" "$work/readme"
+python3 scripts/chart_schema.py --check charts/baton-ping-one || different=1
 # manifests/base is what the chart renders, and the overlays build what it would.
 scripts/manifests.sh --check || different=1
+# Each planted fault still fits the sources.
+python3 scripts/mutants.py --check || different=1
 exit "$different"

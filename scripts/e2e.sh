@@ -4,8 +4,7 @@
 #   KUBECONFIG=FILE IMAGE=REF SANDBOX_IMAGE=REF scripts/e2e.sh [CASE...]
 #       any cluster whose nodes have both images, or can pull them; cases that need the node are skipped
 #   CLUSTER=PROGRAM scripts/e2e.sh [CASE...]
-#       start the cluster that PROGRAM controls (default: ../shared/tools/cluster beside this tree), build both
-#       images, load them, run, take the cluster down again
+#       start the cluster that PROGRAM controls, build both images, load them, run, take the cluster down again
 #
 # Ends with 69 (unavailable) where a cluster of its own cannot be started.
 #
@@ -50,7 +49,7 @@ if [ -n "${KUBECONFIG:-}" ]; then
 	exec "$e2e" --kubeconfig "$KUBECONFIG" --image "$IMAGE" --sandbox-image "$SANDBOX_IMAGE" "${common[@]}"
 fi
 
-cluster=${CLUSTER:-$(realpath -m "$root/../shared/tools/cluster")}
+cluster=${CLUSTER:+$(realpath -m "$CLUSTER")}
 [ -x "$cluster" ] || need "a cluster: KUBECONFIG=FILE with IMAGE and SANDBOX_IMAGE, or CLUSTER=PROGRAM"
 [ "$(id -u)" = 0 ] || need "root, to start a cluster of our own"
 command -v go >/dev/null || need "Go, to build a cluster of our own"
@@ -81,6 +80,8 @@ if [ ${#only[@]} = 0 ]; then
 fi
 say "building the image $image"
 IMAGE=$image OUT=$work/image.tar scripts/image.sh
+# Inside the cluster's network nothing can be installed.
+scripts/tools.sh chart
 say "starting the cluster"
 up=1
 if ! "$cluster" install || ! kubeconfig=$("$cluster" up | tail -n 1); then

@@ -37,6 +37,19 @@ program broken 'int main(void) { return 3; }' -static-pie
 { cat "$work/good" && head -c 26000000 /dev/zero; } >"$work/large"
 chmod +x "$work/large"
 
+# What .dockerignore lets in, as a builder reads it: cargo must find the whole workspace there.
+context() { # context IGNORE-FILE
+	rm -rf "$work/context"
+	tar --create --exclude-from <(sed -n 's/^\*\*/*/p' "$1") $(sed -n 's/^!//p' "$1") | (mkdir "$work/context" && tar -C "$work/context" -x)
+	cargo metadata --offline --locked --no-deps --format-version 1 --manifest-path "$work/context/Cargo.toml"
+}
+check "the build's context holds the workspace" context .dockerignore
+lacking() {
+	grep -v crates .dockerignore >"$work/ignore"
+	! context "$work/ignore"
+}
+check "finds a context without the crates" lacking
+
 archive=$work/image.tar
 build() { BINARY=$work/good IMAGE=localhost/baton-ping-one:test OUT=$archive scripts/image.sh; }
 check "builds a docker archive under the name given" build
@@ -55,6 +68,8 @@ check "runs as 65532" json "config['User'] == '65532:65532'"
 check "starts the program" json "config['Entrypoint'] == ['/usr/local/bin/baton-ping-one'] and not config.get('Cmd')"
 check "has labels" json "all(config['Labels'].get('org.opencontainers.image.' + key) for key in ('title', 'source', 'licenses', 'version', 'revision'))"
 check "/tmp is everybody's and sticky" grep -Eq '^drwxrwxrwt +0/0 .* \.?/?tmp/$' "$work/list"
+check "works in a folder that any user may write" json "config['WorkingDir'] == '/data'"
+check "that folder is everybody's and sticky" grep -Eq '^drwxrwxrwt +0/0 .* \.?/?data/$' "$work/list"
 check "everything belongs to root" sh -c "! grep -v ' 0/0 ' '$work/list'"
 check "has the user" grep -q '^nonroot:x:65532:65532:' "$work/files/etc/passwd"
 check "looks up hosts in files, then DNS" grep -qx 'hosts: files dns' "$work/files/etc/nsswitch.conf"

@@ -31,8 +31,9 @@ builder=${BUILDER:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-arguments=(--file Dockerfile --tag "$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
+arguments=(--file Dockerfile --tag "$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "REVISION_DATE=$revision_date")
 [[ -z ${BASE:-} ]] || arguments+=(--build-arg "BASE=$BASE")
+[[ -z ${RUST_IMAGE:-} ]] || arguments+=(--build-arg "RUST_IMAGE=$RUST_IMAGE")
 [[ -z ${PLATFORM:-} ]] || arguments+=(--platform "$PLATFORM")
 if [[ $mode == host ]]; then
 	binary=${BINARY:-}

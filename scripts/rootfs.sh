@@ -1,12 +1,12 @@
 #!/bin/sh
 # rootfs.sh FOLDER - the files that the program needs beside itself in an image without anything else:
-# a user, name resolution, certificate authorities and a folder for temporary files.
+# a user, name resolution, certificate authorities, a folder for temporary files and one to work in, which any user may write.
 set -eu
 
 root=$1
-mkdir -p "$root/etc/ssl/certs" "$root/tmp"
+mkdir -p "$root/etc/ssl/certs" "$root/tmp" "$root/data"
 chmod 0755 "$root" "$root/etc" "$root/etc/ssl" "$root/etc/ssl/certs"
-chmod 1777 "$root/tmp"
+chmod 1777 "$root/tmp" "$root/data"
 printf '%s\n' 'root:x:0:0:root:/:/sbin/nologin' 'nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin' >"$root/etc/passwd"
 printf '%s\n' 'root:x:0:' 'nonroot:x:65532:' >"$root/etc/group"
 # glibc in a static program has these two sources built in.

@@ -1,11 +1,13 @@
-"""A CycloneDX list of what a program is built from, out of `cargo metadata` on standard input.
+"""A list of what a program is built from, as CycloneDX or SPDX, out of `cargo metadata` on standard input.
 
-usage: cargo metadata --locked --format-version 1 --filter-platform TARGET | sbom.py PACKAGE
+usage: cargo metadata --locked --format-version 1 --filter-platform TARGET | sbom.py PACKAGE [spdx]
 
 Crates that only tests use are left out; crates that only the build runs are marked as excluded from the program.
 """
 
+import datetime
 import json
+import os
 import sys
 
 
@@ -37,7 +39,49 @@ def component(package, scope):
     return found
 
 
-def main(name):
+def spdx(root, parts):
+    """The same in SPDX 2.3. The time is the commit's (SOURCE_DATE_EPOCH), so that the same commit gives the same bytes."""
+    created = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), datetime.timezone.utc)
+
+    def package(part):
+        license_text = part.get("licenses", [{"expression": "NOASSERTION"}])[0]["expression"]
+        return {
+            "SPDXID": spdx_id(part),
+            "name": part["name"],
+            "versionInfo": part["version"],
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": False,
+            "licenseConcluded": "NOASSERTION",
+            "licenseDeclared": license_text,
+            "copyrightText": "NOASSERTION",
+            "externalRefs": [
+                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": part["purl"]}
+            ],
+        }
+
+    def relation(part):
+        if part["scope"] == "required":
+            return {"spdxElementId": spdx_id(root), "relationshipType": "DEPENDS_ON", "relatedSpdxElement": spdx_id(part)}
+        return {"spdxElementId": spdx_id(part), "relationshipType": "BUILD_TOOL_OF", "relatedSpdxElement": spdx_id(root)}
+
+    described = {"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": spdx_id(root)}
+    return {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": f"{root['name']}-{root['version']}",
+        "documentNamespace": f"https://github.com/conductorone/{root['name']}/spdx/{root['version']}",
+        "creationInfo": {"created": created.strftime("%Y-%m-%dT%H:%M:%SZ"), "creators": ["Tool: sbom.py"]},
+        "packages": [package(part) for part in [root, *parts]],
+        "relationships": [described, *map(relation, parts)],
+    }
+
+
+def spdx_id(part):
+    return "SPDXRef-" + f"{part['name']}-{part['version']}".replace("_", "-").replace("+", "-")
+
+
+def main(name, form="cyclonedx"):
     metadata = json.load(sys.stdin)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
@@ -48,6 +92,11 @@ def main(name):
     linked = reach(nodes, root["id"], {None})
     everything = reach(nodes, root["id"], {None, "build"})
     parts = [component(packages[found], "required" if found in linked else "excluded") for found in everything - {root["id"]}]
+    parts.sort(key=lambda part: part["bom-ref"])
+    if form == "spdx":
+        json.dump(spdx(component(root, "required"), parts), sys.stdout, indent=1)
+        print()
+        return
     bom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -55,7 +104,7 @@ def main(name):
         "metadata": {
             "component": {**component(root, "required"), "type": "application"},
         },
-        "components": sorted(parts, key=lambda part: part["bom-ref"]),
+        "components": parts,
     }
     del bom["metadata"]["component"]["scope"]
     json.dump(bom, sys.stdout, indent=1)
@@ -63,4 +112,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

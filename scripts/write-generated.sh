@@ -2,8 +2,9 @@
 # Writes every generated file anew.
 . "$(dirname "$0")/lib.sh"
 cd "$root"
-BATON_WRITE_MANIFESTS=1 cargo test --quiet --lib -- manifest config::docs >/dev/null
-cargo build --quiet --bin baton-ping-one
+BATON_WRITE_MANIFESTS=1 cargo test --quiet --workspace --lib -- manifest config::docs >/dev/null
+python3 scripts/chart_schema.py charts/baton-ping-one
+cargo build --quiet --workspace --bin baton-ping-one
 help=$(COLUMNS=120 "$target/debug/baton-ping-one" --help)
 awk -v help="$help" '
   /^<!-- help -->$/ { print; print "```text"; print help; print "```"; skip = 1; next }

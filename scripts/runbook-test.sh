@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# runbook-test.sh [PAGE] - the commands of docs/runbook-kubernetes.md, run against answers as a cluster and a daemon give them.
+#
+# Templates are evaluated by the real kubectl on objects like those of a release; filters get logs, metrics and descriptions.
+# A block must end well and print something: a filter that finds nothing where there is something is wrong.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/tools.sh chart
+real=$(scripts/tools.sh path)/kubectl
+page=${1:-docs/runbook-kubernetes.md}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin" "$work/answers"
+cat >"$work/answers/lease.yaml" <<'END'
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: baton-ping-one-leader, namespace: baton}
+spec:
+  holderIdentity: baton-ping-one-6d5f4c9b8d-x2k9z_0123456789abcdef0123456789abcdef
+  leaseDurationSeconds: 15
+  acquireTime: "2026-01-02T03:04:05.000000Z"
+  renewTime: "2026-01-02T03:04:05.000000Z"
+  leaseTransitions: 3
+END
+cat >"$work/answers/deployment.yaml" <<'END'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: baton-ping-one, namespace: baton}
+spec:
+  selector: {matchLabels: {a: b}}
+  strategy: {type: RollingUpdate}
+  template:
+    metadata: {labels: {a: b}, annotations: {baton-ping-one/lease: baton-ping-one-leader}}
+    spec: {containers: [{name: baton-ping-one, image: i}]}
+END
+printf '%s\n' 'apiVersion: v1' 'kind: Secret' 'metadata: {name: baton-ping-one-secrets, namespace: baton}' 'data: {BATON_CLIENT_ID: YWJj}' >"$work/answers/secret.yaml"
+cat >"$work/answers/logs" <<'END'
+[pod/x/baton-ping-one] {"level":"info","msg":"session opened: Hello","task_type":"sync_full"}
+[pod/x/baton-ping-one] {"level":"error","msg":"the task failed","task_type":"KIND","task_id":"ID","error_class":"auth"}
+[pod/x/baton-ping-one] {"level":"warn","msg":"the Lease could not be renewed"}
+[pod/x/baton-ping-one] {"level":"warn","msg":"new credentials are not proved yet"}
+[pod/x/baton-ping-one] {"level":"warn","msg":"what was kept differs from what was read, and no audit activity tells of a change"}
+END
+cat >"$work/answers/describe" <<'END'
+Name:             baton-ping-one-6d5f4c9b8d-x2k9z
+Containers:
+  baton-ping-one:
+    State:          Waiting
+      Reason:       CrashLoopBackOff
+    Last State:     Terminated
+      Reason:       Error
+      Message:      baton-ping-one: --pingone-region must be one of
+      Exit Code:    64
+Events:
+  Type     Reason   Age  From     Message
+END
+: >"$work/answers/metrics"
+for metric in $(sed -n 's/^| `\(baton_ping_one_[a-z_]*\)`.*/\1/p' docs/metrics.md); do printf '%s 1\n' "$metric"; done >"$work/answers/metrics"
+printf 'apiserver_request_duration_seconds_sum{resource="leases"} 1\n' >"$work/answers/raw"
+
+# Every reason that the program gives its Events.
+reasons=$(sed -n '/fn reason/,/^    }/s/.*=> "\([A-Z][A-Za-z0-9]*\)",$/\1/p' src/k8s/events.rs | tr '\n' ' ')
+cat >"$work/bin/kubectl" <<END
+#!/usr/bin/env bash
+set -euo pipefail
+answers=$work/answers real=$real page_reasons="$reasons"
+END
+cat >>"$work/bin/kubectl" <<'END'
+# Also told in a file: what runs in the background fails unseen.
+wrong() { echo "kubectl: $*" | tee "$answers/wrong" >&2; exit 1; }
+all=" $* " output=
+[[ $all != *" -l "* || $all == *" -l app.kubernetes.io/instance=baton-ping-one "* || $all == *" -l kubernetes.io/service-name=baton-ping-one "* ]] || wrong "selects more than one release: $*"
+if [[ $all =~ reason=([A-Za-z0-9]+) ]] && [[ " $page_reasons " != *" ${BASH_REMATCH[1]} "* ]] && [[ ${BASH_REMATCH[1]} != REASON ]]; then wrong "no such reason: $*"; fi
+[[ $1 != -n ]] || { [[ $2 == baton ]] || wrong "another namespace: $*"; shift 2; }
+for ((i = 1; i <= $#; i++)); do
+	if [[ ${!i} == -o ]]; then next=$((i + 1)) output=${!next}; fi
+done
+case $1 in
+logs) cat "$answers/logs" ;;
+describe) cat "$answers/describe" ;;
+port-forward) [[ $2 == pod/baton-ping-one-6d5f4c9b8d-x2k9z || $2 == deployment/baton-ping-one ]] || wrong "no such pod: $2" ;;
+get)
+	if [[ $2 == --raw ]]; then cat "$answers/raw"; exit; fi
+	kind=${2%%[,/]*}
+	case $output in
+	jsonpath=* | go-template=*)
+		[[ -e $answers/$kind.yaml ]] || wrong "no answer for $2"
+		"$real" patch --local --filename "$answers/$kind.yaml" --type merge --patch '{}' --output "$output"
+		;;
+	*) echo "$*" ;;
+	esac
+	;;
+create) "$real" "$@" ;;
+apply) cat >/dev/null; echo "$*" ;;
+auth | annotate | scale | wait | patch | rollout | drain | top) echo "$*" ;;
+*) wrong "not expected: $*" ;;
+esac
+END
+cat >"$work/bin/curl" <<END
+#!/usr/bin/env bash
+case \$* in *metrics) cat "$work/answers/metrics" ;; *) echo ok ;; esac
+END
+printf '#!/usr/bin/env bash\necho "$*"\n' >"$work/bin/helm"
+printf '#!/usr/bin/env bash\n' >"$work/bin/sleep"
+chmod +x "$work"/bin/*
+
+awk -v folder="$work" '/^ *```sh$/ { on = 1; n++; file = sprintf("%s/block-%02d", folder, n); print NR + 1 >(file ".line"); next } /^ *```$/ { on = 0 } on { print >file }' "$page"
+printf 'BATON_CLIENT_ID=x\n' >"$work/credentials.env"
+names=$work/block-01
+count=0
+for block in "$work"/block-??; do
+	line=$(<"$block.line")
+	if ! (cd "$work" && PATH=$work/bin:$PATH bash -euo pipefail -c '. "$1"; set -x; . "$2"; wait' - "$names" "$block" >"$work/out" 2>"$work/err" && [[ ! -e answers/wrong ]]); then
+		echo "runbook: the commands at $page:$line failed" >&2
+		tail -n 5 "$work/err" >&2
+		exit 1
+	fi
+	[[ $block == "$names" || -s $work/out || -s $work/lease.log ]] || { echo "runbook: the commands at $page:$line print nothing" >&2; exit 1; }
+	count=$((count + 1))
+done
+[[ $count -ge 20 ]] || { echo "runbook: only $count blocks in $page" >&2; exit 1; }
+echo "$page: $count blocks ran"
