@@ -365,7 +365,7 @@ async fn actions_are_listed_and_run() {
     assert_eq!(listed.code, 0, "{}", listed.stderr);
     assert_eq!(listed.stdout.lines().count(), 16, "{}", listed.stdout);
     assert!(
-        listed.stdout.contains("set_population  user  user_id* population_id*"),
+        listed.stdout.contains("set_population  user   user_id* population_id*"),
         "{}",
         listed.stdout
     );
