@@ -129,6 +129,12 @@ image() {
 	builder
 }
 
+# Two installs at once into one folder would break each other.
+if [[ ${1:-all} != path ]] && command -v flock >/dev/null; then
+	mkdir -p "$tools"
+	exec 9>"$tools/.lock"
+	flock 9
+fi
 case ${1:-all} in
 all) chart && image >/dev/null ;;
 chart) chart ;;
