@@ -38,7 +38,7 @@ pub enum Command {
     Diff(Diff),
     /// Look at everything that the work needs.
     Doctor(Doctor),
-    /// Show or drop what syncs observed.
+    /// Show or delete stored observations.
     State(StateCommand),
     /// Print a completion script for this shell.
     Completion(clap_complete::Shell),
@@ -229,7 +229,7 @@ fn subcommands() -> Vec<Clap> {
             .args(own(&["output", "c1z-temp-dir"])),
         doctor(),
         Clap::new("state")
-            .about("Show or drop what syncs observed and keep in state-dir")
+            .about("Show or delete stored observations and keep in state-dir")
             .arg(
                 Arg::new("what")
                     .default_value("show")

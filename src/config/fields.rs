@@ -135,7 +135,7 @@ pub const REGIONS: &[&str] = &[
 /// Every setting: the operator fields in the order of c1-protocol.md §12.4, ours in the order of connector-model.md
 /// §8.3, then those that C1 does not show.
 pub const FIELDS: &[Field] = &[
-    Field::new("log-level", Text, "info", "Least level of log lines: debug, info, warn or error").ops(),
+    Field::new("log-level", Text, "info", "Minimum log level: debug, info, warn or error").ops(),
     Field::new("log-level-debug-expires-at", Text, "", "Accepted and without effect in this program").ops(),
     Field::new("session-store-maximum-size", Int(0, i64::MAX), "15728640", "Accepted and without effect in this program").ops().hidden(),
     Field::new("otel-collector-endpoint", Text, "", "OpenTelemetry collector that gets a trace of each task, as host:port (OTLP over gRPC)").ops(),
@@ -157,8 +157,8 @@ pub const FIELDS: &[Field] = &[
     Field::new("pingone-auth-url", Text, "", "Overrides the authorization server's origin; ending in /as or /as/token it is the whole token URL, as with a custom domain").shown("PingOne Auth URL"),
     Field::new("pingone-rate-limit", Int(0, 1_000_000), "0", "Maximum requests per second to PingOne; 0 means automatic (the licence's limits, else 100)").shown("PingOne rate limit"),
     Field::new("pingone-max-in-flight", Int(1, 256), "64", "Maximum concurrent requests to PingOne").shown("PingOne requests in flight"),
-    Field::new("state-dir", Text, "", "Directory for the counts of the last good sync and for what syncs observed").shown("State directory"),
-    Field::new("accept-shrink", Bool, "false", "Accept once that the next sync is smaller than max-shrink-percent allows").shown("Accept shrink"),
+    Field::new("state-dir", Text, "", "Directory for the counts of the last good sync and for stored observations").shown("State directory"),
+    Field::new("accept-shrink", Bool, "false", "Accept one sync that shrinks by more than max-shrink-percent").shown("Accept shrink"),
     Field::new("insecure", Bool, "false", "Accept http and certificates that are not trusted; tests only").hidden(),
     Field::new("role-model", Choice(RoleModel::NAMES), "entitlements", "How roles and their scopes are shown").hidden(),
     Field::new("role-population-entitlements", Choice(RolePopulationEntitlements::NAMES), "all", "Offer each role on every population, or only on those that occur in an assignment").shown("Role entitlements on populations"),
@@ -204,10 +204,10 @@ pub const FIELDS: &[Field] = &[
     Field::new("log-format", Text, "", "console or json; without it console on a terminal, json elsewhere"),
     Field::new("log-path", List, "stderr", "Where log lines go"),
     Field::new("sync-interval", Duration, "off", "Sync on its own schedule: a snapshot for C1, or without C1 credentials a daemon that replaces --file"),
-    Field::new("sync-max-age", Duration, "5m", "Oldest warm snapshot that answers a full sync of C1"),
+    Field::new("sync-max-age", Duration, "5m", "Maximum age of a snapshot used to answer a full sync of C1"),
     Field::new("incremental", Choice(Incremental::NAMES), "false", "Use again what earlier syncs observed and PingOne's audit activities prove unchanged; verify: read everything and report what would have been wrong; needs state-dir"),
     Field::new("observation-max-age", Duration, "168h", "Age at which an observation is read again whatever proves it, at most 312h"),
-    Field::new("resume-max-age", Duration, "2h", "Age up to which a sync goes on with what one that was ended early observed; 0 switches that off"),
+    Field::new("resume-max-age", Duration, "2h", "How long an interrupted sync can be resumed; 0 switches resuming off"),
     Field::new("observations-configmap", Text, "", "Name of ConfigMaps (NAME-0 to NAME-7) in which a leader leaves what it observed of roles, for a pod without the volume; needs incremental"),
     Field::new("shutdown-grace", Duration, "30s", "Time for running work after SIGTERM"),
     Field::new("dry-run", Bool, "false", "Provisioning reads and checks but writes nothing"),

@@ -66,7 +66,7 @@ impl CredentialNotice<'_> {
             }
             Self::Restored(side) => tracing::info!(
                 side = side.as_str(),
-                "credentials are in order again: the sources hold what is in use"
+                "credentials are valid again: the sources hold what is in use"
             ),
             Self::Refused {
                 side,

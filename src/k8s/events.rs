@@ -203,7 +203,7 @@ impl Event {
             Self::C1Unreached { reason } => format!("C1 is not reached: {reason}."),
             Self::C1Reached => "C1 answers again.".to_owned(),
             Self::TaskUnreported { action, task_id } => format!(
-                "C1 did not take what became of {action}{}. The verdict is kept and given when C1 asks again.",
+                "C1 did not accept the result of {action}{}. The verdict is kept and given when C1 asks again.",
                 task(Some(task_id))
             ),
         };

@@ -176,7 +176,7 @@ fn unseen(wanted: &NewAccount, user: &User) -> String {
         ""
     };
     format!(
-        "PingOne says that account {} has been created, and does not show it. Look whether it is there.{disable}",
+        "PingOne says that account {} has been created, but does not return it. Check whether it exists.{disable}",
         user.id
     )
 }

@@ -167,7 +167,7 @@ pub(super) fn baseline(history: &History, found: &mut Findings) {
         ),
         Ok(None) => found.ok(
             "baseline",
-            format!("no sync so far is known: the next one is held against nothing{ago}"),
+            format!("no sync so far is known: the next one has nothing to be compared with{ago}"),
         ),
         Err(error) => found.fail("baseline", error.to_string(), ""),
     }

@@ -140,7 +140,7 @@ async fn rate(config: &Config, client: &Client, found: &mut Findings) {
         ),
         Ok(_) => found.ok(
             RATE,
-            format!("the licence tells no rate: {DEFAULT_CEILING:.0} requests a second, fewer after refusals"),
+            format!("the licence states no rate limit: {DEFAULT_CEILING:.0} requests a second, fewer after refusals"),
         ),
         Err(error) => found.warn(
             RATE,

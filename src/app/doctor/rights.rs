@@ -183,11 +183,11 @@ fn tell(ability: &Ability, verdict: Verdict, provisioning: bool, found: &mut Fin
             let needed = ability.permissions.join(", ");
             found.warn(
                 WRITE,
-                format!("whether it may {what} is in a role of your own"),
+                format!("a custom role decides whether it may {what}"),
                 &format!("Look that the role has {needed}."),
             );
         }
-        Verdict::Perhaps => found.ok(WRITE, format!("whether it may {what} is in a role of your own")),
+        Verdict::Perhaps => found.ok(WRITE, format!("a custom role decides whether it may {what}")),
         Verdict::No if provisioning => found.fail(
             WRITE,
             format!("provisioning is on, and it may not {what}: {WRITER} is missing"),
