@@ -105,6 +105,7 @@ plant "an alert without an anchor" templates/prometheusrule.yaml 's/runbook_url:
 plant "a false in config that is ignored" templates/_helpers.tpl 's/(set \$made \$key) \$given/\1 (\$given | default (get $made $key))/'
 plant "an upgrade that does not look at the old pods" templates/_helpers.tpl 's/ne \$said \(include "baton-ping-one.obeys" \.\)/false/'
 plant "a NetworkPolicy without DNS" values.yaml 's/dnsPorts: \[53\]/dnsPorts: [54]/'
+plant "a NetworkPolicy that shuts the collector out" templates/networkpolicy.yaml 's/with include "baton-ping-one.collectorPort" \./with ""/'
 plant "a NetworkPolicy that shuts the proxy out" templates/networkpolicy.yaml 's/with .Values.proxy.httpsProxy/with ""/'
 
 # --- schemas of Kubernetes ------------------------------------------------------
@@ -126,6 +127,8 @@ finds "a setting that the schema lacks" "run scripts/chart_schema.py" "$python" 
 check "README.md is what values.yaml says" "$python" scripts/chart_readme.py --check "$chart"
 finds "a value that README.md lacks" "run scripts" "$python" scripts/chart_readme.py --check "$(mutant values.yaml 's/^  size: 5Gi/  size: 6Gi/')"
 finds "a value without a description" "no line that starts" "$python" scripts/chart_readme.py --check "$(mutant values.yaml '/# -- Size of the claim/d')"
+check "each value is set by a test" "$python" scripts/chart_values.py "$chart"
+finds "a value that no test sets" "no test sets metrics.service.port" "$python" scripts/chart_values.py "$(mutant ci/tuning-values.yaml '/port: 9100/d')"
 finds "a value that the schema lacks" "not in values.schema.json" "$python" scripts/chart_readme.py --check "$(mutant values.yaml 's/^  size: 5Gi/&\n  # -- x\n  extra: 1/')"
 
 examples() { # examples PAGE...: the values of the pages' examples are ones that the chart takes
@@ -151,6 +154,14 @@ check "alerts have their headings in the runbook, Events too" names runbook docs
 sed 's/^### BatonPingOneNoLeader/### Other/' docs/runbook-kubernetes.md >"$work/runbook.md"
 finds "an alert without a heading" BatonPingOneNoLeader names runbook "$work/runbook.md" "$monitoring"
 check "the runbook's commands run" scripts/runbook-test.sh
+check "the commands of docs/operations.md run" scripts/runbook-test.sh docs/operations.md 12
+other_operations() { # other_operations SED: that page with one change
+	sed "$1" docs/operations.md >"$work/operations.md"
+	scripts/runbook-test.sh "$work/operations.md" 12
+}
+finds "a command that sets no value of the chart" "not values of the chart" other_operations 's/--set config.otel-collector-endpoint=/--set config.otel-colector-endpoint=/'
+finds "a program that the image does not have" "no such program" other_operations 's#-- /usr/local/bin/baton-ping-one status#-- /usr/bin/baton-ping-one status#'
+finds "a Secret made with an unknown flag" "failed" other_operations 's/--from-literal=BATON_PINGONE_PRIVATE_KEY_ID/--from-text=BATON_PINGONE_PRIVATE_KEY_ID/'
 other_runbook() { # other_runbook SED: the runbook with one change
 	sed "$1" docs/runbook-kubernetes.md >"$work/other.md"
 	scripts/runbook-test.sh "$work/other.md"

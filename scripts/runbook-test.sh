@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# runbook-test.sh [PAGE] - the commands of docs/runbook-kubernetes.md, run against answers as a cluster and a daemon give them.
+# runbook-test.sh [PAGE [LEAST]] - the commands of docs/runbook-kubernetes.md, or of another page that has at least LEAST
+# blocks of them, run against answers as a cluster and a daemon give them.
 #
 # Templates are evaluated by the real kubectl on objects like those of a release; filters get logs, metrics and descriptions.
-# A block must end well and print something: a filter that finds nothing where there is something is wrong.
+# What helm sets must be values of the chart, and what kubectl creates is made by the real one without a cluster.
+# A block must end well and print something or leave a file: a filter that finds nothing where there is something is wrong.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/tools.sh chart
 real=$(scripts/tools.sh path)/kubectl
-page=${1:-docs/runbook-kubernetes.md}
+page=${1:-docs/runbook-kubernetes.md} least=${2:-20}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/bin" "$work/answers"
+mkdir "$work/bin" "$work/answers" "$work/scripts"
 cat >"$work/answers/lease.yaml" <<'END'
 apiVersion: coordination.k8s.io/v1
 kind: Lease
@@ -90,7 +92,9 @@ get)
 	*) echo "$*" ;;
 	esac
 	;;
-create) "$real" "$@" ;;
+create) "$real" "$@" --dry-run=client ;;
+exec) [[ "$*" == *" -- /usr/local/bin/baton-ping-one "* ]] || wrong "no such program in the image: $*"; echo "$*" ;;
+delete) echo "$*" ;;
 apply) cat >/dev/null; echo "$*" ;;
 auth | annotate | scale | wait | patch | rollout | drain | top) echo "$*" ;;
 *) wrong "not expected: $*" ;;
@@ -100,23 +104,43 @@ cat >"$work/bin/curl" <<END
 #!/usr/bin/env bash
 case \$* in *metrics) cat "$work/answers/metrics" ;; *) echo ok ;; esac
 END
-printf '#!/usr/bin/env bash\necho "$*"\n' >"$work/bin/helm"
+printf '#!/usr/bin/env bash\nreal=%q chart=%q answers=%q\n' "${real%/*}/helm" "$PWD/charts/baton-ping-one" "$work/answers" >"$work/bin/helm"
+cat >>"$work/bin/helm" <<'END'
+set -euo pipefail
+wrong() { echo "helm: $*" | tee "$answers/wrong" >&2; exit 1; }
+echo "$*"
+[[ $1 != -n || $2 == baton ]] || wrong "another namespace: $*"
+values=()
+while (($#)); do
+	case $1 in --set | --set-string) values+=("$1" "$2") && shift ;; esac
+	shift
+done
+"$real" template baton-ping-one "$chart" --namespace baton "${values[@]}" >/dev/null || wrong "not values of the chart: ${values[*]}"
+END
+# What is run elsewhere is named here, so that another name is not found.
+for program in bin/cosign bin/make scripts/verify-release.sh; do
+	[[ $program != scripts/* || -x $program ]] || continue
+	printf '#!/usr/bin/env bash\necho "$*"\n' >"$work/$program"
+	chmod +x "$work/$program"
+done
+printf '#!/usr/bin/env bash\ncat\n' >"$work/bin/kubeseal"
 printf '#!/usr/bin/env bash\n' >"$work/bin/sleep"
 chmod +x "$work"/bin/*
 
 awk -v folder="$work" '/^ *```sh$/ { on = 1; n++; file = sprintf("%s/block-%02d", folder, n); print NR + 1 >(file ".line"); next } /^ *```$/ { on = 0 } on { print >file }' "$page"
 printf 'BATON_CLIENT_ID=x\n' >"$work/credentials.env"
+left() { find "$work" -maxdepth 1 -type f -size +0 ! -name err | sort; }
 names=$work/block-01
 count=0
 for block in "$work"/block-??; do
-	line=$(<"$block.line")
+	line=$(<"$block.line") before=$(left)
 	if ! (cd "$work" && PATH=$work/bin:$PATH bash -euo pipefail -c '. "$1"; set -x; . "$2"; wait' - "$names" "$block" >"$work/out" 2>"$work/err" && [[ ! -e answers/wrong ]]); then
 		echo "runbook: the commands at $page:$line failed" >&2
 		tail -n 5 "$work/err" >&2
 		exit 1
 	fi
-	[[ $block == "$names" || -s $work/out || -s $work/lease.log ]] || { echo "runbook: the commands at $page:$line print nothing" >&2; exit 1; }
+	[[ $block == "$names" || -s $work/out || $(left) != "$before" ]] || { echo "runbook: the commands at $page:$line print nothing" >&2; exit 1; }
 	count=$((count + 1))
 done
-[[ $count -ge 20 ]] || { echo "runbook: only $count blocks in $page" >&2; exit 1; }
+[[ $count -ge $least ]] || { echo "runbook: only $count blocks in $page" >&2; exit 1; }
 echo "$page: $count blocks ran"

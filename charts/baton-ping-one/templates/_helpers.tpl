@@ -246,6 +246,13 @@ true
 {{- get (include "baton-ping-one.config" . | fromYaml) "health-check-port" | int -}}
 {{- end -}}
 
+{{/* The port of the collector of traces; "" where none is named. */}}
+{{- define "baton-ping-one.collectorPort" -}}
+{{- if ne (get .Values.config "otel-tracing-disabled" | toString) "true" -}}
+{{- get .Values.config "otel-collector-endpoint" | toString | regexFind ":[0-9]+$" | trimPrefix ":" -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "baton-ping-one.gracePeriod" -}}
 {{- $config := include "baton-ping-one.config" . | fromYaml -}}
 {{- $least := include "baton-ping-one.seconds" (list (get $config "shutdown-grace") "config.shutdown-grace") | int64 -}}
