@@ -1,11 +1,14 @@
 //! What differs between two files: the rows of both go through one sort on disk, so that memory is bounded whatever their
-//! size, and files of both versions can be compared with each other.
+//! size, and files of both versions can be compared with each other. Of two files of version 3, whose rows are in the same
+//! order, only those go through it that are not the same byte for byte.
 
 use std::path::Path;
 
 use xxhash_rust::xxh64::xxh64;
 
+use super::v3::rows::{ENTITLEMENTS, GRANTS, RESOURCE_TYPES, RESOURCES};
 use super::v3::sorter::Sorter;
+use super::v3::{Side, differing};
 use super::{C1zError, Reader};
 use crate::wire::stored::{StoredEntitlement, StoredGrant, StoredResource, StoredResourceType};
 
@@ -77,9 +80,6 @@ pub struct Change {
 
 /// Bytes of one digest.
 const DIGEST: usize = 8;
-/// In a key, after everything else: which file the row is of.
-const OLD: u8 = 0;
-const NEW: u8 = 1;
 
 struct Row {
     key: Vec<u8>,
@@ -94,19 +94,16 @@ pub fn diff(
     mut each: impl FnMut(Change) -> Result<(), C1zError>,
 ) -> Result<(), C1zError> {
     let mut sorter = Sorter::create(temp_dir)?;
-    for (reader, side) in [(old, OLD), (new, NEW)] {
-        reader.resource_types(|item| add(&mut sorter, side, type_row(&item)))?;
-        reader.resources(|item| add(&mut sorter, side, resource_row(&item)))?;
-        reader.entitlements(|item| add(&mut sorter, side, entitlement_row(&item)))?;
-        reader.grants(|item| add(&mut sorter, side, grant_row(item)))?;
-    }
+    gather(old, new, &mut sorter)?;
     let mut waiting: Option<Row> = None;
     sorter.drain(|key, value| {
         let Some((side, object)) = key.split_last() else {
             return Ok(());
         };
         match waiting.take() {
-            Some(row) if *side == NEW && row.key == object => return told(&mut each, change(&row, Some(value))),
+            Some(row) if *side == Side::New as u8 && row.key == object => {
+                return told(&mut each, change(&row, Some(value)));
+            }
             Some(row) => told(&mut each, change(&row, None))?,
             None => {}
         }
@@ -114,7 +111,7 @@ pub fn diff(
             key: object.to_vec(),
             value: value.to_vec(),
         };
-        if *side == NEW {
+        if *side == Side::New as u8 {
             return told(&mut each, added(&row));
         }
         waiting = Some(row);
@@ -127,8 +124,32 @@ fn told(each: &mut impl FnMut(Change) -> Result<(), C1zError>, change: Option<Ch
     change.map_or(Ok(()), each)
 }
 
-fn add(sorter: &mut Sorter, side: u8, mut row: Row) -> Result<(), C1zError> {
-    row.key.push(side);
+/// Sorts what may be different.
+fn gather(old: &Reader, new: &Reader, sorter: &mut Sorter) -> Result<(), C1zError> {
+    if let Some((old, new)) = old.store().zip(new.store()) {
+        differing(old, new, &RESOURCE_TYPES, |side, item| {
+            add(sorter, side, type_row(&item))
+        })?;
+        differing(old, new, &RESOURCES, |side, item| {
+            add(sorter, side, resource_row(&item))
+        })?;
+        differing(old, new, &ENTITLEMENTS, |side, item| {
+            add(sorter, side, entitlement_row(&item))
+        })?;
+        return differing(old, new, &GRANTS, |side, item| add(sorter, side, grant_row(item)));
+    }
+    for (reader, side) in [(old, Side::Old), (new, Side::New)] {
+        reader.resource_types(|item| add(sorter, side, type_row(&item)))?;
+        reader.resources(|item| add(sorter, side, resource_row(&item)))?;
+        reader.entitlements(|item| add(sorter, side, entitlement_row(&item)))?;
+        reader.grants(|item| add(sorter, side, grant_row(item)))?;
+    }
+    Ok(())
+}
+
+fn add(sorter: &mut Sorter, side: Side, mut row: Row) -> Result<(), C1zError> {
+    // After everything else, so that both rows of an object come together.
+    row.key.push(side as u8);
     sorter.add(&row.key, |value| {
         value.extend_from_slice(&row.value);
         Ok::<_, C1zError>(())
@@ -233,3 +254,6 @@ fn name(kind: RowKind, value: &[u8]) -> String {
     let name = value.get(kind.fields().len() * DIGEST..).unwrap_or_default();
     String::from_utf8_lossy(name).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ pub(super) struct Directory {
     expand: bool,
 }
 
-fn directories() -> impl Strategy<Value = Directory> {
+pub(super) fn directories() -> impl Strategy<Value = Directory> {
     let id = prop_oneof![
         4 => "[a-z]{1,3}",
         1 => "[a:]{1,4}",
@@ -109,6 +109,14 @@ fn reference(kind: &str, id: &str) -> pb::ResourceId {
 }
 
 impl Directory {
+    /// With the grants of another one.
+    pub(super) fn with_grants_of(&self, other: &Self) -> Self {
+        Self {
+            grants: other.grants.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Resources in the order of their types, each once.
     fn resources(&self) -> Vec<ResourceCase<'_>> {
         let mut seen = BTreeSet::new();
@@ -425,7 +433,7 @@ fn rows_v3<M: prost::Message + Default>(
     message: fn(&[u8]) -> Result<Vec<u8>, crate::wire::fields::Malformed>,
     key: fn(&M) -> Vec<String>,
 ) -> RowsOf<M> {
-    let rows = reader.family(&[3, family, 0]).into_iter().map(|(_, value)| {
+    let rows = reader.stored(&[3, family, 0]).into_iter().map(|(_, value)| {
         let decoded = M::decode(message(&value).unwrap().as_slice()).unwrap();
         let (mut at, mut expansion) = (String::new(), None);
         for field in crate::wire::fields::fields(&value) {
@@ -481,7 +489,7 @@ pub(super) fn grant_messages(file: &Path, dir: &Path) -> BTreeMap<[String; 3], p
 }
 
 /// Writes a directory into a file of this engine.
-fn write(directory: &Directory, engine: StorageEngine, dir: &Path) -> (PathBuf, FileReport, Expanded) {
+pub(super) fn write(directory: &Directory, engine: StorageEngine, dir: &Path) -> (PathBuf, FileReport, Expanded) {
     let mut writer = Writer::create(dir, start(), options(engine)).unwrap();
     directory.put(&mut writer);
     let expanded = if directory.expand {
@@ -502,7 +510,7 @@ fn told(report: &FileReport) -> Vec<(&'static str, u64, BTreeSet<String>)> {
 }
 
 /// Directories per run: 200, or as many as `PROPTEST_CASES` says.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     #[expect(clippy::disallowed_methods, reason = "how long to test is not a setting")]
     let cases = std::env::var("PROPTEST_CASES")
         .ok()
@@ -539,13 +547,13 @@ proptest! {
         let contents = read_v3(&file);
         let part = |text: &str| v3::key_part(text);
         let join = |parts: &[Vec<u8>]| parts.join(&0);
-        let keys = |family: &[u8]| reader.family(family).into_iter().map(|(key, value)| {
+        let keys = |family: &[u8]| reader.stored(family).into_iter().map(|(key, value)| {
             assert_eq!(value, b"");
             key
         }).collect::<BTreeSet<_>>();
         // By principal: the grant's key with its halves exchanged.
         let (mut by_principal, mut needs) = (BTreeSet::new(), BTreeSet::new());
-        for (key, value) in reader.family(&[3, 4, 0]) {
+        for (key, value) in reader.stored(&[3, 4, 0]) {
             let grant = pb::Grant::decode(record::to_grant(&value).unwrap().as_slice()).unwrap();
             let principal = grant.principal.unwrap().id.unwrap();
             let principal = join(&[part(&principal.resource_type), part(&principal.resource)]);

@@ -59,6 +59,14 @@ impl Reader {
         }
     }
 
+    /// The store, where it is version 3.
+    pub(super) fn store(&self) -> Option<&v3::Reader> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Pebble(reader) => Some(reader),
+        }
+    }
+
     /// The sync.
     pub fn run(&self) -> &SyncRun {
         either!(self, reader => reader.run())

@@ -11,7 +11,7 @@ mod grants;
 mod key;
 mod pack;
 mod reader;
-mod rows;
+pub(super) mod rows;
 mod seal;
 pub(in crate::c1z) mod sorter;
 mod spool;
@@ -20,10 +20,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
+mod walk;
 mod writer;
 
 pub(super) use envelope::MAGIC;
 pub(super) use reader::Reader;
+pub(super) use walk::{Side, differing};
 pub(super) use writer::Writer;
 
 /// Files of the store beside its tables. Markers are empty; their names carry what they say.

@@ -1,6 +1,8 @@
 //! Tables read back. Only the layout that [`super::table`] writes is read; what the SDK writes in a newer one is told
 //! apart from damage.
 
+use std::ops::Range;
+
 use prost::encoding::decode_varint;
 
 use super::table::{
@@ -58,22 +60,63 @@ impl TableReader {
         Ok(within)
     }
 
-    /// Hands out rows from `from` on until `each` says that it has enough. Answers whether it wants more.
-    pub(super) fn scan(
-        &self,
-        from: &[u8],
-        each: &mut impl FnMut(&[u8], &[u8]) -> Result<bool, Refused>,
-    ) -> Result<bool, Refused> {
-        let first = self.blocks.partition_point(|(last, _)| last.as_slice() < from);
-        for (_, handle) in self.blocks.get(first..).unwrap_or_default() {
-            let more = entries(block(&self.bytes, *handle)?, |key, value| {
-                if key < from { Ok(true) } else { each(key, value) }
-            })?;
-            if !more {
-                return Ok(false);
-            }
+    /// The rows of the blocks that reach `from`. The first must come behind the key `last`.
+    pub(super) fn rows(self, from: &[u8], last: Vec<u8>) -> Rows {
+        Rows {
+            block: self.blocks.partition_point(|(last, _)| last.as_slice() < from),
+            table: self,
+            entries: 0..0,
+            stored: Vec::new(),
+            key: last,
+            value: 0..0,
         }
+    }
+}
+
+/// Rows of a table, one after the other.
+#[derive(Debug)]
+pub(super) struct Rows {
+    table: TableReader,
+    /// The block that is next.
+    block: usize,
+    /// What is left of the one before it.
+    entries: Range<usize>,
+    /// The key as it is stored, with its trailer.
+    stored: Vec<u8>,
+    key: Vec<u8>,
+    value: Range<usize>,
+}
+
+impl Rows {
+    /// Goes on to the next row; false behind the last.
+    pub(super) fn advance(&mut self) -> Result<bool, Refused> {
+        while self.entries.is_empty() {
+            let Some((_, handle)) = self.table.blocks.get(self.block) else {
+                return Ok(false);
+            };
+            self.block += 1;
+            self.stored.clear();
+            let length = content(block(&self.table.bytes, *handle)?)?.len();
+            self.entries = handle.0..handle.0 + length;
+        }
+        let mut rest = self.table.bytes.get(self.entries.clone()).unwrap_or_default();
+        let value = entry(&mut rest, &mut self.stored, &mut self.key)?;
+        self.entries.start = self.entries.end - rest.len();
+        self.value = self.entries.start - value.len()..self.entries.start;
         Ok(true)
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        self.table.bytes.get(self.value.clone()).unwrap_or_default()
+    }
+
+    /// The last key.
+    pub(super) fn into_key(self) -> Vec<u8> {
+        self.key
     }
 }
 
@@ -103,44 +146,54 @@ fn block(table: &[u8], (at, length): (usize, usize)) -> Result<&[u8], Refused> {
     Ok(content)
 }
 
-/// Hands out the entries of a block; keys without their trailers.
-fn entries(block: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, Refused>) -> Result<bool, Refused> {
-    const TORN: Refused = Refused::Damaged("a block ends within an entry");
+const TORN: Refused = Refused::Damaged("a block ends within an entry");
+
+/// The entries of a block, without the restarts behind them.
+fn content(block: &[u8]) -> Result<&[u8], Refused> {
     let (content, count) = block.split_last_chunk::<RESTART>().ok_or(TORN)?;
     let restarts = usize::try_from(u32::from_le_bytes(*count)).unwrap_or(usize::MAX);
     let restarts = restarts.checked_mul(RESTART).ok_or(TORN)?;
-    let mut rest = content
-        .get(..content.len().checked_sub(restarts).ok_or(TORN)?)
-        .ok_or(TORN)?;
-    let mut key: Vec<u8> = Vec::new();
-    let mut last: Vec<u8> = Vec::new();
+    let end = content.len().checked_sub(restarts).ok_or(TORN)?;
+    content.get(..end).ok_or(TORN)
+}
+
+/// Takes the next entry and answers its value. `stored` is the key before it with its trailer, `key` without.
+fn entry<'a>(rest: &mut &'a [u8], stored: &mut Vec<u8>, key: &mut Vec<u8>) -> Result<&'a [u8], Refused> {
+    let mut number = || -> Result<usize, Refused> {
+        let number = decode_varint(rest).map_err(|_| TORN)?;
+        usize::try_from(number).map_err(|_| TORN)
+    };
+    let (shared, fresh, length) = (number()?, number()?, number()?);
+    let (suffix, behind) = rest.split_at_checked(fresh).ok_or(TORN)?;
+    let (value, behind) = behind.split_at_checked(length).ok_or(TORN)?;
+    *rest = behind;
+    if shared > stored.len() {
+        return Err(TORN);
+    }
+    stored.truncate(shared);
+    stored.extend_from_slice(suffix);
+    let (user, trailer) = stored.split_last_chunk::<8>().ok_or(TORN)?;
+    if trailer.first() != TRAILER.first() {
+        // Deletions and merges need the engine.
+        return Err(Refused::Foreign);
+    }
+    if user <= key.as_slice() {
+        return Err(Refused::Damaged("its rows are out of order"));
+    }
+    key.clear();
+    key.extend_from_slice(user);
+    Ok(value)
+}
+
+/// Hands out the entries of a block; keys without their trailers.
+fn entries(block: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, Refused>) -> Result<(), Refused> {
+    let mut rest = content(block)?;
+    let (mut stored, mut key) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
-        let mut number = || -> Result<usize, Refused> {
-            let number = decode_varint(&mut rest).map_err(|_| TORN)?;
-            usize::try_from(number).map_err(|_| TORN)
-        };
-        let (shared, fresh, length) = (number()?, number()?, number()?);
-        let (suffix, behind) = rest.split_at_checked(fresh).ok_or(TORN)?;
-        let (value, behind) = behind.split_at_checked(length).ok_or(TORN)?;
-        rest = behind;
-        if shared > key.len() {
-            return Err(TORN);
-        }
-        key.truncate(shared);
-        key.extend_from_slice(suffix);
-        let (user, trailer) = key.split_last_chunk::<8>().ok_or(TORN)?;
-        if trailer.first() != TRAILER.first() {
-            // Deletions and merges need the engine.
-            return Err(Refused::Foreign);
-        }
-        if user <= last.as_slice() {
-            return Err(Refused::Damaged("its rows are out of order"));
-        }
-        last.clear();
-        last.extend_from_slice(user);
-        if !each(user, value)? {
-            return Ok(false);
+        let value = entry(&mut rest, &mut stored, &mut key)?;
+        if !each(&key, value)? {
+            break;
         }
     }
-    Ok(true)
+    Ok(())
 }

@@ -11,9 +11,10 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::block::TableReader;
 use super::envelope::{self, Frame, Manifest, Packed};
-use super::rows::{Decode, entitlement, grant, resource, resource_type};
+use super::rows::{Decode, ENTITLEMENTS, Family, GRANTS, RESOURCE_TYPES, RESOURCES, entitlement, grant, resource};
 use super::summary::{self, StoredRun};
 use super::version::{self, Refused, TableMeta};
+use super::walk::Walk;
 use super::{FORMAT_MARKER, key};
 use crate::c1z::stats::{Stats, bump};
 use crate::c1z::sync::{SyncRun, SyncType};
@@ -78,7 +79,7 @@ impl Reader {
         }
     }
 
-    fn refused(&self, refused: Refused) -> C1zError {
+    pub(super) fn refused(&self, refused: Refused) -> C1zError {
         match refused {
             Refused::Damaged(what) => self.damaged(what),
             Refused::Foreign => self.foreign("its tables are in a newer layout, as the Go SDK writes them"),
@@ -319,49 +320,39 @@ impl Reader {
         prefix: &[u8],
         mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, C1zError>,
     ) -> Result<(), C1zError> {
-        let mut last: Vec<u8> = Vec::new();
-        let mut failure = None;
-        let first = self.tables.partition_point(|table| table.largest.as_slice() < prefix);
-        for table in self.tables.get(first..).unwrap_or_default() {
-            if table.smallest.as_slice() > prefix && !table.smallest.starts_with(prefix) {
-                return Ok(());
-            }
-            let Some(frame) = self.frames.get(&table.file_name()) else {
-                return Ok(());
-            };
-            let bytes = self.unpack(frame)?;
-            let reader = TableReader::open(bytes).map_err(|refused| self.refused(refused))?;
-            let within = reader.is_within(&table.smallest, &table.largest);
-            if !within.map_err(|refused| self.refused(refused))? {
-                return Err(self.damaged("a table holds rows that its MANIFEST does not tell of"));
-            }
-            let more = reader.scan(prefix, &mut |key, value| {
-                if key <= last.as_slice() {
-                    return Err(Refused::Damaged("its rows are out of order"));
-                }
-                last.clear();
-                last.extend_from_slice(key);
-                if !key.starts_with(prefix) {
-                    return Ok(false);
-                }
-                each(key, value).or_else(|error| {
-                    failure = Some(error);
-                    Ok(false)
-                })
-            });
-            if let Some(error) = failure {
-                return Err(error);
-            }
-            if !more.map_err(|refused| self.refused(refused))? {
-                return Ok(());
+        let mut walk = self.walk(prefix);
+        while walk.advance()? {
+            if !each(walk.key(), walk.value())? {
+                break;
             }
         }
         Ok(())
     }
 
+    /// Rows whose keys begin with `prefix`.
+    pub(super) fn walk(&self, prefix: &[u8]) -> Walk<'_> {
+        let first = self.tables.partition_point(|table| table.largest.as_slice() < prefix);
+        Walk::new(self, self.tables.get(first..).unwrap_or_default(), prefix)
+    }
+
+    /// A table in memory.
+    pub(super) fn table(&self, table: &TableMeta) -> Result<Option<TableReader>, C1zError> {
+        let Some(frame) = self.frames.get(&table.file_name()) else {
+            return Ok(None);
+        };
+        let bytes = self.unpack(frame)?;
+        let reader = TableReader::open(bytes).map_err(|refused| self.refused(refused))?;
+        let within = reader.is_within(&table.smallest, &table.largest);
+        if within.map_err(|refused| self.refused(refused))? {
+            Ok(Some(reader))
+        } else {
+            Err(self.damaged("a table holds rows that its MANIFEST does not tell of"))
+        }
+    }
+
     /// Keys and values of a family.
     #[cfg(test)]
-    pub(in crate::c1z) fn family(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(in crate::c1z) fn stored(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut rows = Vec::new();
         self.rows(prefix, |key, value| {
             rows.push((key.to_vec(), value.to_vec()));
@@ -394,6 +385,10 @@ impl Reader {
         })
     }
 
+    fn family<T>(&self, family: &Family<T>, each: impl FnMut(T) -> Result<(), C1zError>) -> Result<(), C1zError> {
+        self.decoded(&family.prefix, family.decode, each)
+    }
+
     fn one<T>(&self, key: &[u8], decode: Decode<T>) -> Result<Option<T>, C1zError> {
         let value = self.get(key)?;
         let item = value.map(|value| decode(key, &value)).transpose();
@@ -404,22 +399,22 @@ impl Reader {
         &self,
         each: impl FnMut(StoredResourceType) -> Result<(), C1zError>,
     ) -> Result<(), C1zError> {
-        self.decoded(&[3, 1, 0], resource_type, each)
+        self.family(&RESOURCE_TYPES, each)
     }
 
     pub(crate) fn resources(&self, each: impl FnMut(StoredResource) -> Result<(), C1zError>) -> Result<(), C1zError> {
-        self.decoded(&[3, 2, 0], resource, each)
+        self.family(&RESOURCES, each)
     }
 
     pub(crate) fn entitlements(
         &self,
         each: impl FnMut(StoredEntitlement) -> Result<(), C1zError>,
     ) -> Result<(), C1zError> {
-        self.decoded(&[3, 3, 0], entitlement, each)
+        self.family(&ENTITLEMENTS, each)
     }
 
     pub(crate) fn grants(&self, each: impl FnMut(StoredGrant) -> Result<(), C1zError>) -> Result<(), C1zError> {
-        self.decoded(&[3, 4, 0], grant, each)
+        self.family(&GRANTS, each)
     }
 
     /// Every grant on resources of a type.
@@ -441,7 +436,7 @@ impl Reader {
     /// One entitlement: a scan, since an id does not say where the resource's id in it ends.
     pub(crate) fn entitlement(&self, id: &str) -> Result<Option<StoredEntitlement>, C1zError> {
         let mut found = None;
-        self.rows(&[3, 3, 0], |key, value| {
+        self.rows(&ENTITLEMENTS.prefix, |key, value| {
             let item = entitlement(key, value).map_err(|refused| self.refused(refused))?;
             let is_it = item.id == id;
             if is_it {
@@ -472,7 +467,7 @@ impl Reader {
             }
         }
         let mut found = None;
-        self.rows(&[3, 4, 0], |key, value| {
+        self.rows(&GRANTS.prefix, |key, value| {
             let item = grant(key, value).map_err(|refused| self.refused(refused))?;
             let is_it = item.id == id;
             if is_it {

@@ -2,12 +2,61 @@
 
 use super::key;
 use super::version::Refused;
-use crate::wire::fields::Malformed;
+use crate::wire::fields::{Malformed, fields};
 use crate::wire::record;
 use crate::wire::stored::{self, StoredEntitlement, StoredGrant, StoredResource, StoredResourceType};
 
 /// What a row is decoded to, once its key is known to say the same.
 pub(super) type Decode<T> = fn(&[u8], &[u8]) -> Result<T, Refused>;
+
+/// Rows of one kind.
+#[derive(Debug)]
+pub(in crate::c1z) struct Family<T> {
+    /// What their keys begin with.
+    pub(super) prefix: [u8; 3],
+    pub(super) decode: Decode<T>,
+    /// Number of the field that says when the row was read.
+    discovered_at: u32,
+}
+
+pub(in crate::c1z) const RESOURCE_TYPES: Family<StoredResourceType> = Family {
+    prefix: [3, 1, 0],
+    decode: resource_type,
+    discovered_at: 6,
+};
+pub(in crate::c1z) const RESOURCES: Family<StoredResource> = Family {
+    prefix: [3, 2, 0],
+    decode: resource,
+    discovered_at: 8,
+};
+pub(in crate::c1z) const ENTITLEMENTS: Family<StoredEntitlement> = Family {
+    prefix: [3, 3, 0],
+    decode: entitlement,
+    discovered_at: 8,
+};
+pub(in crate::c1z) const GRANTS: Family<StoredGrant> = Family {
+    prefix: [3, 4, 0],
+    decode: grant,
+    discovered_at: 5,
+};
+
+impl<T> Family<T> {
+    /// Whether two values with the same key say the same, as far as that shows without decoding them.
+    pub(super) fn is_same(&self, one: &[u8], other: &[u8]) -> bool {
+        let said = |value| {
+            fields(value).filter(|field| !field.as_ref().is_ok_and(|(number, _)| *number == self.discovered_at))
+        };
+        let (mut one, mut other) = (said(one), said(other));
+        loop {
+            match (one.next(), other.next()) {
+                (None, None) => return true,
+                (Some(Ok(one)), Some(Ok(other))) if one == other => {}
+                // What is no message is told by who decodes it.
+                _ => return false,
+            }
+        }
+    }
+}
 
 impl From<Malformed> for Refused {
     fn from(_: Malformed) -> Self {
