@@ -3,6 +3,7 @@
 
 mod bundle;
 mod c1;
+mod collector;
 mod credentials;
 mod disk;
 mod finding;
@@ -34,6 +35,7 @@ pub(super) async fn run(config: &Config, doctor: &Doctor) -> anyhow::Result<u8> 
     settings::look(config, &doctor.examined, &mut found);
     disk::look(config, &mut found);
     services(config, &mut found).await;
+    collector::look(config, &mut found).await;
     let beside = daemon(config, &mut found).await;
     let text = if is_json { found.json() } else { found.summary() };
     io::stdout().lock().write_all(text.as_bytes()).ok();

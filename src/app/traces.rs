@@ -7,9 +7,13 @@ use anyhow::Context as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter as _};
+use process::runtime::anchors;
 use process::telemetry::BesideLayer;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
@@ -34,12 +38,7 @@ pub(super) struct Traces(SdkTracerProvider);
 impl Traces {
     /// Must be called inside a runtime; connects when there is something to send.
     pub(super) fn start(settings: &TraceSettings) -> anyhow::Result<Self> {
-        let exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_channel(channel(settings)?)
-            .with_timeout(SENDING)
-            .build()
-            .context("set up traces")?;
+        let exporter = exporter(channel(settings)?)?;
         let batches = BatchConfigBuilder::default().with_max_queue_size(WAITING).build();
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let version = opentelemetry::KeyValue::new("service.version", crate::BUILD.version);
@@ -73,6 +72,24 @@ impl Traces {
     }
 }
 
+/// Sends a trace of nothing: whether the collector takes it, and else why not. An error is one of the settings.
+pub(super) async fn probe(settings: &TraceSettings) -> anyhow::Result<Result<(), String>> {
+    let exporter = exporter(channel(settings)?)?;
+    Ok(exporter.export(Vec::new()).await.map_err(|error| {
+        let text = error.to_string();
+        // What comes before are names of the exporter's own.
+        let told = text
+            .split_once(" failed with gRPC code: ")
+            .map(|(_, why)| why.to_owned());
+        told.unwrap_or(text)
+    }))
+}
+
+fn exporter(channel: Channel) -> anyhow::Result<SpanExporter> {
+    let builder = SpanExporter::builder().with_tonic().with_channel(channel);
+    builder.with_timeout(SENDING).build().context("set up traces")
+}
+
 fn is_traced(metadata: &Metadata<'_>) -> bool {
     let ours = ["baton", "pingone"]
         .iter()
@@ -88,14 +105,23 @@ fn channel(settings: &TraceSettings) -> anyhow::Result<Channel> {
     if settings.plaintext {
         return Ok(endpoint.connect_lazy());
     }
-    let tls = ClientTlsConfig::new();
-    let tls = match &settings.authority {
-        None => tls.with_native_roots(),
-        Some(Authority::Pem(pem)) => tls.ca_certificate(Certificate::from_pem(pem)),
+    let tls = ClientTlsConfig::new().trust_anchors(authorities(settings.authority.as_ref())?);
+    Ok(endpoint.tls_config(tls).with_context(wrong)?.connect_lazy())
+}
+
+/// Who may vouch for the collector: whom everything else here trusts, unless others are named.
+fn authorities(named: Option<&Authority>) -> anyhow::Result<Vec<TrustAnchor<'static>>> {
+    let (pem, place) = match named {
+        None => return Ok(anchors::store().roots.clone()),
+        Some(Authority::Pem(pem)) => (pem.clone(), "--otel-collector-endpoint-tls-cert".to_owned()),
         Some(Authority::File(path)) => {
-            let unread = || format!("read {} (--otel-collector-endpoint-tls-cert-path)", path.display());
-            tls.ca_certificate(Certificate::from_pem(std::fs::read(path).with_context(unread)?))
+            let place = format!("{} (--otel-collector-endpoint-tls-cert-path)", path.display());
+            (std::fs::read(path).with_context(|| format!("read {place}"))?, place)
         }
     };
-    Ok(endpoint.tls_config(tls).with_context(wrong)?.connect_lazy())
+    let mut store = RootCertStore::empty();
+    let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+    store.add_parsable_certificates(certificates);
+    anyhow::ensure!(!store.is_empty(), "{place} holds no certificate in PEM");
+    Ok(store.roots)
 }

@@ -7,14 +7,17 @@
 )]
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use base64::prelude::{BASE64_URL_SAFE, Engine as _};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use sandbox::pingone::{Options, Server, start};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 /// Keeps what comes, with the name of the service.
@@ -50,13 +53,17 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(text).collect()
 }
 
-/// The collector and its port.
-async fn collector() -> (Collector, u16) {
+/// The collector and its port; with TLS where it has a certificate and a key.
+async fn collector(identity: Option<Identity>) -> (Collector, u16) {
     let collector = Collector::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let service = TraceServiceServer::new(collector.clone());
-    let serving = tonic::transport::Server::builder()
+    let mut serving = tonic::transport::Server::builder();
+    if let Some(identity) = identity {
+        serving = serving.tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
+    }
+    let serving = serving
         .add_service(service)
         .serve_with_incoming(TcpListenerStream::new(listener));
     process::runtime::spawn::background(async move { serving.await.unwrap() });
@@ -64,9 +71,14 @@ async fn collector() -> (Collector, u16) {
 }
 
 /// One sync; its exit code and what it said.
-async fn sync(server: &Server, dir: &std::path::Path, more: &[(&str, &str)]) -> (i32, String) {
+async fn sync(server: &Server, dir: &Path, more: &[(&str, &str)]) -> (i32, String) {
+    run(server, dir, &[], more).await
+}
+
+async fn run(server: &Server, dir: &Path, args: &[&str], more: &[(&str, &str)]) -> (i32, String) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
     let ran = command
+        .args(args)
         .env_clear()
         .current_dir(dir)
         .envs([
@@ -81,12 +93,13 @@ async fn sync(server: &Server, dir: &std::path::Path, more: &[(&str, &str)]) -> 
         .output()
         .await
         .unwrap();
-    (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
+    let said = [ran.stdout, ran.stderr].concat();
+    (ran.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_is_one_trace_with_its_calls_to_pingone() {
-    let (collector, port) = collector().await;
+    let (collector, port) = collector(None).await;
     let (server, dir) = (start(Options::default()).await.unwrap(), tempfile::tempdir().unwrap());
     let endpoint = format!("127.0.0.1:{port}");
     let on = [
@@ -167,4 +180,43 @@ async fn a_collector_that_is_not_there_harms_nothing_and_is_told() {
         code != 0 && log.contains("/nowhere.pem (--otel-collector-endpoint-tls-cert-path)"),
         "{log}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_with_tls_is_believed_where_its_authority_is_known() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
+    let (collector, port) = collector(Some(identity)).await;
+    let (server, dir) = (start(Options::default()).await.unwrap(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("ca.pem").display().to_string();
+    std::fs::write(&path, made.cert.pem()).unwrap();
+    let encoded = BASE64_URL_SAFE.encode(made.cert.pem());
+    let endpoint = format!("localhost:{port}");
+    let to = ("BATON_OTEL_COLLECTOR_ENDPOINT", endpoint.as_str());
+    for known in [
+        ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_CERT_PATH", path.as_str()),
+        ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_CERT", encoded.as_str()),
+        ("SSL_CERT_FILE", path.as_str()),
+    ] {
+        let (code, log) = sync(&server, dir.path(), &[to, known]).await;
+        let spans = std::mem::take(&mut *collector.0.lock().unwrap());
+        assert!(code == 0 && spans.len() > 3, "{known:?}: {log}");
+        let (_, said) = run(&server, dir.path(), &["doctor"], &[to, known]).await;
+        let line = format!("ok    collector   {endpoint} takes traces");
+        assert!(said.contains(&line), "{known:?}: {said}");
+    }
+    for other in [("LANG", "C"), ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_INSECURE", "true")] {
+        let (code, log) = sync(&server, dir.path(), &[to, other]).await;
+        assert!(code == 0 && log.contains("opentelemetry"), "{other:?}: {log}");
+        let (code, said) = run(&server, dir.path(), &["doctor"], &[to, other]).await;
+        let line = format!("warn  collector   {endpoint} took no trace: ");
+        assert!(code != 0 && said.contains(&line), "{other:?}: {said}");
+    }
+    assert!(collector.0.lock().unwrap().is_empty());
+    std::fs::write(&path, "nothing").unwrap();
+    let nobody = [to, ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_CERT_PATH", path.as_str())];
+    for args in [Vec::new(), vec!["doctor"]] {
+        let (code, said) = run(&server, dir.path(), &args, &nobody).await;
+        assert!(code == 1 && said.contains("holds no certificate in PEM"), "{said}");
+    }
 }
