@@ -47,6 +47,7 @@ use crate::manifest;
 use crate::model::APPLICATION;
 use baton::session::{InvalidProxy, ProxyConfig, SessionConfig, Trust};
 use pingone::Client;
+use process::error::io_words;
 use process::telemetry::{LogConfig, LogControl, LogFormat, LogLevel};
 use traces::Traces;
 
@@ -85,17 +86,7 @@ fn refused(error: &ConfigError) -> u8 {
 
 /// One line: what failed and why. Causes that the text already holds are not repeated.
 fn complain(error: &anyhow::Error) {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        if text.contains(&cause) {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&cause);
-    }
+    let text = chain(error.as_ref());
     writeln!(io::stderr(), "baton-ping-one: {text}").ok();
 }
 
@@ -227,13 +218,14 @@ fn proxy(config: &Config) -> Result<ProxyConfig, InvalidProxy> {
     ProxyConfig::new(config.https_proxy.as_deref(), config.no_proxy.as_deref())
 }
 
-/// An error with its causes in one line; causes that the text already holds are not repeated.
+/// An error with its causes in one line; causes that the text already tells, in whichever words, are not repeated.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let more = cause.to_string();
-        if !text.contains(&more) {
+        let in_words = cause.downcast_ref::<io::Error>().map(io_words);
+        if !text.contains(&more) && !in_words.is_some_and(|words| text.contains(&words)) {
             text.push_str(": ");
             text.push_str(&more);
         }

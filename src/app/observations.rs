@@ -72,7 +72,7 @@ pub(super) fn named(report: &ObservationReport) -> BTreeMap<String, u64> {
 
 /// Shows what `state-dir` holds of observations, or drops it.
 pub(super) fn command(command: StateCommand, state_dir: Option<&Path>) -> anyhow::Result<u8> {
-    let state_dir = state_dir.context("state-dir is not set: nothing is kept")?;
+    let state_dir = state_dir.context("nothing is kept, because --state-dir (BATON_STATE_DIR) is not set")?;
     let mut out = String::new();
     let mut in_use = false;
     for folder in folders(state_dir).with_context(|| format!("read {}", state_dir.display()))? {

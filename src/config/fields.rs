@@ -189,7 +189,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("pingone-private-key-file", Text, "", "File that holds the PingOne private key"),
     Field::new("pingone-private-key-id", Text, "", "The key's kid in the application's JWKS, needed where several keys stand there"),
     Field::new("file", Text, "sync.c1z", "Path of the .c1z file; a sync replaces it and the older syncs in it").short('f'),
-    Field::new("output", Choice(Output::NAMES), "table", "How a result is printed; csv is for inspect").short('o'),
+    Field::new("output", Choice(Output::NAMES), "table", "How a result is printed; csv is for inspect and diff").short('o'),
     Field::new("provisioning", Bool, "false", "Carry out C1's tasks that change PingOne; one-shot flags do not need it").short('p'),
     Field::new("sync-resource-types", List, "", "Resource types to sync: user, group, population, role, and those that a setting switches on"),
     Field::new("sync-resources", List, "", "Sync only these resources, each as bid:r:<type>/<id>"),

@@ -210,7 +210,7 @@ impl Config {
             return Err(values.invalid("observations-configmap", problem));
         }
         if config.output == Output::Csv {
-            return Err(values.invalid("output", "must be table or json here; csv is for inspect"));
+            return Err(values.invalid("output", "must be table or json here; csv is for inspect and diff"));
         }
         // A daemon answers full syncs, with C1 or without it; grants left out would read as revocations.
         let daemon = changing || config.c1.is_some() || config.schedule.sync_interval.is_some();

@@ -154,6 +154,10 @@ async fn what_cannot_be_compared_is_no_difference() {
     let ran = run(dir.path(), &["diff", "x.c1z", "gone.c1z"], None).await;
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.starts_with("baton-ping-one: "), "{}", ran.err);
+    let gone = run(dir.path(), &["diff", "gone.c1z", "x.c1z"], None).await;
+    let told =
+        "baton-ping-one: could not read gone.c1z: no such file or directory. Check the path and who may read it\n";
+    assert_eq!((gone.code, gone.err.as_str()), (2, told));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub enum C1zError {
         source: io::Error,
     },
     /// The machine refused to read.
-    #[error("could not read {}: {}. Check that the file exists and may be read", path.display(), io_words(source))]
+    #[error("could not read {}: {}. Check the path and who may read it", path.display(), io_words(source))]
     Read {
         /// Where.
         path: PathBuf,
