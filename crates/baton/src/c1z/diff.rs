@@ -95,29 +95,33 @@ pub fn diff(
 ) -> Result<(), C1zError> {
     let mut sorter = Sorter::create(temp_dir)?;
     gather(old, new, &mut sorter)?;
-    let mut waiting: Option<Row> = None;
+    let mut waiting: Option<(bool, Row)> = None;
     sorter.drain(|key, value| {
-        let Some((side, object)) = key.split_last() else {
+        let Some((side, value)) = value.split_first() else {
             return Ok(());
         };
-        match waiting.take() {
-            Some(row) if *side == Side::New as u8 && row.key == object => {
-                return told(&mut each, change(&row, Some(value)));
-            }
-            Some(row) => told(&mut each, change(&row, None))?,
-            None => {}
-        }
+        let is_new = *side == Side::New as u8;
         let row = Row {
-            key: object.to_vec(),
+            key: key.to_vec(),
             value: value.to_vec(),
         };
-        if *side == Side::New as u8 {
-            return told(&mut each, added(&row));
+        match waiting.take() {
+            Some((was_new, other)) if was_new != is_new && other.key == row.key => {
+                let (old, new) = if is_new { (other, row) } else { (row, other) };
+                return told(&mut each, change(&old, Some(&new.value)));
+            }
+            Some((was_new, other)) => told(&mut each, alone(was_new, &other))?,
+            None => {}
         }
-        waiting = Some(row);
+        waiting = Some((is_new, row));
         Ok(())
     })?;
-    waiting.map_or(Ok(()), |row| told(&mut each, change(&row, None)))
+    waiting.map_or(Ok(()), |(is_new, row)| told(&mut each, alone(is_new, &row)))
+}
+
+/// A row that only one file has.
+fn alone(is_new: bool, row: &Row) -> Option<Change> {
+    if is_new { added(row) } else { change(row, None) }
 }
 
 fn told(each: &mut impl FnMut(Change) -> Result<(), C1zError>, change: Option<Change>) -> Result<(), C1zError> {
@@ -147,10 +151,10 @@ fn gather(old: &Reader, new: &Reader, sorter: &mut Sorter) -> Result<(), C1zErro
     Ok(())
 }
 
-fn add(sorter: &mut Sorter, side: Side, mut row: Row) -> Result<(), C1zError> {
-    // After everything else, so that both rows of an object come together.
-    row.key.push(side as u8);
+/// The side is no part of the key: behind an id it would come between that id and one that goes on with the same byte.
+fn add(sorter: &mut Sorter, side: Side, row: Row) -> Result<(), C1zError> {
     sorter.add(&row.key, |value| {
+        value.push(side as u8);
         value.extend_from_slice(&row.value);
         Ok::<_, C1zError>(())
     })
