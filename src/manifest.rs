@@ -8,6 +8,7 @@ use baton::wire::config::{self, ConfigField, ConfigHead, ConfigKind};
 use baton::wire::json::JsonError;
 
 use crate::config::fields::{FIELDS, Field, Kind};
+use crate::model::ALL_TYPES;
 
 /// The `config` document: `c1.config.v1.Configuration` in proto3 JSON.
 pub fn config_document() -> String {
@@ -45,7 +46,7 @@ fn config_field(field: &Field) -> ConfigField {
 
 /// The `capabilities` document: `ConnectorCapabilities` wrapped with its type, two blanks of indent, no line end.
 pub fn capabilities_document() -> Result<String, JsonError> {
-    let document = baton::wire::describe::capabilities_json(&describe::capabilities(false, false))?;
+    let document = baton::wire::describe::capabilities_json(&describe::capabilities(false, &ALL_TYPES))?;
     Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 

@@ -1,11 +1,13 @@
 //! What PingOne's objects are called at C1 (connector-model.md §2, §4–6). The identifiers made here are a public API
 //! (connector-model.md §1 point 1): they never change once released.
 
+mod binding;
 mod slug;
 mod writable;
 
 use baton::model::{Capability, Profile, ResourceType, ResourceTypeSpec, Trait};
 
+pub use binding::{BindingIds, binding_id, scope_resource_type};
 pub use slug::Slug;
 pub use writable::{WRITABLE_TYPES, WritableScopes};
 
@@ -16,6 +18,7 @@ pub const GROUP: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::Group],
     offers_nothing: false,
     opt_in: false,
+    children: &[],
     permissions: &["p1:read:userGroup", "p1:update:userGroup"],
     capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
 });
@@ -27,6 +30,7 @@ pub const POPULATION: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::Group],
     offers_nothing: false,
     opt_in: false,
+    children: &[],
     permissions: &["p1:read:population"],
     capabilities: &[Capability::Sync, Capability::TargetedSync],
 });
@@ -38,6 +42,7 @@ pub const POPULATION_MOVING: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::Group],
     offers_nothing: false,
     opt_in: false,
+    children: &[],
     permissions: &["p1:read:population", "p1:update:user"],
     capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
 });
@@ -49,6 +54,7 @@ pub const ROLE: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::Role],
     offers_nothing: false,
     opt_in: false,
+    children: &[],
     permissions: &["p1:read:role", "p1:update:role"],
     capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
 });
@@ -60,6 +66,7 @@ pub const USER: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::User],
     offers_nothing: true,
     opt_in: false,
+    children: &[],
     permissions: &["p1:read:user", "p1:create:user", "p1:update:user", "p1:delete:user"],
     capabilities: &[
         Capability::Sync,
@@ -77,6 +84,7 @@ pub const APPLICATION: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::App],
     offers_nothing: false,
     opt_in: true,
+    children: &[],
     permissions: &[
         "applications:read:application",
         "permissions:read:applicationRoleAssignments",
@@ -92,6 +100,7 @@ pub const GATEWAY: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::App],
     offers_nothing: true,
     opt_in: true,
+    children: &[],
     permissions: &["gateways:read:gateway", "permissions:read:gatewayRoleAssignments"],
     capabilities: &[Capability::Sync, Capability::TargetedSync],
 });
@@ -103,18 +112,105 @@ pub const SECRET: ResourceType = ResourceType(&ResourceTypeSpec {
     traits: &[Trait::Secret],
     offers_nothing: true,
     opt_in: true,
+    children: &[],
     permissions: &["certmgt:read:key"],
     capabilities: &[Capability::Sync, Capability::SyncSecrets],
 });
 
+/// `role` in the model `scope-binding`: its bindings offer what it offers elsewhere.
+pub const ROLE_BOUND: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "role",
+    display_name: "Role",
+    traits: &[Trait::Role],
+    offers_nothing: true,
+    opt_in: false,
+    children: &[],
+    permissions: &["p1:read:role", "p1:update:role"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
+});
+
+/// `organization`, in the model `scope-binding`, as the three that follow.
+pub const ORGANIZATION: ResourceType = ResourceType(&ResourceTypeSpec {
+    children: &["environment"],
+    ..scope("organization", "Organization")
+});
+
+/// `environment`
+pub const ENVIRONMENT: ResourceType = ResourceType(&ResourceTypeSpec {
+    children: &["population", "application", "role_assignment"],
+    ..scope("environment", "Environment")
+});
+
+/// `other_scope`: a scope of a type that this program does not know.
+pub const OTHER_SCOPE: ResourceType = ResourceType(&scope("other_scope", "Other Scope"));
+
+/// `role_assignment`: one role over one scope.
+pub const ROLE_ASSIGNMENT: ResourceType = ResourceType(&ResourceTypeSpec {
+    id: "role_assignment",
+    display_name: "Role Assignment",
+    traits: &[Trait::ScopeBinding],
+    offers_nothing: false,
+    opt_in: true,
+    children: &[],
+    permissions: &["p1:read:role", "p1:update:role"],
+    capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
+});
+
+const fn scope(id: &'static str, display_name: &'static str) -> ResourceTypeSpec {
+    ResourceTypeSpec {
+        id,
+        display_name,
+        traits: &[],
+        offers_nothing: true,
+        opt_in: true,
+        children: &[],
+        permissions: &[],
+        capabilities: &[Capability::Sync, Capability::TargetedSync],
+    }
+}
+
 /// The types of every sync, in the order of their ids.
 pub const RESOURCE_TYPES: [ResourceType; 4] = [GROUP, POPULATION, ROLE, USER];
 
-/// Every type that there is, in the order of their ids: those above, and those that a setting switches on.
-pub const ALL_TYPES: [ResourceType; 7] = [APPLICATION, GATEWAY, GROUP, POPULATION, ROLE, SECRET, USER];
+/// The types that only the model `scope-binding` has.
+pub const BINDING_TYPES: [ResourceType; 4] = [ENVIRONMENT, ORGANIZATION, OTHER_SCOPE, ROLE_ASSIGNMENT];
 
-/// The same with populations whose memberships are changed.
-pub const ALL_TYPES_MOVING: [ResourceType; 5] = [APPLICATION, GROUP, POPULATION_MOVING, ROLE, USER];
+/// Every type that there is, in the order of their ids: those above, and those that a setting switches on.
+pub const ALL_TYPES: [ResourceType; 11] = all_types(POPULATION, ROLE);
+
+/// The same, those of one model left out, as they are while the program runs.
+pub const fn running_types(scope_binding: bool, population_provisioning: bool) -> &'static [ResourceType] {
+    const BOUND: [ResourceType; 11] = all_types(POPULATION, ROLE_BOUND);
+    const BOUND_MOVING: [ResourceType; 11] = all_types(POPULATION_MOVING, ROLE_BOUND);
+    const PLAIN: [ResourceType; 7] = plain_types(POPULATION);
+    const MOVING: [ResourceType; 7] = plain_types(POPULATION_MOVING);
+    match (scope_binding, population_provisioning) {
+        (false, false) => &PLAIN,
+        (false, true) => &MOVING,
+        (true, false) => &BOUND,
+        (true, true) => &BOUND_MOVING,
+    }
+}
+
+const fn plain_types(population: ResourceType) -> [ResourceType; 7] {
+    [APPLICATION, GATEWAY, GROUP, population, ROLE, SECRET, USER]
+}
+
+const fn all_types(population: ResourceType, role: ResourceType) -> [ResourceType; 11] {
+    [
+        APPLICATION,
+        ENVIRONMENT,
+        GATEWAY,
+        GROUP,
+        ORGANIZATION,
+        OTHER_SCOPE,
+        population,
+        role,
+        ROLE_ASSIGNMENT,
+        SECRET,
+        USER,
+    ]
+}
 
 /// The type with this id.
 pub fn resource_type(id: &str) -> Option<ResourceType> {

@@ -39,6 +39,7 @@ pub use plan::{DRY_RUN, Plan};
 pub use settings::{Deprovision, ProvisionOptions};
 pub(crate) use spelling::is_identity_provider;
 
+use crate::sync::SeenScopes;
 use baton::crypto::KeySource;
 use baton::schedule::WriteLog;
 use baton::task::{
@@ -115,6 +116,13 @@ impl PingOneProvisioner {
     #[must_use]
     pub fn with_log(mut self, log: WriteLog) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// The same provisioner, which knows what roles were held over in the last sync.
+    #[must_use]
+    pub fn with_scopes(self, scopes: SeenScopes) -> Self {
+        self.memory.scopes.set(scopes).ok();
         self
     }
 

@@ -5,6 +5,7 @@
 //! published; nothing but ids of users stays in memory; everything ends when the caller's token is cancelled.
 
 mod applications;
+mod bindings;
 mod error;
 mod index;
 mod job;
@@ -22,6 +23,7 @@ mod report;
 mod role_scan;
 mod run;
 mod scope;
+mod seen;
 mod shrink;
 mod target;
 mod translate;
@@ -32,12 +34,14 @@ mod writer_thread;
 pub use baton::task::Counts;
 pub use error::SyncError;
 pub use options::{
-    Applications, ObservationSettings, Reuse, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions,
+    Applications, ObservationSettings, Reuse, RoleModel, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions,
 };
 pub use progress::{Phase, Progress};
 pub use report::SyncReport;
 pub use run::run;
+pub(crate) use scope::{RoleInfo, Scope};
+pub use seen::SeenScopes;
 pub use shrink::Shrunk;
 pub use translate::translate_page;
-pub(crate) use translate::{UserRules, is_bare_address, user as translate_user};
+pub(crate) use translate::{Pair, UserRules, is_bare_address, user as translate_user};
 pub use warnings::{Warning, Warnings};

@@ -17,7 +17,7 @@ use super::syncs::Syncs;
 use super::term::Work;
 use super::traces::Traces;
 use super::workspace::Workspace;
-use super::{connect, log_config, session_config, status, writes};
+use super::{connect, log_config, session_config, state, status, writes};
 use crate::admin::{self, AdminConfig, AdminState, Unhealthy};
 use crate::config::Config;
 use crate::credentials::{CredentialState, PingOneValues, pingone_in_force};
@@ -164,6 +164,7 @@ impl Work {
         let file = config.c1.is_none().then_some(config.file.as_path());
         let file = file.filter(|_| config.schedule.sync_interval.is_some());
         let metrics = Arc::clone(&context.metrics);
+        state::tell_model(&config, environment);
         let history = History::new(&config, environment, file)?;
         let verdicts = baton::session::Verdicts::default();
         metrics.environment(client.environment_id(), config.pingone.region.tld());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::state;
-use crate::config::Config;
+use crate::config::{Config, RoleModel};
 use crate::k8s::lease::Notes;
 use crate::sync::{Counts, SyncError};
 
@@ -41,6 +41,7 @@ struct LastSuccess {
 pub(super) struct History {
     environment: Uuid,
     state_dir: Option<PathBuf>,
+    role_model: RoleModel,
     notes: Notes,
     last: Mutex<Option<Counts>>,
     /// What `state-dir` knew at the start.
@@ -65,6 +66,7 @@ impl History {
             stored_success,
             environment,
             state_dir: config.state_dir.clone(),
+            role_model: config.sync.role_model,
             notes: Notes::default(),
             last: Mutex::new(last),
             accept: AtomicBool::new(config.sync.accept_shrink),
@@ -150,7 +152,7 @@ impl History {
             self.notes.put(LAST_SYNC, text);
         }
         let Some(dir) = &self.state_dir else { return };
-        if let Err(error) = state::remember(dir, self.environment, counts, at) {
+        if let Err(error) = state::remember(dir, self.environment, (counts, self.role_model), at) {
             tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
         }
     }

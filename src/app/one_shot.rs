@@ -15,7 +15,7 @@ use super::workspace::Workspace;
 use super::{connect, observations, state, terminal};
 use crate::config::{self, Config, Output, SyncSettings};
 use crate::sync::{
-    Applications, Progress, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions, SyncReport, run,
+    Applications, Progress, RoleModel, RolePopulationEntitlements, RoleScan, ShrinkCheck, SyncOptions, SyncReport, run,
 };
 use baton::c1z::Lock;
 use baton::model::ResourceId;
@@ -33,6 +33,7 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
     lock.sweep();
     let workspace = Workspace::enter(&config.temp_dir)?;
     workspace.path().clone_into(&mut config.temp_dir);
+    state::tell_model(&config, environment);
     let mut options = options(&config.sync, &config.temp_dir, &file);
     let whole = options.is_whole();
     options.shrink.previous = if !whole || config.sync.max_shrink_percent == 0 || config.sync.accept_shrink {
@@ -56,7 +57,12 @@ pub(super) async fn sync(mut config: Config, cancel: CancellationToken) -> anyho
     line.await;
     let report = result?;
     if let Some(dir) = config.state_dir.as_ref().filter(|_| whole) {
-        state::remember(dir, environment, report.counts, jiff::Timestamp::now())?;
+        state::remember(
+            dir,
+            environment,
+            (report.counts, config.sync.role_model),
+            jiff::Timestamp::now(),
+        )?;
     }
     let closing = closing(&report, client.stats(), &file);
     let text = match config.output {
@@ -80,11 +86,15 @@ pub(super) fn options(settings: &SyncSettings, temp_dir: &Path, file: &Path) -> 
     let mut options = SyncOptions::full(temp_dir.to_owned(), file.to_owned())
         .with_applications(applications)
         .with_type(GATEWAY, settings.access.gateways)
-        .with_type(SECRET, settings.access.secrets);
-    let wanted = |id: &str| settings.resource_types.is_empty() || settings.resource_types.iter().any(|t| t == id);
-    options
-        .resource_types
-        .retain(|resource_type| wanted(resource_type.id()));
+        .with_type(SECRET, settings.access.secrets)
+        .with_role_model(match settings.role_model {
+            config::RoleModel::Entitlements => RoleModel::Entitlements,
+            config::RoleModel::ScopeBinding => RoleModel::ScopeBinding,
+        });
+    if !settings.resource_types.is_empty() {
+        let selected = settings.resource_types.iter().filter_map(|id| model::resource_type(id));
+        options.select(selected.collect());
+    }
     options.skip_entitlements_and_grants = settings.skip_entitlements_and_grants;
     options.skip_grants = settings.skip_grants;
     options.targets = settings

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::config::{Config, Incremental};
+use crate::config::{Config, Incremental, RoleModel, RolePopulationEntitlements};
 use crate::sync::{Counts, ObservationSettings, Reuse, observations};
 use baton::c1z::{C1zError, Limits, Reader};
 
@@ -91,11 +91,35 @@ pub(super) fn last_success(dir: &Path, environment: Uuid) -> Option<Timestamp> {
     state.at?.parse().ok()
 }
 
+/// Says at the start what the role model does, where somebody might not expect it.
+pub(super) fn tell_model(config: &Config, environment: Uuid) {
+    let now = config.sync.role_model;
+    let stored = config
+        .state_dir
+        .as_deref()
+        .and_then(|dir| std::fs::read(state_path(dir, environment)).ok());
+    let stored = stored.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+    if let Some(before) = stored.filter(|state| state.role_model != now.as_str()) {
+        tracing::warn!(
+            before = before.role_model,
+            now = now.as_str(),
+            "the role model changed: roles and their scopes have other ids from here on, and C1 takes those before for removed"
+        );
+    }
+    let ignored = config.sync.role_population_entitlements != RolePopulationEntitlements::default();
+    if now == RoleModel::ScopeBinding && ignored {
+        tracing::warn!("role-population-entitlements has no effect with role-model=scope-binding");
+    }
+}
+
 fn counts_of(reader: &Reader) -> Result<Counts, C1zError> {
     let stats = &reader.run().stats;
     let of = |kind: &str| stats.resources_by_resource_type.get(kind).copied().unwrap_or(0);
     // Expansion adds grants to roles: only raw ones are compared.
-    let role_grants = reader.raw_grants("role")?;
+    let mut role_grants = reader.raw_grants("role")?;
+    for (kind, grants) in reader.raw_grants("role_assignment")? {
+        *role_grants.entry(kind).or_default() += grants;
+    }
     let held_by = |kinds: &[&str]| kinds.iter().filter_map(|kind| role_grants.get(*kind)).sum();
     Ok(Counts {
         users: of("user"),
@@ -110,11 +134,16 @@ fn counts_of(reader: &Reader) -> Result<Counts, C1zError> {
 }
 
 /// Remembers the counts, replaced atomically, readable by the owner only.
-pub(super) fn remember(dir: &Path, environment: Uuid, counts: Counts, at: Timestamp) -> anyhow::Result<()> {
+pub(super) fn remember(
+    dir: &Path,
+    environment: Uuid,
+    (counts, role_model): (Counts, RoleModel),
+    at: Timestamp,
+) -> anyhow::Result<()> {
     let path = state_path(dir, environment);
     let state = State {
         counts,
-        role_model: "entitlements".to_owned(),
+        role_model: role_model.as_str().to_owned(),
         at: Some(at.to_string()),
     };
     let write = || -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! C1's sync tasks, and those on our own schedule, on the sync engine.
 
 use crate::model;
-use crate::model::ALL_TYPES;
+use crate::model::{ALL_TYPES, APPLICATION};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -17,8 +17,8 @@ use crate::config::{Config, KubernetesSettings, SyncSettings};
 use crate::k8s;
 use crate::k8s::lease::Notes;
 use crate::provision::read_error;
-use crate::sync::{self, Counts, ObservationSettings, SyncError, SyncOptions, SyncReport, Warning};
-use baton::model::ResourceId;
+use crate::sync::{self, Counts, ObservationSettings, SeenScopes, SyncError, SyncOptions, SyncReport, Warning};
+use baton::model::{ResourceId, ResourceType};
 use baton::task::{Code, SyncFacts, SyncProgress, SyncRequest, SyncRun, SyncRunner, SyncedFile, TaskError};
 use pingone::Client;
 use process::error::{ErrorClass, io_words};
@@ -34,6 +34,7 @@ pub(super) struct Syncs {
     metrics: Arc<Metrics>,
     history: History,
     handover: OnceLock<Handover>,
+    scopes: SeenScopes,
 }
 
 impl Syncs {
@@ -55,6 +56,7 @@ impl Syncs {
             metrics,
             history,
             handover: OnceLock::new(),
+            scopes: SeenScopes::default(),
         }
     }
 
@@ -64,6 +66,11 @@ impl Syncs {
         if let Some(handover) = Handover::new(name, kube, self.observations.as_ref()) {
             self.handover.set(handover).ok();
         }
+    }
+
+    /// What roles were held over in the last whole sync.
+    pub(super) fn scopes(&self) -> SeenScopes {
+        self.scopes.clone()
     }
 
     /// What goes onto the Lease for the next leader.
@@ -98,12 +105,15 @@ impl Syncs {
                 .iter()
                 .filter_map(|id| model::resource_type(id));
             // What C1 offers for selection is everything that the program can sync; a setting may be off.
-            let (on, off): (BTreeSet<_>, BTreeSet<_>) =
-                wanted.partition(|kind| !kind.0.opt_in || options.resource_types.contains(kind));
+            let selected: BTreeSet<_> = wanted.collect();
+            // An application may be what a role is held over.
+            let scopes = |kind: &ResourceType| *kind == APPLICATION && options.wants_bindings();
+            let off = selected.iter().filter(|kind| kind.0.opt_in && !scopes(kind));
+            let off: BTreeSet<_> = off.filter(|kind| !options.resource_types.contains(kind)).collect();
             if !off.is_empty() {
                 tracing::warn!(resource_types = ?off, "C1 asks for types that no setting switches on; they are left out");
             }
-            options.resource_types = on;
+            options.select(selected);
         }
         options.targeted = !request.targets.is_empty();
         options.targets = request
@@ -180,7 +190,13 @@ impl Syncs {
             token.run_until_cancelled(handover.leave()).await;
         }
         match &ended {
-            Ok(report) => self.count(report),
+            Ok(report) => {
+                // A partial sync has not seen them all.
+                if whole {
+                    self.scopes.learn(&report.scopes);
+                }
+                self.count(report);
+            }
             Err(SyncError::Shrunk(_)) => self.metrics.shrink_refusals.inc(),
             Err(_) => {}
         }

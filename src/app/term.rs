@@ -66,7 +66,7 @@ impl Work {
                 &self.client,
                 client_key::source(self.credentials.clone()),
                 &guard,
-                log,
+                (log, self.syncs.scopes()),
             )
             .await?,
             actions: Arc::new(PingOneActions::default()),
@@ -198,7 +198,7 @@ fn events(config: &Config, client: &Client) -> Arc<dyn EventFeed> {
 fn metadata_source(config: &Config, client: Client) -> MetadataSource {
     let (role_scan, event_feed) = (config.sync.role_scan.as_str(), config.event_feed);
     let population_provisioning = config.sync.access.population_provisioning;
-    let (region, role_model) = (config.pingone.region, config.sync.role_model.as_str());
+    let (region, role_model) = (config.pingone.region, config.sync.role_model);
     let last: Arc<Mutex<Option<Environment>>> = Arc::default();
     Arc::new(move || {
         let client = client.with_budget(DESCRIBE);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::{Config, DeprovisionMode, SyncApplications};
 use crate::model::WritableScopes;
 use crate::provision::{Deprovision, PingOneProvisioner, ProvisionOptions};
+use crate::sync::SeenScopes;
 use baton::crypto::KeySource;
 use baton::schedule::WriteLog;
 use baton::task::{PROVISIONING_DISABLED, Writes};
@@ -27,7 +28,7 @@ pub(super) async fn of(
     client: &Client,
     key: KeySource,
     guard: &LeaderGuard,
-    log: WriteLog,
+    (log, scopes): (WriteLog, SeenScopes),
 ) -> Result<Writes, UnknownNames> {
     if !config.provision.enabled {
         return Ok(Writes::Refused(PROVISIONING_DISABLED));
@@ -35,7 +36,8 @@ pub(super) async fn of(
     let provisioner = PingOneProvisioner::new(asked_by_c1(config), client.clone())
         .with_client_key(key)
         .with_guard(guard.clone())
-        .with_log(log);
+        .with_log(log)
+        .with_scopes(scopes);
     let probe = client.with_budget(Budget::PROBE);
     match provisioner.check_settings(&probe).await {
         Ok(None) => {}

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::choices::SyncApplications;
+use super::choices::{RoleModel, SyncApplications};
 use super::error::ConfigError;
 use super::values::Values;
 
@@ -22,7 +22,7 @@ pub struct AccessSettings {
 }
 
 impl AccessSettings {
-    pub(super) fn build(values: &Values) -> Result<Self, ConfigError> {
+    pub(super) fn build(values: &Values, model: RoleModel) -> Result<Self, ConfigError> {
         let this = Self {
             applications: values.choice("sync-applications")?,
             population_provisioning: values.flag("population-provisioning")?,
@@ -33,24 +33,29 @@ impl AccessSettings {
         if this.secrets && !this.gateways && this.applications == SyncApplications::None {
             return Err(values.invalid("sync-secrets", "needs sync-applications or sync-gateways"));
         }
-        this.check_types(values)?;
+        this.check_types(values, model == RoleModel::ScopeBinding)?;
         Ok(this)
     }
 
     /// The types that a setting switches on, with it, and whether it does.
-    fn optional_types(&self) -> [(&'static str, &'static str, bool); 3] {
-        let applications = self.applications != SyncApplications::None;
+    fn optional_types(&self, bound: bool) -> [(&'static str, &'static str, bool); 7] {
+        // An application may be what a role is held over.
+        let applications = self.applications != SyncApplications::None || bound;
         [
             ("application", "sync-applications", applications),
+            ("environment", "role-model=scope-binding", bound),
             ("gateway", "sync-gateways", self.gateways),
+            ("organization", "role-model=scope-binding", bound),
+            ("other_scope", "role-model=scope-binding", bound),
+            ("role_assignment", "role-model=scope-binding", bound),
             ("secret", "sync-secrets", self.secrets),
         ]
     }
 
     /// Refuses a type that there is not, or that no setting switches on.
-    fn check_types(&self, values: &Values) -> Result<(), ConfigError> {
+    fn check_types(&self, values: &Values, bound: bool) -> Result<(), ConfigError> {
         const NAME: &str = "sync-resource-types";
-        let optional = self.optional_types();
+        let optional = self.optional_types(bound);
         for id in values.list(NAME) {
             let problem = match optional.iter().find(|(kind, ..)| *kind == id) {
                 Some((_, _, true)) => continue,

@@ -35,6 +35,8 @@ choices! {
         /// Entitlements on roles.
         #[default]
         Entitlements = "entitlements",
+        /// Each role over a scope as a resource (access-model.md §6).
+        ScopeBinding = "scope-binding",
     }
 
     /// Which populations get an entitlement on each role (connector-model.md §6.1).

@@ -57,7 +57,7 @@ pub fn document() -> String {
     text.push_str("\nKnown, but not supported; anything but the default fails at startup: ");
     text.push_str(&refused.join(", "));
     text.push_str(
-        ", `role-model=scope-binding`.\n\nVariables that are not \
+        ".\n\nVariables that are not \
          settings: `BATON_CONFIG_PATH` (the file), `BATON_HOST_ID`, `BATON_C1_API_HOST`, `BATON_GET_TASKS`,\n\
          `BATON_TMPDIR`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, and for reading files\n\
          `BATON_DECODER_MAX_DECODED_SIZE_MB`, `BATON_DECODER_MAX_MEMORY_MB`.\n",

@@ -73,7 +73,7 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Without effect, or for tests: known, and in no help.
-const SILENT: [&str; 13] = [
+const SILENT: [&str; 12] = [
     "auth-method",
     "insecure",
     "invoke-resource-action",
@@ -82,7 +82,6 @@ const SILENT: [&str; 13] = [
     "keep-previous-sync-c1z",
     "list-resource-actions",
     "parallel-sync",
-    "role-model",
     "session-store-maximum-size",
     "sync-applications",
     "user-agent-suffix",

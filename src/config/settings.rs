@@ -344,7 +344,7 @@ fn sync(values: &Values) -> Result<SyncSettings, ConfigError> {
         parse_bid(bid).ok_or_else(|| values.invalid("sync-resources", "must be ids such as bid:r:group/<id>"))
     });
     Ok(SyncSettings {
-        access: AccessSettings::build(values)?,
+        access: AccessSettings::build(values, values.choice("role-model")?)?,
         resource_types: values.list("sync-resource-types"),
         resources: resources.collect::<Result<_, _>>()?,
         skip_full_sync: values.flag("skip-full-sync")?,

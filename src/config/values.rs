@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::choices::Choice;
 use super::error::ConfigError;
-use super::fields::{FIELDS, Field, Kind, UNSUPPORTED_VALUES, field};
+use super::fields::{FIELDS, Field, Kind, field};
 use super::file;
 use process::error::io_words;
 
@@ -265,12 +265,6 @@ impl Values {
                 .is_some_and(|raw| !raw.texts.is_empty() && raw.texts != default)
             {
                 return Err(ConfigError::Unsupported(field.name.to_owned()));
-            }
-        }
-        for (name, values) in UNSUPPORTED_VALUES {
-            let text = self.text(name).trim();
-            if values.contains(&text) {
-                return Err(ConfigError::Unsupported(format!("{name}={text}")));
             }
         }
         Ok(())

@@ -116,6 +116,7 @@ fn membership(activity: &Activity) -> Option<(EntitlementRef, ResourceRef)> {
     let (principal, group, name) = found?;
     let id = EntitlementId::member(GROUP, group);
     let entitlement = EntitlementRef {
+        binding: None,
         id: id.to_string(),
         slug: id.slug.to_string(),
         description: String::new(),

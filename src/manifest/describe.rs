@@ -1,18 +1,15 @@
 //! What the connector says of itself at Hello (connector-model.md §8.1, §8.5).
 
-use baton::model::Profile;
+use baton::model::{Profile, ResourceType};
 use baton::wire::describe::{self, AccountField, AccountFieldKind, Capabilities, CredentialOption};
 
-use crate::model::{ALL_TYPES, ALL_TYPES_MOVING};
+use crate::config::RoleModel;
+use crate::model::running_types;
 
 /// What the binary can do (connector-model.md §8.5).
-pub const fn capabilities(event_feed: bool, population_provisioning: bool) -> Capabilities {
+pub const fn capabilities(event_feed: bool, types: &'static [ResourceType]) -> Capabilities {
     Capabilities {
-        types: if population_provisioning {
-            &ALL_TYPES_MOVING
-        } else {
-            &ALL_TYPES
-        },
+        types,
         event_feed,
         actions: true,
         account_options: &[
@@ -36,8 +33,8 @@ pub struct Metadata {
     pub region: String,
     /// The organization, where it could be read.
     pub organization_id: Option<String>,
-    /// `entitlements`
-    pub role_model: &'static str,
+    /// How roles are shown.
+    pub role_model: RoleModel,
     /// `all`, `candidates` or `groups-and-workers`.
     pub role_scan: &'static str,
     /// The event feed is on.
@@ -166,12 +163,14 @@ const ACCOUNT_FIELDS: [AccountField; 20] = [
 
 /// The encoded `ConnectorMetadata`.
 pub fn metadata(facts: &Metadata) -> Vec<u8> {
+    let bound = facts.role_model == RoleModel::ScopeBinding;
+    let types = running_types(bound, facts.population_provisioning);
     let mut profile = Profile::default();
     profile.text("environment_id", Some(facts.environment_id.as_str()));
     profile.text("environment_name", facts.environment_name.as_deref());
     profile.text("region", Some(facts.region.as_str()));
     profile.text("organization_id", facts.organization_id.as_deref());
-    profile.text("role_model", Some(facts.role_model));
+    profile.text("role_model", Some(facts.role_model.as_str()));
     profile.text("role_scan", Some(facts.role_scan));
     describe::metadata(&describe::Metadata {
         display_name: "PingOne",
@@ -182,7 +181,7 @@ pub fn metadata(facts: &Metadata) -> Vec<u8> {
             facts.region, facts.environment_id
         )),
         profile,
-        capabilities: capabilities(facts.event_feed, facts.population_provisioning),
+        capabilities: capabilities(facts.event_feed, types),
         account_fields: &ACCOUNT_FIELDS,
     })
 }
@@ -204,7 +203,7 @@ mod tests {
                 environment_name: name.clone(),
                 region: "com.au".to_owned(),
                 organization_id: None,
-                role_model: "entitlements",
+                role_model: RoleModel::Entitlements,
                 role_scan: "all",
                 event_feed: name.is_some(),
                 population_provisioning: name.is_some(),

@@ -73,6 +73,7 @@ mod tests {
 
     fn refusal(description: &str, display_name: &str) -> TaskError {
         let entitlement = EntitlementRef {
+            binding: None,
             description: description.to_owned(),
             resource: ResourceRef {
                 resource_type: "application".to_owned(),

@@ -16,6 +16,6 @@ pub(crate) async fn grant(task: &TaskContext, request: &GrantRequest) -> Result<
     match target(&request.entitlement)? {
         Target::Group(group) => membership::grant(task, group, &request.principal).await,
         Target::Population(population) => population::grant(task, population, &request.principal).await,
-        Target::Role { role, scope } => role::grant(task, role, scope, &request.principal).await,
+        Target::Role { role, over } => role::grant(task, role, &over, &request.principal).await,
     }
 }

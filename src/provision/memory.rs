@@ -2,7 +2,7 @@
 //! moment ago and lists may not show yet.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use baton::task::TaskId;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::locks::Locks;
 use super::protect::roles::Protected;
 use super::scope::Wanted;
+use crate::sync::SeenScopes;
 use pingone::Principal;
 use pingone::types::Environment;
 
@@ -30,6 +31,8 @@ pub(crate) struct Memory {
     pub(super) environment: OnceCell<Environment>,
     pub(super) organization: OnceCell<Option<String>>,
     pub(super) locks: Locks,
+    /// What roles were held over in the last sync.
+    pub(super) scopes: OnceLock<SeenScopes>,
     pub(super) protected: tokio::sync::Mutex<Option<Protected>>,
     recent: Mutex<Vec<Recent>>,
     /// Accounts that were made, and the tasks that did.
@@ -43,6 +46,7 @@ impl Default for Memory {
             environment: OnceCell::default(),
             organization: OnceCell::default(),
             locks: Locks::default(),
+            scopes: OnceLock::new(),
             protected: tokio::sync::Mutex::default(),
             recent: Mutex::default(),
             accounts: Mutex::default(),
@@ -67,6 +71,11 @@ impl Recent {
 }
 
 impl Memory {
+    /// The type of a scope that the last sync had.
+    pub(crate) fn scope_kind(&self, id: Uuid) -> Option<String> {
+        self.scopes.get()?.kind(id)
+    }
+
     /// An assignment was sent, and made with this id or perhaps.
     pub(crate) fn remember(&self, principal: Principal, wanted: &Wanted, assignment: Option<Uuid>) {
         let mut recent = lock(&self.recent);

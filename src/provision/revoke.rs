@@ -15,7 +15,7 @@ pub(crate) async fn revoke(task: &TaskContext, request: &RevokeRequest) -> Resul
     match target(&request.entitlement)? {
         Target::Group(group) => membership::revoke(task, group, &request.principal).await,
         Target::Population(population) => population::revoke(task, population, &request.principal).await,
-        Target::Role { role, scope } => role::revoke(task, role, scope, &request.principal).await,
+        Target::Role { role, over } => role::revoke(task, role, &over, &request.principal).await,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Over what a role is granted (connector-model.md §6.1, access-model.md §5): the configured environment, its organization,
 //! its populations, and what `writable-role-scopes` names.
 
+mod binding;
 mod check;
 mod listed;
 
+pub(super) use binding::{Over, names_no_scope};
 pub(super) use listed::foreign_entry;
 
-use crate::model::{ROLE, Slug};
+use crate::model::{OTHER_SCOPE, ROLE, ROLE_ASSIGNMENT, Slug, binding_id, scope_resource_type};
 use uuid::Uuid;
 
 use super::error::{Failure, shown};
@@ -36,12 +38,20 @@ impl Wanted {
 
     /// Whether an assignment is this role over this scope; the type's case is not significant.
     pub(crate) fn is(&self, assignment: &RoleAssignment) -> bool {
-        let scope = &assignment.scope;
-        assignment.role.id == self.role && scope.id == self.id && scope.scope_type.to_lowercase() == self.kind
+        let kind = assignment.scope.scope_type.to_lowercase();
+        // C1 has one type for all scopes that we do not know.
+        let unknown = self.kind == OTHER_SCOPE.id() && scope_resource_type(&kind) == OTHER_SCOPE;
+        assignment.role.id == self.role && assignment.scope.id == self.id && (kind == self.kind || unknown)
     }
 
-    /// The entitlement, as a sync emits it.
-    pub(crate) fn entitlement(&self) -> EntitlementId {
+    /// The entitlement, as a sync of either model emits it.
+    pub(crate) fn entitlement(&self, bound: bool) -> EntitlementId {
+        if bound {
+            return EntitlementId {
+                resource: ResourceId::new(ROLE_ASSIGNMENT, binding_id(self.role, self.id)),
+                slug: Slug::Assigned.into(),
+            };
+        }
         let slug = if self.home {
             Slug::Assigned
         } else {
@@ -84,11 +94,11 @@ mod tests {
     fn the_configured_environment_is_the_plain_entitlement_however_it_is_named() {
         for scope in [None, Some(("environment".to_owned(), HOME))] {
             let wanted = Wanted::new(ROLE, scope, HOME);
-            assert_eq!(wanted.entitlement().slug, "assigned");
+            assert_eq!(wanted.entitlement(false).slug, "assigned");
         }
         let other = Wanted::new(ROLE, Some(("environment".to_owned(), OTHER)), HOME);
         assert_eq!(
-            other.entitlement().to_string(),
+            other.entitlement(false).to_string(),
             format!("role:{ROLE}:assigned-environment-{OTHER}")
         );
     }

@@ -1,11 +1,13 @@
 //! What a task names, checked before anything is asked of PingOne.
 
-use crate::model::{Slug, USER};
+use crate::model::{BindingIds, ROLE, ROLE_ASSIGNMENT, Slug, USER, scope_resource_type};
 use uuid::Uuid;
 
 use super::access::follows_from_condition;
 use super::error::{Failure, shown};
+use super::scope::{Over, names_no_scope};
 use baton::task::{Code, EntitlementRef, ResourceRef};
+use baton::wire::stored::StoredBinding;
 
 /// What an entitlement gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +16,12 @@ pub(crate) enum Target {
     Group(Uuid),
     /// Membership of a population.
     Population(Uuid),
-    /// A role over a scope; `None` is the configured environment.
+    /// A role over a scope.
     Role {
         /// The role.
         role: Uuid,
-        /// Type in lower case, and id.
-        scope: Option<(String, Uuid)>,
+        /// What it is held over.
+        over: Over,
     },
 }
 
@@ -43,17 +45,20 @@ pub(crate) fn target(entitlement: &EntitlementRef) -> Result<Target, Failure> {
     if resource.resource_type == "application" {
         return Err(follows_from_condition(entitlement));
     }
+    if resource.resource_type == ROLE_ASSIGNMENT.id() {
+        return binding(entitlement);
+    }
     let slug = slug(entitlement)?;
     match (resource.resource_type.as_str(), slug) {
         ("group", Slug::Member) => Ok(Target::Group(uuid("the group's id", &resource.id)?)),
         ("population", Slug::Member) => Ok(Target::Population(uuid("the population's id", &resource.id)?)),
         ("role", Slug::Assigned) => Ok(Target::Role {
             role: uuid("the role's id", &resource.id)?,
-            scope: None,
+            over: Over::Home,
         }),
         ("role", Slug::AssignedScope { scope_type, scope_id }) => Ok(Target::Role {
             role: uuid("the role's id", &resource.id)?,
-            scope: Some((scope_type.to_lowercase(), uuid("the scope's id", &scope_id)?)),
+            over: Over::Named(scope_type.to_lowercase(), uuid("the scope's id", &scope_id)?),
         }),
         ("group" | "population" | "role", slug) => Err(Failure::invalid(format!(
             "a {} has no entitlement {slug}",
@@ -64,6 +69,38 @@ pub(crate) fn target(entitlement: &EntitlementRef) -> Result<Target, Failure> {
             format!("resource type {} does not have provisioner configured", shown(other)),
         )),
     }
+}
+
+/// A binding, also one that no sync had. Its trait says what it joins; its id is read only where C1 left the trait out.
+fn binding(entitlement: &EntitlementRef) -> Result<Target, Failure> {
+    let tail = entitlement.id.rsplit(':').next().unwrap_or_default();
+    let slugs = [entitlement.slug.as_str(), tail];
+    let mut given = slugs.into_iter().filter(|slug| !slug.is_empty()).peekable();
+    if given.peek().is_none() || given.any(|slug| slug != "assigned") {
+        return Err(Failure::invalid("a role_assignment has no entitlement but assigned"));
+    }
+    let Some(StoredBinding { role, scope }) = &entitlement.binding else {
+        let ids = BindingIds::parse(&entitlement.resource.id);
+        let ids = ids.ok_or_else(|| names_no_scope(&shown(&entitlement.resource.id)))?;
+        return Ok(Target::Role {
+            role: ids.role,
+            over: Over::Binding(None, ids.scope),
+        });
+    };
+    if role.0 != ROLE.id() {
+        return Err(Failure::invalid(format!(
+            "the binding names {} as its role",
+            shown(&role.0)
+        )));
+    }
+    let kind = scope.0.as_str();
+    if kind != scope_resource_type(kind).id() {
+        return Err(Failure::invalid(format!("no role is held over a {}", shown(kind))));
+    }
+    Ok(Target::Role {
+        role: uuid("the role's id", &role.1)?,
+        over: Over::Binding(Some(kind.to_owned()), uuid("the scope's id", &scope.1)?),
+    })
 }
 
 /// The slug, from the field or the id's tail; where both are there they must agree.

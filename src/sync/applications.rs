@@ -18,8 +18,8 @@ use super::scope::Holdings;
 use super::translate::{Around, GroupKind, GroupPlan, Translated};
 use super::warnings::Warning;
 use super::writer_thread::Rows;
-use crate::model::{APPLICATION, GROUP, USER};
-use baton::model::ResourceId;
+use crate::model::{APPLICATION, ENVIRONMENT, GROUP, USER};
+use baton::model::{Resource, ResourceId};
 use pingone::Principal;
 use pingone::types::{Application, HoldsRoles};
 use process::runtime::spawn::spawn;
@@ -31,6 +31,8 @@ const INTERSECTIONS_AHEAD: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) rows: BTreeMap<Uuid, Application>,
+    /// Those of the list that the settings leave out, for scopes of roles that are resources.
+    pub(crate) left_out: BTreeMap<Uuid, Application>,
     assignments: Vec<(Uuid, Vec<Assignment>)>,
 }
 
@@ -48,6 +50,7 @@ impl Found {
     pub(crate) async fn of(job: &Job, rows: BTreeMap<Uuid, Application>) -> Result<Self, SyncError> {
         let mut this = Self {
             rows,
+            left_out: BTreeMap::new(),
             assignments: Vec::new(),
         };
         let workers_only = job.options.applications == Applications::Workers;
@@ -63,7 +66,13 @@ impl Found {
         job.reads.warnings.take_vanished();
         if workers_only {
             let holders: HashSet<Uuid> = this.assignments.iter().map(|(id, _)| *id).collect();
-            this.rows.retain(|id, row| row.is_worker() || holders.contains(id));
+            let (kept, left_out) = std::mem::take(&mut this.rows)
+                .into_iter()
+                .partition(|(id, row)| row.is_worker() || holders.contains(id));
+            this.rows = kept;
+            if job.options.wants_bindings() {
+                this.left_out = left_out;
+            }
         }
         Ok(this)
     }
@@ -142,7 +151,10 @@ impl Found {
         job: &Job,
         groups: &[&GroupPlan],
         is_synced: impl Fn(Uuid) -> bool,
+        bound: bool,
     ) -> Result<(), Ended> {
+        let parent = job.options.parent(ENVIRONMENT, job.home.environment.0);
+        let parent = parent.filter(|_| bound);
         let names = groups.iter().map(|group| (group.id, group.name.clone())).collect();
         let around = Around {
             groups: &names,
@@ -168,7 +180,11 @@ impl Found {
                 None => Arc::new(InAll::Users(Vec::new())),
             };
             let refused = matches!(*users, InAll::Refused);
-            job.put_resources(&[application.resource(refused)]).await?;
+            let resource = Resource {
+                parent: parent.clone(),
+                ..application.resource(refused)
+            };
+            job.put_resources(&[resource]).await?;
             let Some(entitlement) = application.entitlement().filter(|_| with_entitlements) else {
                 continue;
             };

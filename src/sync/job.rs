@@ -10,7 +10,7 @@ use super::observe::Observe;
 use super::options::SyncOptions;
 use super::read::{Home, Reads};
 use super::writer_thread::{EncodedResource, Rows, WriterClosed, WriterThread};
-use crate::model::{GROUP, ROLE, USER};
+use crate::model::{GROUP, ROLE, ROLE_ASSIGNMENT, USER};
 use baton::model::{EntitlementId, Expandable, Grant, GrantImmutable, Resource, ResourceId};
 use baton::task::Counts;
 use baton::wire;
@@ -43,6 +43,8 @@ pub(super) struct Outcome {
     pub(super) dropped: u64,
     /// Groups that vanished while their members were read.
     pub(super) gone: HashSet<Uuid>,
+    /// What roles are bound to.
+    pub(super) scopes: Vec<(String, Uuid)>,
 }
 
 /// One sync while it runs.
@@ -58,7 +60,10 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn scans_roles(&self) -> bool {
-        self.options.has(ROLE) && !self.options.skip_grants && !self.options.skip_entitlements_and_grants
+        // A binding is a resource, and only who holds it tells that it is there.
+        let binds = self.options.wants_bindings() && self.options.has(ROLE_ASSIGNMENT);
+        let with_grants = !self.options.skip_grants && !self.options.skip_entitlements_and_grants;
+        self.options.has(ROLE) && (binds || with_grants)
     }
 
     /// What is written from here on was fetched before now (c1z.md §4.2).
@@ -97,6 +102,7 @@ impl Job {
 pub(super) fn encode(resource: &Resource) -> EncodedResource {
     EncodedResource {
         id: resource.id.clone(),
+        parent: resource.parent.clone(),
         data: wire::resource(resource),
     }
 }

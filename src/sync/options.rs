@@ -1,9 +1,11 @@
 //! What one sync is asked to do.
 
-use crate::model::{APPLICATION, RESOURCE_TYPES, WritableScopes};
+use crate::model::{APPLICATION, BINDING_TYPES, RESOURCE_TYPES, ROLE, ROLE_ASSIGNMENT, ROLE_BOUND, WritableScopes};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use baton::c1z::StorageEngine;
 use baton::model::{ResourceId, ResourceType};
@@ -17,6 +19,16 @@ pub enum RolePopulationEntitlements {
     All,
     /// Only populations that occur in an assignment.
     Assigned,
+}
+
+/// How roles and their scopes are shown (connector-model.md §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RoleModel {
+    /// As entitlements of roles.
+    #[default]
+    Entitlements,
+    /// Each role over a scope as a resource of its own (access-model.md §6).
+    ScopeBinding,
 }
 
 /// Whose role assignments are read (connector-model.md §5.3). Never switches by itself.
@@ -70,6 +82,10 @@ pub struct ShrinkCheck {
 pub struct SyncOptions {
     /// The types to sync; a grant whose principal type is left out is not emitted.
     pub resource_types: BTreeSet<ResourceType>,
+    /// The types that C1 or the operator chose, those among them that no setting switches on; `None` where nobody chose.
+    pub selected: Option<BTreeSet<ResourceType>>,
+    /// See [`RoleModel`].
+    pub role_model: RoleModel,
     /// Resource types and resources only (`resources_only`).
     pub skip_entitlements_and_grants: bool,
     /// Entitlements but no grants; the sync stays `full`.
@@ -154,6 +170,8 @@ impl SyncOptions {
     pub fn full(temp_dir: PathBuf, file: PathBuf) -> Self {
         Self {
             resource_types: RESOURCE_TYPES.into(),
+            selected: None,
+            role_model: RoleModel::Entitlements,
             skip_entitlements_and_grants: false,
             skip_grants: false,
             expand_grants: true,
@@ -187,6 +205,25 @@ impl SyncOptions {
         self.with_type(APPLICATION, applications != Applications::None)
     }
 
+    /// The same sync in this model.
+    #[must_use]
+    pub fn with_role_model(mut self, model: RoleModel) -> Self {
+        self.role_model = model;
+        let bound = model == RoleModel::ScopeBinding;
+        BINDING_TYPES
+            .into_iter()
+            .fold(self, |this, kind| this.with_type(kind, bound))
+    }
+
+    /// Only these types from here on; of those that need a setting the ones that it switches on.
+    pub fn select(&mut self, types: BTreeSet<ResourceType>) {
+        let on = types
+            .iter()
+            .filter(|kind| !kind.0.opt_in || self.resource_types.contains(kind));
+        self.resource_types = on.copied().collect();
+        self.selected = Some(types);
+    }
+
     /// The same sync with this type or without it.
     #[must_use]
     pub fn with_type(mut self, kind: ResourceType, on: bool) -> Self {
@@ -207,6 +244,39 @@ impl SyncOptions {
     pub(crate) fn extra_filter(&self) -> Option<&str> {
         let filter = self.user_filter.as_deref().map(str::trim);
         filter.filter(|filter| !filter.is_empty())
+    }
+
+    /// Whether nobody chose types, or this one among others: a resource of it may be named as a parent.
+    pub(crate) fn selects(&self, kind: ResourceType) -> bool {
+        self.selected.as_ref().is_none_or(|selected| selected.contains(&kind))
+    }
+
+    /// A parent, where its type is in the sync.
+    pub(crate) fn parent(&self, kind: ResourceType, id: Uuid) -> Option<ResourceId> {
+        self.selects(kind).then(|| ResourceId::new(kind, id))
+    }
+
+    /// The settings ask for bindings; whether a sync has them depends on what C1 selects.
+    pub(crate) fn wants_bindings(&self) -> bool {
+        self.role_model == RoleModel::ScopeBinding
+    }
+
+    /// The types that bindings over scopes of these types need and that are not chosen.
+    pub(crate) fn missing_for(&self, scopes: impl IntoIterator<Item = ResourceType>) -> BTreeSet<ResourceType> {
+        let needed = [ROLE, ROLE_ASSIGNMENT].into_iter().chain(scopes);
+        needed.filter(|kind| !self.selects(*kind)).collect()
+    }
+
+    /// The types that the file declares.
+    pub(crate) fn declared(&self, bound: bool, also: impl IntoIterator<Item = ResourceType>) -> BTreeSet<ResourceType> {
+        let mut declared = self.resource_types.clone();
+        if bound {
+            declared.extend(also);
+            declared.replace(ROLE_BOUND);
+        } else {
+            declared.retain(|kind| !BINDING_TYPES.contains(kind));
+        }
+        declared
     }
 
     pub(crate) fn has(&self, resource_type: ResourceType) -> bool {

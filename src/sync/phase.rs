@@ -2,6 +2,7 @@
 //! the next as a value. A further resource type is a phase of its own between users and seal.
 
 mod applications;
+mod bindings;
 pub(super) mod members;
 mod plan;
 pub(super) mod roles;
@@ -37,11 +38,31 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     }
     let users = users.index;
     outcome.counts.users = u64::try_from(users.len()).unwrap_or(u64::MAX);
-    let applications = Box::pin(applications::read(job, &plan, &users, &mut holdings, &mut outcome)).await?;
+    let machines = Box::pin(applications::read(job, &mut holdings, &mut outcome)).await?;
+    roles::drop_unsynced_holders(job, &plan, &users, &mut holdings, &mut outcome);
+    let bound = bindings::settle(job, &plan, &mut holdings).await?;
+    if let Some((found, gateways)) = &machines {
+        Box::pin(applications::write(
+            job,
+            &plan,
+            &users,
+            (found, gateways),
+            &outcome,
+            bound,
+        ))
+        .await?;
+    }
+    let applications = machines.map(|(found, _)| found).unwrap_or_default();
+    let role_grants = if bound {
+        Some(bindings::write(job, &mut plan, holdings, &applications, &mut outcome).await?)
+    } else if with_entitlements {
+        roles::read(job, &mut plan, holdings, &applications).await?
+    } else {
+        None
+    };
     if !with_entitlements {
         return Ok(outcome);
     }
-    let role_grants = roles::read(job, &mut plan, &users, (holdings, &applications), &mut outcome).await?;
     if !job.options.skip_grants {
         users::put_population_grants(job, &plan, users).await?;
         if let Some(role_grants) = role_grants {

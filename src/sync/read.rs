@@ -4,16 +4,17 @@
 mod applications;
 mod gone;
 mod machines;
+mod scopes;
 
 use pingone::id::{EnvironmentId, OrganizationId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::scopes::OPTIONAL;
 use super::SyncError;
 use super::error::Shortfall;
 use super::population::{PopulationNames, PopulationPlan, UserRow, users_told};
@@ -23,8 +24,8 @@ use super::warnings::{Warning, Warnings};
 use super::writer_thread::EncodedResource;
 use crate::model::{GROUP, POPULATION, USER};
 use baton::model::{ResourceId, ResourceType};
-use pingone::types::{Group, Population, Reference, Role, RoleAssignment, User};
-use pingone::{Budget, Client, Ids, MemberKind, PageInfo, Pages, PingOneError, Principal, UsersQuery};
+use pingone::types::{Environment, Group, Population, Reference, Role, RoleAssignment, User};
+use pingone::{Client, Ids, MemberKind, PageInfo, Pages, PingOneError, Principal, UsersQuery};
 use process::error::ErrorClass;
 
 /// PingOne does not take the membership type in a filter (pingone-api.md §4.1, S).
@@ -37,6 +38,8 @@ pub(crate) struct Home {
     pub(crate) environment: EnvironmentId,
     pub(crate) environment_name: String,
     pub(crate) organization: Option<OrganizationId>,
+    /// The environment as it was read.
+    pub(crate) facts: Environment,
 }
 
 /// A role assignment as the sync needs it.
@@ -65,9 +68,6 @@ pub(crate) struct Reads {
     environment: Option<Uuid>,
 }
 
-/// For reads that a sync can do without.
-const OPTIONAL: Budget = Budget(Duration::from_secs(30));
-
 impl Reads {
     pub(crate) fn new(client: Client, progress: Arc<Progress>, user_filter: bool) -> Self {
         Self {
@@ -91,10 +91,12 @@ impl Reads {
         self.client.learn_limits().await;
         Ok(Home {
             environment: EnvironmentId(environment.id),
-            environment_name: environment.name.unwrap_or_else(|| environment.id.to_string()),
+            environment_name: environment.name.clone().unwrap_or_else(|| environment.id.to_string()),
             organization: environment
                 .organization
+                .as_ref()
                 .map(|organization| OrganizationId(organization.id)),
+            facts: environment,
         })
     }
 
@@ -285,6 +287,7 @@ impl Reads {
             id: UserId(user.id),
             population: population.and_then(|id| names.position(id)),
             resource: EncodedResource {
+                parent: None,
                 data: baton::wire::resource(&resource),
                 id: resource.id,
             },
@@ -398,26 +401,6 @@ impl Reads {
             assignment(item, gateway)
         };
         Ok(found.map(|items| items.into_iter().map(taken).collect()))
-    }
-
-    /// The name of a scope; `None` where it cannot be read or the type has no name that we can ask for. A sync can do
-    /// without.
-    pub(crate) async fn scope_name(&self, kind: &str, id: Uuid) -> Option<String> {
-        let client = self.client.with_budget(OPTIONAL);
-        let found = match kind {
-            "environment" => client.environment_by_id(id).await.map(|found| found.name),
-            "organization" => client.organization(id).await.map(|found| found.name),
-            "population" => client.population(id).await.map(|found| found.name),
-            "application" => client.application(id).await.map(|found| found.name),
-            "group" => client.group(id).await.map(|found| found.name),
-            _ => return None,
-        };
-        found.unwrap_or_else(|error| {
-            if !matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound) {
-                tracing::warn!(error = %error, "the name of a scope could not be read; its id stands in");
-            }
-            None
-        })
     }
 }
 

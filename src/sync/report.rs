@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::observations::ObservationReport;
 use super::warnings::{Warning, Warnings};
 use baton::c1z::FileReport;
@@ -23,6 +25,8 @@ pub struct SyncReport {
     pub grants_expanded: u64,
     /// The environment's name.
     pub environment_name: String,
+    /// What roles are bound to, where they are: type in lower case, and id.
+    pub scopes: Vec<(String, Uuid)>,
     /// Wall time.
     pub elapsed: Duration,
     /// What was used again; `None` where nothing is kept.

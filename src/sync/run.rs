@@ -135,6 +135,7 @@ async fn work(
         warnings: warning_counts(&reads.warnings),
         grants_expanded,
         environment_name: home.environment_name,
+        scopes: outcome.scopes,
         elapsed: Duration::ZERO,
         observations: None,
     })

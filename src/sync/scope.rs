@@ -1,7 +1,10 @@
 //! Which entitlements a role offers, and which grants the assignments make (connector-model.md §5.3, §6.1). Pure:
 //! every read was done before.
 
-use crate::model::{APPLICATION, Assignment, GATEWAY, GROUP, ROLE, Slug, USER, WritableScopes, immutable};
+use crate::model::{
+    APPLICATION, Assignment, GATEWAY, GROUP, ROLE, ROLE_ASSIGNMENT, Slug, USER, WritableScopes, binding_id, immutable,
+    scope_resource_type,
+};
 use pingone::id::{EnvironmentId, OrganizationId, RoleId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +32,16 @@ impl Scope {
             kind: kind.to_lowercase(),
             id,
         }
+    }
+
+    /// The type of its resource, where scopes are resources.
+    pub(crate) fn resource_type(&self) -> ResourceType {
+        scope_resource_type(&self.kind)
+    }
+
+    /// The same with its id.
+    pub(crate) fn resource_id(&self) -> ResourceId {
+        ResourceId::new(self.resource_type(), self.id)
     }
 }
 
@@ -102,6 +115,50 @@ impl Holdings {
         before - self.list.len()
     }
 
+    /// The scopes over which somebody holds something, each with its type as PingOne writes it.
+    pub(crate) fn held(&self) -> BTreeMap<Scope, String> {
+        self.list
+            .iter()
+            .filter_map(|holding| self.scope_of(holding))
+            .cloned()
+            .collect()
+    }
+
+    /// Leaves out all but what is held of these roles over these scopes.
+    pub(crate) fn keep_pairs(&mut self, pairs: &BTreeSet<(Uuid, Uuid)>) {
+        let scopes = &self.scopes;
+        self.list.retain(|holding| {
+            let scope = usize::try_from(holding.scope)
+                .ok()
+                .and_then(|position| scopes.get(position));
+            scope.is_some_and(|(scope, _)| pairs.contains(&(holding.role.0, scope.id)))
+        });
+    }
+
+    /// Takes scopes of several types with one id for one, of the type with the smallest name; a binding's id has no type.
+    /// Answers the ids.
+    pub(crate) fn unify(&mut self) -> BTreeSet<Uuid> {
+        let (mut smallest, mut met) = (BTreeMap::<Uuid, u32>::new(), BTreeSet::new());
+        for (scope, position) in &self.positions {
+            if *smallest.entry(scope.id).or_insert(*position) != *position {
+                met.insert(scope.id);
+            }
+        }
+        if met.is_empty() {
+            return met;
+        }
+        let ids: Vec<Uuid> = self.scopes.iter().map(|(scope, _)| scope.id).collect();
+        for holding in &mut self.list {
+            let id = usize::try_from(holding.scope)
+                .ok()
+                .and_then(|position| ids.get(position));
+            if let Some(position) = id.and_then(|id| smallest.get(id)) {
+                holding.scope = *position;
+            }
+        }
+        met
+    }
+
     fn scope_of(&self, holding: &Holding) -> Option<&(Scope, String)> {
         self.scopes.get(usize::try_from(holding.scope).ok()?)
     }
@@ -159,6 +216,8 @@ pub(crate) struct Surroundings {
     pub(crate) writable: WritableScopes,
     /// The application that we sign in as.
     pub(crate) own_application: Option<Uuid>,
+    /// Each role over a scope is a resource of its own.
+    pub(crate) bound: bool,
 }
 
 impl Surroundings {
@@ -191,6 +250,12 @@ impl Surroundings {
     }
 
     fn entitlement_id(&self, role: RoleId, scope: &Scope) -> EntitlementId {
+        if self.bound {
+            return EntitlementId {
+                resource: ResourceId::new(ROLE_ASSIGNMENT, binding_id(role.0, scope.id)),
+                slug: Slug::Assigned.into(),
+            };
+        }
         let slug = if self.is_home(scope) {
             Slug::Assigned
         } else {
@@ -287,6 +352,16 @@ pub(crate) fn entitlements(roles: &[RoleInfo], around: &Surroundings, holdings: 
     entitlements
 }
 
+/// A role over a scope that somebody holds.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) role: RoleId,
+    pub(crate) scope: &'a Scope,
+    /// The scope's type as PingOne writes it.
+    pub(crate) verbatim: &'a str,
+    pub(crate) holders: u64,
+}
+
 /// The grants of all holdings, by role, scope type, scope id, principal type, principal id. Each is made when it is
 /// asked for: as messages they would be many times their size.
 #[derive(Debug)]
@@ -315,6 +390,33 @@ impl RoleGrants {
             .iter()
             .filter(|holding| holding.principal_type == kind);
         u64::try_from(held.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Each role over a scope with how many hold it, by role, scope type and scope id.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = Held<'_>> {
+        let same = |x: &Holding, y: &Holding| (x.role, x.scope) == (y.role, y.scope);
+        self.holdings.list.chunk_by(same).filter_map(|holders| {
+            let first = holders.first()?;
+            let (scope, verbatim) = self.holdings.scope_of(first)?;
+            Some(Held {
+                role: first.role,
+                scope,
+                verbatim,
+                holders: u64::try_from(holders.len()).unwrap_or(u64::MAX),
+            })
+        })
+    }
+
+    pub(crate) fn name_of(&self, scope: &Scope) -> String {
+        self.around.name_of(scope)
+    }
+
+    pub(crate) fn is_writable(&self, scope: &Scope) -> bool {
+        self.around.is_writable(scope)
+    }
+
+    pub(crate) fn entitlement_id(&self, role: RoleId, scope: &Scope) -> EntitlementId {
+        self.around.entitlement_id(role, scope)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Grant> + '_ {

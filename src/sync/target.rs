@@ -1,14 +1,18 @@
 //! A partial sync of named resources (c1z.md §7.2, connector-model.md §7.9): each is read by its id, with what it
 //! offers and who holds that. A target that is not there is left out with a warning.
 
-use crate::model::{APPLICATION, GATEWAY, GROUP, POPULATION, ROLE, USER};
+mod bindings;
+
+use crate::model::{APPLICATION, ENVIRONMENT, GATEWAY, GROUP, POPULATION, ROLE, USER};
 use pingone::id::{RoleId, UserId};
+use pingone::types::Group;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use uuid::Uuid;
 
+use self::bindings::Bindings;
 use super::applications::Found;
 use super::job::{Ended, Job, Outcome};
 use super::machines::Gateways;
@@ -44,18 +48,23 @@ impl Shared {
 impl Job {
     /// Reads and writes the targets. Duplicates collapse; targets outside the type filter are ignored.
     pub(super) async fn targeted(&self) -> Result<Outcome, Ended> {
-        let types = self.options.resource_types.iter().copied();
-        self.writer.put(Rows::ResourceTypes(types.collect())).await?;
-        let targets: BTreeSet<ResourceId> = self
-            .options
-            .targets
-            .iter()
-            .filter(|target| self.options.has(target.resource_type))
-            .cloned()
-            .collect();
+        // An application may be the scope of a role where applications themselves are not synced.
+        let wanted = |target: &&ResourceId| {
+            let scope = self.options.wants_bindings() && self.options.selects(target.resource_type);
+            self.options.has(target.resource_type) || scope && target.resource_type == APPLICATION
+        };
+        let targets: BTreeSet<ResourceId> = self.options.targets.iter().filter(wanted).cloned().collect();
         let shared = self.shared().await?;
+        let mut bindings = Bindings::of(self, &shared).await?;
+        let types = self.options.declared(bindings.bound, bindings.also(&targets));
+        self.writer
+            .put(Rows::ResourceTypes(types.into_iter().collect()))
+            .await?;
         let mut roles = BTreeSet::new();
         for target in targets {
+            if bindings.takes(self, &target) {
+                continue;
+            }
             let Ok(id) = target.id.parse::<Uuid>() else {
                 self.reads.warnings.add(Warning::Vanished, &target.id);
                 continue;
@@ -65,9 +74,9 @@ impl Job {
             } else if target.resource_type == GROUP {
                 self.target_group(id, &shared).await?
             } else if target.resource_type == POPULATION {
-                self.target_population(id, &shared).await?
-            } else if target.resource_type == APPLICATION {
-                self.target_application(id, &shared).await?
+                self.target_population(id, &shared, bindings.bound).await?
+            } else if target.resource_type == APPLICATION && self.options.has(APPLICATION) {
+                self.target_application(id, &shared, bindings.bound).await?
             } else if target.resource_type == GATEWAY {
                 self.target_gateway(id).await?
             } else if target.resource_type == ROLE {
@@ -77,11 +86,13 @@ impl Job {
                 false
             };
             self.reads.warnings.step();
-            if !found {
+            if !found && !bindings.takes_scope(&target) {
                 self.reads.warnings.add(Warning::Vanished, &target.id);
             }
         }
-        if !roles.is_empty() {
+        if bindings.bound {
+            bindings.write(self, &shared, &roles).await?;
+        } else if !roles.is_empty() {
             self.target_roles(&roles, &shared).await?;
         }
         Ok(Outcome::default())
@@ -153,7 +164,7 @@ impl Job {
         Ok(true)
     }
 
-    async fn target_population(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
+    async fn target_population(&self, id: Uuid, shared: &Shared, bound: bool) -> Result<bool, Ended> {
         let id_text = id.to_string();
         let Some(resource) = shared
             .population_resources
@@ -163,11 +174,16 @@ impl Job {
             return Ok(false);
         };
         self.fetched_now().await?;
-        self.put_resources(std::slice::from_ref(resource)).await?;
+        let parent = self.options.parent(ENVIRONMENT, self.home.environment.0);
+        let resource = Resource {
+            parent: parent.filter(|_| bound),
+            ..resource.clone()
+        };
+        self.put_resources(std::slice::from_ref(&resource)).await?;
         if self.with_entitlements() {
             self.writer
                 .put(Rows::Entitlements(vec![translate::population_entitlement(
-                    resource,
+                    &resource,
                     shared.membership,
                 )]))
                 .await?;
@@ -271,7 +287,7 @@ impl Job {
     }
 
     /// The groups of its condition are read one by one: they need not be targets.
-    async fn target_application(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
+    async fn target_application(&self, id: Uuid, shared: &Shared, bound: bool) -> Result<bool, Ended> {
         let Some(row) = self.reads.application(id).await? else {
             return Ok(false);
         };
@@ -287,9 +303,12 @@ impl Job {
         let found = Found::of(self, [(id, row)].into()).await?;
         if found.rows.is_empty() {
             tracing::info!(application = %id, "an application was asked for that is gone, or that sync-applications leaves out");
+            return Ok(!bound);
         }
         let groups: Vec<&GroupPlan> = groups.iter().collect();
-        found.write(self, &groups, |user| shared.lets_through(user)).await?;
+        found
+            .write(self, &groups, |user| shared.lets_through(user), bound)
+            .await?;
         Ok(true)
     }
 
@@ -308,7 +327,8 @@ impl Job {
         let mut applications = Found::default();
         let mut holdings = if self.with_grants() {
             applications = Found::read(self).await?;
-            self.every_holding(shared, &mut applications).await?
+            self.every_holding(shared, &mut applications, self.reads.groups().await?)
+                .await?
         } else {
             Holdings::default()
         };
@@ -341,8 +361,12 @@ impl Job {
         Ok(())
     }
 
-    async fn every_holding(&self, shared: &Shared, applications: &mut Found) -> Result<Holdings, Ended> {
-        let groups = self.reads.groups().await?;
+    async fn every_holding(
+        &self,
+        shared: &Shared,
+        applications: &mut Found,
+        groups: Vec<Group>,
+    ) -> Result<Holdings, Ended> {
         let plans = groups.iter().map(GroupPlan::of);
         let holders = plans.filter(|plan| plan.kind == GroupKind::Static);
         let holders: Vec<Uuid> = holders.map(|plan| plan.id).collect();

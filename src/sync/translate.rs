@@ -6,6 +6,7 @@ mod group;
 mod machine;
 mod population;
 mod role;
+mod scope;
 mod user;
 
 pub(crate) use application::{Around, Translated};
@@ -13,6 +14,7 @@ pub(crate) use group::{GroupKind, GroupPlan, group};
 pub(crate) use machine::{client_secret, gateway, gateway_credential, key};
 pub(crate) use population::{Membership, population, population_entitlement};
 pub(crate) use role::{placeholder_role, role};
+pub(crate) use scope::{Pair, environment, organization, other_scope, placeholder};
 pub(crate) use user::{UserRules, is_bare_address, user};
 
 use baton::model::{DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, Value, cut};

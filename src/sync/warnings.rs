@@ -29,11 +29,13 @@ pub enum Warning {
     WithoutId,
     /// A group that an application's condition names is not among the synced ones.
     ConditionGroupNotSynced,
+    /// Scopes of two types have one id; they count as one.
+    ScopesMet,
 }
 
 impl Warning {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Vanished,
         Self::PrincipalNotSynced,
         Self::PopulationNotListed,
@@ -45,6 +47,7 @@ impl Warning {
         Self::CountsDiffer,
         Self::WithoutId,
         Self::ConditionGroupNotSynced,
+        Self::ScopesMet,
     ];
 
     /// A bounded name for logs and reports.
@@ -61,6 +64,7 @@ impl Warning {
             Self::CountsDiffer => "counts_differ",
             Self::WithoutId => "without_id",
             Self::ConditionGroupNotSynced => "condition_group_not_synced",
+            Self::ScopesMet => "scopes_met",
         }
     }
 }

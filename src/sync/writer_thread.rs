@@ -24,6 +24,7 @@ const QUEUE: usize = 4;
 #[derive(Debug)]
 pub(crate) struct EncodedResource {
     pub(crate) id: ResourceId,
+    pub(crate) parent: Option<ResourceId>,
     pub(crate) data: Vec<u8>,
 }
 
@@ -179,7 +180,10 @@ fn put_resources(writer: &mut Writer, resources: &[EncodedResource]) -> Result<(
         writer.put_resource(&ResourceRow {
             resource_type_id: resource.id.resource_type.id(),
             resource_id: &resource.id.id,
-            parent: None,
+            parent: resource
+                .parent
+                .as_ref()
+                .map(|parent| (parent.resource_type.id(), parent.id.as_str())),
             data: &resource.data,
         })?;
     }

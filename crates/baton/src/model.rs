@@ -11,8 +11,8 @@ pub use entitlement::{Entitlement, EntitlementId, ExclusionGroup};
 pub use grant::{Expandable, Grant, GrantImmutable, grant_id};
 pub use profile::{Profile, Value};
 pub use resource::{
-    AccountType, AppTrait, CredentialKind, DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, GroupTrait, Resource,
-    ResourceId, ResourceTrait, RoleTrait, SecretTrait, Status, StatusKind, StructuredName, UserTrait, cut,
+    AccountType, AppTrait, BindingTrait, CredentialKind, DESCRIPTION_MAX_BYTES, DISPLAY_NAME_MAX_BYTES, GroupTrait,
+    Resource, ResourceId, ResourceTrait, RoleTrait, SecretTrait, Status, StatusKind, StructuredName, UserTrait, cut,
 };
 pub use resource_type::{Capability, ResourceType, ResourceTypeSpec, Trait};
 
@@ -29,6 +29,7 @@ pub(crate) mod sample {
                 traits: &[Trait::$kind],
                 offers_nothing: false,
                 opt_in: false,
+                children: &[],
                 permissions: &[],
                 capabilities: &[],
             });

@@ -188,24 +188,24 @@ impl Rows {
             id: id.to_owned(),
             slug,
             description,
+            binding: self.stored(&resource_type, &resource_id)?.binding,
             resource: self.resource(&resource_type, &resource_id)?,
         })
     }
 
+    fn stored(&self, resource_type: &str, id: &str) -> Result<StoredResource, Unfit> {
+        let found = self.reader.resource(resource_type, id)?;
+        found.ok_or_else(|| not_found(format!("{resource_type} {id} is not in {}; sync first", self.name)))
+    }
+
     fn resource(&self, resource_type: &str, id: &str) -> Result<ResourceRef, Unfit> {
-        let Some(found) = self.reader.resource(resource_type, id)? else {
-            return Err(not_found(format!(
-                "{resource_type} {id} is not in {}; sync first",
-                self.name
-            )));
-        };
         let StoredResource {
             resource_type,
             id,
             display_name,
             foreign,
             ..
-        } = found;
+        } = self.stored(resource_type, id)?;
         if foreign {
             return Err(Unfit::Task(TaskError::new(
                 Code::FailedPrecondition,

@@ -109,6 +109,11 @@ fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
             &[],
             "names application, which only sync-applications switches on",
         ),
+        (
+            &["--sync-resource-types", "user,role_assignment"],
+            &[],
+            "names role_assignment, which only role-model=scope-binding switches on",
+        ),
         (&["--sync-secrets"], &[], "needs sync-applications or sync-gateways"),
         (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
         (&["--role-model", "scope_binding"], &[], "must be one of entitlements"),
@@ -150,16 +155,12 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn features_that_are_not_built_end_the_start() {
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 3] = [
         (&["--ticketing"], "--ticketing is not supported by baton-ping-one"),
         (&["--diff-syncs"], "--diff-syncs is not supported by baton-ping-one"),
         (
             &["--external-resource-c1z", "x"],
             "--external-resource-c1z is not supported by baton-ping-one",
-        ),
-        (
-            &["--role-model", "scope-binding"],
-            "--role-model=scope-binding is not supported by baton-ping-one",
         ),
     ];
     for (args, expected) in cases {

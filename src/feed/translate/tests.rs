@@ -116,6 +116,7 @@ fn a_membership_is_a_grant_whose_sides_stand_in_the_address() {
             "href": format!("https://api.pingone.com/v1/environments/{ENVIRONMENT}/{holder}/{id}/memberOfGroups/{group}")})
     };
     let entitlement = |group: &str| EntitlementRef {
+        binding: None,
         id: format!("group:{group}:member"),
         slug: "member".to_owned(),
         description: String::new(),

@@ -131,6 +131,7 @@ fn reply(task: &TaskContext, group: &GroupFacts, user: Uuid, already: bool) -> G
         annotations.insert(0, Annotation::GrantAlreadyExists);
     }
     GrantReply {
+        resource: None,
         grants: vec![Grant {
             entitlement: EntitlementId::member(GROUP, group.id),
             principal: ResourceId::new(USER, user),

@@ -59,6 +59,7 @@ fn reply(task: &TaskContext, population: Uuid, user: Uuid, first: impl Into<Opti
     }
     let entitlement = EntitlementId::member(POPULATION, population);
     GrantReply {
+        resource: None,
         grants: vec![Grant::new(entitlement, ResourceId::new(USER, user))],
         annotations,
     }

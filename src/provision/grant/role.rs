@@ -10,11 +10,13 @@ use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::group::{Kind, is_refusal, read_group};
 use crate::provision::memory::LAG;
 use crate::provision::protect;
-use crate::provision::scope::Wanted;
+use crate::provision::scope::{Over, Wanted};
 use crate::provision::target::uuid;
 use crate::provision::write::{Applied, Reaction, Rules, SETTLE, Write, apply};
-use baton::model::{EntitlementId, Expandable, Grant, ResourceId};
+use crate::sync::{Pair, RoleInfo, Scope};
+use baton::model::{EntitlementId, Expandable, Grant, Resource, ResourceId};
 use baton::task::{Annotation, Code, GrantReply, ResourceRef};
+use pingone::id::RoleId;
 use pingone::types::{Role, RoleAssignment};
 use pingone::write::roles;
 use pingone::{PingOneError, Principal, WriteCall};
@@ -25,6 +27,8 @@ struct Named {
     role: Option<Role>,
     scope: String,
     principal: Principal,
+    /// The request names a binding, and is answered with one.
+    bound: bool,
 }
 
 impl Named {
@@ -37,7 +41,7 @@ impl Named {
 pub(super) async fn grant(
     task: &TaskContext,
     role: Uuid,
-    scope: Option<(String, Uuid)>,
+    over: &Over,
     principal: &ResourceRef,
 ) -> Result<GrantReply, Failure> {
     let principal = match principal.resource_type.as_str() {
@@ -47,7 +51,7 @@ pub(super) async fn grant(
     };
     protect::refuse_holder(task, principal)?;
     let _lock = task.lock(principal.id()).await?;
-    let named = check(task, role, scope, principal).await?;
+    let named = check(task, role, over, principal).await?;
     let before = look_first(task, &named).await?;
     if let Some(own) = before.own.first() {
         return Ok(reply(task, &named, Some(own), true));
@@ -72,13 +76,7 @@ async fn look_first(task: &TaskContext, named: &Named) -> Result<Assignments, Fa
 }
 
 /// Every check before the first write.
-async fn check(
-    task: &TaskContext,
-    role: Uuid,
-    scope: Option<(String, Uuid)>,
-    principal: Principal,
-) -> Result<Named, Failure> {
-    let wanted = Wanted::new(role, scope, task.environment_id()?);
+async fn check(task: &TaskContext, role: Uuid, over: &Over, principal: Principal) -> Result<Named, Failure> {
     let read = match task.read(task.client().role(role)).await {
         Ok(read) => Some(read),
         // A client that may not read roles still knows the built-in ones (pingone-api.md §6.9).
@@ -90,6 +88,7 @@ async fn check(
         Err(failure) => return Err(failure),
     };
     protect::refuse_role(task, role).await?;
+    let wanted = Wanted::over(task, role, over).await?;
     if let Some(read) = &read {
         wanted.refuse_unfit(read)?;
     }
@@ -109,6 +108,7 @@ async fn check(
         role: read,
         scope,
         principal,
+        bound: over.is_bound(),
     })
 }
 
@@ -239,8 +239,9 @@ fn reply(task: &TaskContext, named: &Named, assignment: Option<&RoleAssignment>,
         annotations.insert(0, Annotation::GrantAlreadyExists);
     }
     GrantReply {
+        resource: named.bound.then(|| Box::new(binding(named, assignment))),
         grants: vec![Grant {
-            entitlement: wanted.entitlement(),
+            entitlement: wanted.entitlement(named.bound),
             principal: ResourceId::new(resource_type, id),
             immutable: None,
             expandable,
@@ -248,4 +249,25 @@ fn reply(task: &TaskContext, named: &Named, assignment: Option<&RoleAssignment>,
         }],
         annotations,
     }
+}
+
+/// The binding as a sync emits it, so that C1 need not wait for one; how many hold it is not known here.
+fn binding(named: &Named, assignment: Option<&RoleAssignment>) -> Resource {
+    let wanted = &named.wanted;
+    let role = RoleInfo {
+        id: RoleId(wanted.role),
+        name: named.role_name(),
+        applicable_to: Vec::new(),
+    };
+    let verbatim = assignment.map_or_else(
+        || wanted.kind.to_uppercase(),
+        |assignment| assignment.scope.scope_type.clone(),
+    );
+    let pair = Pair {
+        role: &role,
+        scope: &Scope::new(&wanted.kind, wanted.id),
+        verbatim: &verbatim,
+        name: &named.scope,
+    };
+    pair.binding(None)
 }

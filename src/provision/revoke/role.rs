@@ -14,7 +14,7 @@ use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::grant::is_there;
 use crate::provision::protect;
-use crate::provision::scope::Wanted;
+use crate::provision::scope::{Over, Wanted};
 use crate::provision::target::uuid;
 use crate::provision::write::{Rules, Write, apply};
 use baton::task::{Code, ResourceRef, RevokeReply};
@@ -29,14 +29,14 @@ const READ_AGAIN: Duration = Duration::from_secs(3);
 pub(super) async fn revoke(
     task: &TaskContext,
     role: Uuid,
-    scope: Option<(String, Uuid)>,
+    over: &Over,
     principal: &ResourceRef,
 ) -> Result<RevokeReply, Failure> {
     let principal = holder(task, principal)?;
     protect::refuse_holder(task, principal)?;
     let _lock = task.lock(principal.id()).await?;
-    let wanted = Wanted::new(role, scope, task.environment_id()?);
     protect::refuse_role(task, role).await?;
+    let wanted = Wanted::over(task, role, over).await?;
     let unseen = task.memory().remembered(principal, &wanted);
     let Some(now) = list(task, principal, &wanted, unseen.is_empty()).await? else {
         return Ok(already_revoked(task));

@@ -12,16 +12,14 @@ use crate::sync::scope::Holdings;
 use crate::sync::translate::GroupPlan;
 use pingone::id::UserId;
 
-/// Reads and writes applications, gateways and credentials; what the first two hold goes into `holdings`.
+/// Reads applications and gateways and writes the latter; what both hold goes into `holdings`.
 pub(super) async fn read(
     job: &Job,
-    plan: &Plan,
-    users: &UserIndex,
     holdings: &mut Holdings,
     outcome: &mut Outcome,
-) -> Result<Found, Ended> {
+) -> Result<Option<(Found, Gateways)>, Ended> {
     if ![APPLICATION, GATEWAY, SECRET].iter().any(|kind| job.options.has(*kind)) {
-        return Ok(Found::default());
+        return Ok(None);
     }
     job.reads.progress.enter(Phase::Applications);
     let mut gateways = Gateways::read(job).await?;
@@ -32,12 +30,24 @@ pub(super) async fn read(
     let mut found = Found::read(job).await?;
     outcome.counts.applications = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
     found.move_into(job, holdings);
+    Ok(Some((found, gateways)))
+}
+
+/// Writes applications with who may open them, and credentials. `bound`: roles are bound to scopes.
+pub(super) async fn write(
+    job: &Job,
+    plan: &Plan,
+    users: &UserIndex,
+    (found, gateways): (&Found, &Gateways),
+    outcome: &Outcome,
+    bound: bool,
+) -> Result<(), Ended> {
     let groups: Vec<&GroupPlan> = plan
         .group_plans
         .iter()
         .filter(|group| !outcome.gone.contains(&group.id))
         .collect();
-    found.write(job, &groups, |user| users.contains(UserId(user))).await?;
-    put_secrets(job, &found, &gateways).await?;
-    Ok(found)
+    let is_synced = |user| users.contains(UserId(user));
+    found.write(job, &groups, is_synced, bound).await?;
+    put_secrets(job, found, gateways).await
 }

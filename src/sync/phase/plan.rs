@@ -26,7 +26,7 @@ const LATE_GROUPS_MOST: usize = 100;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) populations: Vec<PopulationPlan>,
-    population_resources: Vec<Resource>,
+    pub(super) population_resources: Vec<Resource>,
     /// How memberships of populations are offered.
     pub(super) membership: Membership,
     groups: Vec<Group>,
@@ -200,7 +200,9 @@ pub(super) async fn read_populations_again(job: &Job, plan: &mut Plan) -> Result
         .collect();
     if job.options.has(POPULATION) {
         job.fetched_now().await?;
-        job.put_resources(&resources).await?;
+        if !job.options.wants_bindings() {
+            job.put_resources(&resources).await?;
+        }
         if !job.options.skip_entitlements_and_grants {
             let entitlements = resources
                 .iter()
@@ -210,13 +212,18 @@ pub(super) async fn read_populations_again(job: &Job, plan: &mut Plan) -> Result
     }
     let made = population_plans(&fresh, &resources);
     plan.populations.extend(made.iter().cloned());
+    plan.population_resources.extend(resources);
     Ok(made)
 }
 
 /// Writes resource types, groups, populations and roles, and the entitlements of the first two.
 pub(super) async fn write(job: &Job, plan: &mut Plan) -> Result<(), Ended> {
-    let types = job.options.resource_types.iter().copied();
-    job.writer.put(Rows::ResourceTypes(types.collect())).await?;
+    // Which types there are, and what populations are part of, is known in the other model only when scopes are.
+    let waits = job.options.wants_bindings();
+    if !waits {
+        let types = job.options.resource_types.iter().copied();
+        job.writer.put(Rows::ResourceTypes(types.collect())).await?;
+    }
     job.fetched_now().await?;
     drop_gone_groups(job, plan);
     let with_entitlements = !job.options.skip_entitlements_and_grants;
@@ -231,7 +238,9 @@ pub(super) async fn write(job: &Job, plan: &mut Plan) -> Result<(), Ended> {
         let resources = plan.population_resources.iter();
         entitlements.extend(resources.map(|resource| translate::population_entitlement(resource, plan.membership)));
         add(&job.reads.progress.populations, plan.population_resources.len());
-        job.put_resources(&plan.population_resources).await?;
+        if !waits {
+            job.put_resources(&plan.population_resources).await?;
+        }
     }
     if job.options.has(ROLE) {
         let roles = std::mem::take(&mut plan.role_resources);

@@ -22,60 +22,63 @@ use pingone::id::UserId;
 pub(super) async fn read(
     job: &Job,
     plan: &mut Plan,
-    users: &UserIndex,
-    (mut holdings, applications): (Holdings, &Found),
-    outcome: &mut Outcome,
+    holdings: Holdings,
+    applications: &Found,
 ) -> Result<Option<RoleGrants>, Ended> {
     if !job.options.has(ROLE) {
         return Ok(None);
     }
     job.reads.progress.enter(Phase::Roles);
-    let dropped = drop_unsynced_holders(job, plan, users, &outcome.gone, &mut holdings);
-    outcome.dropped += u64::try_from(dropped).unwrap_or(u64::MAX);
-    let known: HashSet<_> = plan.roles.iter().map(|role| role.id).collect();
-    let missing: Vec<_> = holdings
-        .roles()
-        .into_iter()
-        .filter(|role| !known.contains(role))
-        .collect();
-    if !missing.is_empty() {
-        let mut late = Vec::new();
-        for role in missing {
-            job.reads.warnings.add(Warning::RoleNotListed, &role);
-            let (resource, info) = translate::placeholder_role(role);
-            late.push(encode(&resource));
-            plan.roles.push(info);
-        }
-        job.writer.put(Rows::Resources(late)).await?;
-    }
+    put_unlisted(job, plan, &holdings).await?;
     let around = surroundings(job, &plan.populations, &plan.roles, &holdings, applications).await?;
     job.fetched_now().await?;
     let entitlements = scope::entitlements(&plan.roles, &around, &holdings);
     if entitlements.len() > MANY_PAIRS {
         tracing::warn!(
             pairs = entitlements.len(),
-            "the roles make many entitlements; role-population-entitlements=assigned, or fewer entries in \
-             writable-role-scopes, makes fewer"
+            "the roles make many entitlements; role-population-entitlements=assigned, role-model=scope-binding, or fewer \
+             entries in writable-role-scopes, makes fewer"
         );
     }
     job.writer.put(Rows::Entitlements(entitlements)).await?;
     Ok(Some(RoleGrants::new(holdings, around)))
 }
 
-fn drop_unsynced_holders(
+/// Writes roles that assignments name and no list does.
+pub(super) async fn put_unlisted(job: &Job, plan: &mut Plan, holdings: &Holdings) -> Result<(), Ended> {
+    let known: HashSet<_> = plan.roles.iter().map(|role| role.id).collect();
+    let missing = holdings.roles().into_iter().filter(|role| !known.contains(role));
+    let mut late = Vec::new();
+    for role in missing {
+        job.reads.warnings.add(Warning::RoleNotListed, &role);
+        let (resource, info) = translate::placeholder_role(role);
+        late.push(encode(&resource));
+        plan.roles.push(info);
+    }
+    if !late.is_empty() {
+        job.writer.put(Rows::Resources(late)).await?;
+    }
+    Ok(())
+}
+
+/// Leaves out what those hold that are not in the sync, and counts it.
+pub(super) fn drop_unsynced_holders(
     job: &Job,
     plan: &Plan,
     users: &UserIndex,
-    gone: &HashSet<Uuid>,
     holdings: &mut Holdings,
-) -> usize {
+    outcome: &mut Outcome,
+) {
+    if !job.options.has(ROLE) {
+        return;
+    }
     let groups: HashSet<Uuid> = if job.options.has(GROUP) {
         let groups = plan.group_plans.iter().map(|group| group.id);
-        groups.filter(|group| !gone.contains(group)).collect()
+        groups.filter(|group| !outcome.gone.contains(group)).collect()
     } else {
         HashSet::new()
     };
-    holdings.retain(|holding| {
+    let dropped = holdings.retain(|holding| {
         let synced = if holding.principal_type == GROUP {
             groups.contains(&holding.principal)
         } else if holding.principal_type == APPLICATION || holding.principal_type == GATEWAY {
@@ -88,7 +91,8 @@ fn drop_unsynced_holders(
             job.reads.warnings.add(Warning::PrincipalNotSynced, &holding.principal);
         }
         synced
-    })
+    });
+    outcome.dropped += u64::try_from(dropped).unwrap_or(u64::MAX);
 }
 
 pub(in crate::sync) async fn surroundings(
@@ -98,9 +102,35 @@ pub(in crate::sync) async fn surroundings(
     holdings: &Holdings,
     applications: &Found,
 ) -> Result<Surroundings, Ended> {
+    let mut around = bare_surroundings(job, populations, applications)?;
+    let offered = roles.iter().any(|role| {
+        role.applicable_to
+            .iter()
+            .any(|kind| kind.eq_ignore_ascii_case("ORGANIZATION"))
+    });
+    let organization = around.organization.filter(|_| offered).map(|id| Scope {
+        kind: "organization".to_owned(),
+        id: id.0,
+    });
+    let listed: Vec<Scope> = around.listed(roles).collect();
+    let unnamed = around.unnamed(holdings.scopes().chain(organization.as_ref()).chain(&listed));
+    for scope in unnamed {
+        if let Some(name) = job.reads.scope_name(&scope.kind, scope.id).await {
+            around.names.insert(scope, name);
+        }
+    }
+    Ok(around)
+}
+
+/// The surroundings without names that would have to be read.
+pub(in crate::sync) fn bare_surroundings(
+    job: &Job,
+    populations: &[PopulationPlan],
+    applications: &Found,
+) -> Result<Surroundings, Ended> {
     let application_names = applications.names().into_iter();
     let application_names = application_names.map(|(id, name)| (Scope::new("application", id), name));
-    let mut around = Surroundings {
+    let around = Surroundings {
         environment: job.home.environment,
         environment_name: job.home.environment_name.clone(),
         organization: job.home.organization,
@@ -117,6 +147,7 @@ pub(in crate::sync) async fn surroundings(
         with_users: job.options.has(USER),
         own_application: job.reads.own_application(),
         writable: job.options.writable_scopes.clone(),
+        bound: false,
     };
     if let Some(other) = around
         .writable
@@ -124,22 +155,6 @@ pub(in crate::sync) async fn surroundings(
         .find(|id| around.organization.map(|own| own.0) != Some(*id))
     {
         return Err(SyncError::OtherOrganization(other).into());
-    }
-    let offered = roles.iter().any(|role| {
-        role.applicable_to
-            .iter()
-            .any(|kind| kind.eq_ignore_ascii_case("ORGANIZATION"))
-    });
-    let organization = around.organization.filter(|_| offered).map(|id| Scope {
-        kind: "organization".to_owned(),
-        id: id.0,
-    });
-    let listed: Vec<Scope> = around.listed(roles).collect();
-    let unnamed = around.unnamed(holdings.scopes().chain(organization.as_ref()).chain(&listed));
-    for scope in unnamed {
-        if let Some(name) = job.reads.scope_name(&scope.kind, scope.id).await {
-            around.names.insert(scope, name);
-        }
     }
     Ok(around)
 }

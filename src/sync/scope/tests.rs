@@ -13,6 +13,7 @@ fn around(policy: RolePopulationEntitlements) -> Surroundings {
     Surroundings {
         with_users: true,
         own_application: None,
+        bound: false,
         writable: WritableScopes::default(),
         environment: EnvironmentId(ENVIRONMENT),
         environment_name: "Workforce".to_owned(),

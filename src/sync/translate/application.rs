@@ -152,6 +152,7 @@ impl<'a> Translated<'a> {
         };
         Resource {
             id: ResourceId::new(APPLICATION, self.id),
+            parent: None,
             display_name: self.name.clone(),
             description: description(row.description.as_deref()),
             profile: self.profile(unresolved),

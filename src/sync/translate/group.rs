@@ -80,6 +80,7 @@ pub(crate) fn group(
     let immutable = external.then_some(immutable::EXTERNAL_GROUP);
     let resource = Resource {
         id: ResourceId::new(GROUP, group.id),
+        parent: None,
         display_name: plan.name.clone(),
         description: description(group.description.as_deref()),
         profile: profile(group, plan, population_name, parents, with_custom_data),

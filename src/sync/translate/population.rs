@@ -103,6 +103,7 @@ pub(crate) fn population(population: &Population, membership: Membership) -> Res
     Resource {
         display_name: display_name([population.name.as_deref(), Some(id.as_str())]),
         id: ResourceId::new(POPULATION, id),
+        parent: None,
         description: description(population.description.as_deref()),
         profile,
         status: None,

@@ -65,6 +65,7 @@ pub(crate) fn placeholder_role(id: RoleId) -> (Resource, RoleInfo) {
 fn resource(id: RoleId, display_name: String, description: String, profile: Profile) -> Resource {
     Resource {
         id: ResourceId::new(ROLE, id),
+        parent: None,
         display_name,
         description,
         profile,

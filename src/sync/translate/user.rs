@@ -60,6 +60,7 @@ pub(crate) fn user(user: &User, population_name: Option<&str>, rules: &UserRules
     let status = status(user);
     Resource {
         id: ResourceId::new(USER, user.id),
+        parent: None,
         display_name: user_display_name(user),
         description: String::new(),
         profile: profile(user, population_name, rules),

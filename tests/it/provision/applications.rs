@@ -65,6 +65,7 @@ async fn nothing_is_given_to_a_machine_and_nothing_is_asked() {
         &["only users and groups can be granted roles"],
     );
     let access = EntitlementRef {
+        binding: None,
         description: "Member of any of: Finance, Audit".to_owned(),
         ..entitlement("application", item.holder, "access")
     };

@@ -237,6 +237,7 @@ pub fn resource(resource_type: &str, id: impl ToString) -> ResourceRef {
 pub fn entitlement(resource_type: &str, id: impl ToString, slug: &str) -> EntitlementRef {
     let resource = resource(resource_type, id);
     EntitlementRef {
+        binding: None,
         id: format!("{resource_type}:{}:{slug}", resource.id),
         description: String::new(),
         slug: slug.into(),

@@ -160,6 +160,7 @@ impl Provisioner for FakeProvisioner {
         Box::pin(async move {
             let annotations = self.answer(&context).await?;
             Ok(GrantReply {
+                resource: None,
                 grants: Vec::new(),
                 annotations,
             })

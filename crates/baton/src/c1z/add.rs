@@ -14,12 +14,15 @@ impl Writer {
         })
     }
 
-    /// Adds a resource without a parent. Types come in the order of their ids.
+    /// Adds a resource. Types come in the order of their ids.
     pub fn add_resource(&mut self, resource: &Resource) -> Result<(), C1zError> {
         self.put_resource(&ResourceRow {
             resource_type_id: resource.id.resource_type.id(),
             resource_id: &resource.id.id,
-            parent: None,
+            parent: resource
+                .parent
+                .as_ref()
+                .map(|parent| (parent.resource_type.id(), parent.id.as_str())),
             data: &wire::resource(resource),
         })
     }

@@ -38,6 +38,8 @@ impl ResourceId {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     pub id: ResourceId,
+    /// What it is part of, where that is in the same file.
+    pub parent: Option<ResourceId>,
     /// Never empty, at most [`DISPLAY_NAME_MAX_BYTES`].
     pub display_name: String,
     /// Empty when there is none; at most [`DESCRIPTION_MAX_BYTES`].
@@ -58,6 +60,7 @@ impl Resource {
     pub fn new(id: ResourceId, display_name: &str, resource_trait: ResourceTrait) -> Self {
         Self {
             id,
+            parent: None,
             display_name: display_name.to_owned(),
             description: String::new(),
             profile: Profile::default(),
@@ -102,6 +105,17 @@ pub enum ResourceTrait {
     App(AppTrait),
     /// `SecretTrait`
     Secret(SecretTrait),
+    /// `ScopeBindingTrait`
+    Binding(BindingTrait),
+    /// The type has none.
+    None,
+}
+
+/// `ScopeBindingTrait`: a role over a scope. Both must be in the same file, with these ids byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingTrait {
+    pub role: ResourceId,
+    pub scope: ResourceId,
 }
 
 /// `UserTrait` without the copies.

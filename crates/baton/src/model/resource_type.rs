@@ -51,6 +51,8 @@ pub struct ResourceTypeSpec {
     pub offers_nothing: bool,
     /// Whether C1 syncs the type only where an administrator selects it (`OptInRequired`).
     pub opt_in: bool,
+    /// Types whose resources have one of this type as parent (`ChildResourceType`).
+    pub children: &'static [&'static str],
     /// The permissions of the `CapabilityPermissions` annotation (connector-model.md §8.5).
     pub permissions: &'static [&'static str],
     /// What can be done with the type, in the manifest's order.
@@ -66,6 +68,7 @@ impl ResourceTypeSpec {
             traits,
             offers_nothing: false,
             opt_in: false,
+            children: &[],
             permissions: &[],
             capabilities: &[Capability::Sync],
         }

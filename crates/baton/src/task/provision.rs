@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ActionOutcome, Code, JsonObject, RateLimit, TaskError, TaskId};
 use crate::model::Resource;
+use crate::wire::stored::StoredBinding;
 
 /// A resource as a task names it; only the ids are to be relied on (connector-model.md §7.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +36,8 @@ pub struct EntitlementRef {
     pub description: String,
     /// The resource that offers it.
     pub resource: ResourceRef,
+    /// The role and the scope that the resource joins, where it says so (`ScopeBindingTrait`).
+    pub binding: Option<StoredBinding>,
 }
 
 /// Who asks: for audit lines and time limits.
@@ -254,6 +257,8 @@ pub enum Annotation {
 pub struct GrantReply {
     /// The resulting grants.
     pub grants: Vec<crate::model::Grant>,
+    /// The resource that offers what is granted, where C1 may not have it yet.
+    pub resource: Option<Box<Resource>>,
     pub annotations: Vec<Annotation>,
 }
 

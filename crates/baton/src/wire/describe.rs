@@ -97,7 +97,7 @@ pub(crate) fn capabilities(of: &Capabilities) -> pb::ConnectorCapabilities {
             pb::ResourceTypeCapability {
                 resource_type: Some(resource_type_message(*resource_type)),
                 capabilities,
-                permissions: Some(permissions_message(*resource_type)),
+                permissions: (!resource_type.0.permissions.is_empty()).then(|| permissions_message(*resource_type)),
                 opt_in_required: resource_type.0.opt_in,
                 ..Default::default()
             }

@@ -32,7 +32,15 @@ pub(crate) fn resource_type_message(resource_type: ResourceType) -> pb::Resource
     if resource_type.0.opt_in {
         annotations.push(any("OptInRequired", &pb::OptInRequired {}));
     }
-    annotations.push(any("CapabilityPermissions", &permissions_message(resource_type)));
+    annotations.extend(resource_type.0.children.iter().map(|child| {
+        let message = pb::ChildResourceType {
+            resource_type_id: (*child).to_owned(),
+        };
+        any("ChildResourceType", &message)
+    }));
+    if !resource_type.0.permissions.is_empty() {
+        annotations.push(any("CapabilityPermissions", &permissions_message(resource_type)));
+    }
     pb::ResourceType {
         id: resource_type.id().to_owned(),
         display_name: resource_type.0.display_name.to_owned(),
@@ -83,7 +91,7 @@ pub fn resource(resource: &Resource) -> Vec<u8> {
 pub(crate) fn resource_message(resource: &Resource) -> pb::Resource {
     let profile = profile_message(&resource.profile);
     let created_at = resource.created_at.map(timestamp);
-    let mut annotations = vec![trait_annotation(resource, &profile, created_at)];
+    let mut annotations = Vec::from_iter(trait_annotation(resource, &profile, created_at));
     annotations.extend(non_human(resource));
     annotations.push(any(
         "RawId",
@@ -96,6 +104,7 @@ pub(crate) fn resource_message(resource: &Resource) -> pb::Resource {
     }
     pb::Resource {
         id: Some(resource_id_message(&resource.id)),
+        parent_resource_id: resource.parent.as_ref().map(resource_id_message),
         display_name: resource.display_name.clone(),
         annotations,
         description: resource.description.clone(),
@@ -106,8 +115,8 @@ pub(crate) fn resource_message(resource: &Resource) -> pb::Resource {
     }
 }
 
-fn trait_annotation(resource: &Resource, profile: &Struct, created_at: Option<Timestamp>) -> Any {
-    match &resource.resource_trait {
+fn trait_annotation(resource: &Resource, profile: &Struct, created_at: Option<Timestamp>) -> Option<Any> {
+    Some(match &resource.resource_trait {
         ResourceTrait::User(user) => any(
             "UserTrait",
             &user_trait(user, resource.status.as_ref(), profile.clone(), created_at),
@@ -144,7 +153,15 @@ fn trait_annotation(resource: &Resource, profile: &Struct, created_at: Option<Ti
             },
         ),
         ResourceTrait::Secret(secret) => any("SecretTrait", &secret_trait(secret, profile.clone(), created_at)),
-    }
+        ResourceTrait::Binding(binding) => any(
+            "ScopeBindingTrait",
+            &pb::ScopeBindingTrait {
+                role_id: Some(resource_id_message(&binding.role)),
+                scope_resource_id: Some(resource_id_message(&binding.scope)),
+            },
+        ),
+        ResourceTrait::None => return None,
+    })
 }
 
 fn secret_trait(secret: &SecretTrait, profile: Struct, created_at: Option<Timestamp>) -> pb::SecretTrait {

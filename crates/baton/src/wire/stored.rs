@@ -22,6 +22,8 @@ pub struct StoredResourceType {
 pub struct StoredResource {
     pub resource_type: String,
     pub id: String,
+    /// Type and id of what it is part of.
+    pub parent: Option<(String, String)>,
     pub display_name: String,
     pub description: String,
     /// Its status, such as `enabled`; empty where it has none.
@@ -29,6 +31,31 @@ pub struct StoredResource {
     pub profile: Value,
     /// Another connector syncs it (annotation `BatonID`): it is not ours to change.
     pub foreign: bool,
+    /// The role and the scope that it joins, where it is a binding.
+    pub binding: Option<StoredBinding>,
+}
+
+/// `ScopeBindingTrait`; what is not given is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredBinding {
+    /// Type and id of the role.
+    pub role: (String, String),
+    /// Type and id of what it is held over.
+    pub scope: (String, String),
+}
+
+impl From<pb::ScopeBindingTrait> for StoredBinding {
+    fn from(message: pb::ScopeBindingTrait) -> Self {
+        Self {
+            role: pair(message.role_id),
+            scope: pair(message.scope_resource_id),
+        }
+    }
+}
+
+fn pair(id: Option<pb::ResourceId>) -> (String, String) {
+    let id = id.unwrap_or_default();
+    (id.resource_type, id.resource)
 }
 
 /// An entitlement.
@@ -91,6 +118,8 @@ pub fn resource_type(data: &[u8]) -> Result<StoredResourceType, DecodeError> {
 pub fn resource(data: &[u8]) -> Result<StoredResource, DecodeError> {
     let message = pb::Resource::decode(data)?;
     let foreign = annotation::<pb::BatonId>(&message.annotations, "BatonID").is_some();
+    let binding = annotation::<pb::ScopeBindingTrait>(&message.annotations, "ScopeBindingTrait");
+    let parent = message.parent_resource_id.filter(|id| !id.resource.is_empty());
     let id = message.id.unwrap_or_default();
     let status = message
         .status
@@ -98,6 +127,7 @@ pub fn resource(data: &[u8]) -> Result<StoredResource, DecodeError> {
     Ok(StoredResource {
         resource_type: id.resource_type,
         id: id.resource,
+        parent: parent.map(|id| (id.resource_type, id.resource)),
         display_name: message.display_name,
         description: message.description,
         status: match status {
@@ -110,6 +140,7 @@ pub fn resource(data: &[u8]) -> Result<StoredResource, DecodeError> {
         .to_owned(),
         profile: message.profile.map_or(Value::Null, |profile| object(&profile.fields)),
         foreign,
+        binding: binding.map(StoredBinding::from),
     })
 }
 

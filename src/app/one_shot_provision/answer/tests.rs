@@ -8,6 +8,7 @@ use baton::task::{ActionStatus, GrantReply, ResourceRef, RevokeReply};
 
 fn grant_reply(annotations: Vec<Annotation>) -> Reply {
     Reply::Granted(GrantReply {
+        resource: None,
         grants: vec![Grant {
             entitlement: EntitlementId::member(GROUP, "g"),
             principal: ResourceId::new(USER, "u"),
@@ -30,6 +31,7 @@ fn created(result: AccountResult) -> Reply {
 fn resource() -> Resource {
     Resource {
         id: ResourceId::new(USER, "u"),
+        parent: None,
         display_name: "Mara Lindqvist".to_owned(),
         description: String::new(),
         profile: baton::model::Profile::default(),

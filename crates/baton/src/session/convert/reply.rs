@@ -39,7 +39,9 @@ pub(in super::super) fn success(reply: Reply, now: Timestamp) -> finish::Success
         Reply::Synced(_) => (Vec::new(), None),
         Reply::Granted(granted) => {
             let annotations = annotations(granted.annotations, now);
-            let grants = granted.grants.iter().filter_map(grant).collect();
+            let offers = granted.resource.as_deref().and_then(resource);
+            let grants = granted.grants.iter().filter_map(|one| grant(one, offers.as_ref()));
+            let grants = grants.collect();
             let message = cv2::GrantManagerServiceGrantResponse {
                 annotations: annotations.clone(),
                 grants,
@@ -218,8 +220,14 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn grant(grant: &model::Grant) -> Option<cv2::Grant> {
-    cv2::Grant::decode(wire::grant(grant).data.as_slice()).ok()
+/// With the resource that offers the entitlement in full, where it is given.
+fn grant(grant: &model::Grant, offers: Option<&cv2::Resource>) -> Option<cv2::Grant> {
+    let mut message = cv2::Grant::decode(wire::grant(grant).data.as_slice()).ok()?;
+    if let (Some(entitlement), Some(offers)) = (&mut message.entitlement, offers) {
+        entitlement.resource = Some(offers.clone());
+        entitlement.slug = grant.entitlement.slug.to_string();
+    }
+    Some(message)
 }
 
 fn resource(resource: &model::Resource) -> Option<cv2::Resource> {

@@ -204,6 +204,7 @@ fn every_kind_has_a_name_that_metrics_know() {
 #[test]
 fn annotations_stand_in_the_response_and_beside_it() {
     let reply = Reply::Granted(GrantReply {
+        resource: None,
         grants: Vec::new(),
         annotations: vec![Annotation::GrantAlreadyExists],
     });

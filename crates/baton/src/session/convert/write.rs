@@ -11,6 +11,7 @@ use crate::task::{
     EncryptedSecret, EncryptionTarget, EntitlementRef, GrantRequest, IssueCredentialRequest, JsonObject, Password,
     PasswordRule, Payload, ResourceRef, RevokeRequest, RotateCredentialsRequest, TaskError,
 };
+use crate::wire::stored::StoredBinding;
 
 const MAX_RECIPIENT_BYTES: usize = 4096;
 const MAX_TYPE_BYTES: usize = 1024;
@@ -57,11 +58,25 @@ fn entitlement_ref(entitlement: cv2::Entitlement) -> Result<EntitlementRef, Task
         .resource
         .ok_or_else(|| invalid("entitlement has no resource"))?;
     bounded("entitlement.id", &entitlement.id)?;
+    let binding = resource.annotations.iter().find_map(binding).transpose()?;
     Ok(EntitlementRef {
         id: entitlement.id,
         slug: entitlement.slug,
         description: cut(&entitlement.description, DESCRIPTION_MAX_BYTES).into_owned(),
         resource: resource_ref("entitlement", resource)?,
+        binding,
+    })
+}
+
+/// The trait that says which role over which scope a resource is.
+fn binding(any: &prost_types::Any) -> Option<Result<StoredBinding, TaskError>> {
+    if any.type_url.rsplit('/').next()? != "c1.connector.v2.ScopeBindingTrait" {
+        return None;
+    }
+    let message = cv2::ScopeBindingTrait::decode(any.value.as_slice());
+    Some(match message {
+        Ok(message) => Ok(message.into()),
+        Err(_) => Err(invalid("entitlement: the resource's ScopeBindingTrait does not read")),
     })
 }
 
