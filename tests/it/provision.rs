@@ -11,6 +11,7 @@
 )]
 
 mod applications;
+mod bindings;
 mod foreign;
 mod fuzz;
 mod grant_membership;

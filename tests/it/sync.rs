@@ -22,6 +22,7 @@ mod incremental;
 mod machines;
 mod populations;
 mod role_scopes;
+mod scope_binding;
 
 async fn sandbox() -> Server {
     start(Options::default()).await.unwrap()

@@ -9,7 +9,7 @@ use baton::task::{
 use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
 use pingone::Client;
 use process::runtime::leader_guard::LeaderGuard;
-use sandbox::pingone::{Directory, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, Holder, Options, ScopeOf, Server, start};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -48,6 +48,11 @@ pub struct Rig {
 
 /// Two populations; groups of each kind; roles held directly, through a group, and read only.
 pub fn directory() -> Directory {
+    builder().build()
+}
+
+/// The same, to be added to.
+pub fn builder() -> DirectoryBuilder {
     Directory::builder()
         .population("staff", json!({}))
         .population("guests", json!({}))
@@ -76,7 +81,6 @@ pub fn directory() -> Directory {
         .assignment(Holder::Group("admins".into()), HELP_DESK, ScopeOf::Environment)
         .assignment(Holder::User("bob".into()), READ_ONLY, ScopeOf::Environment)
         .read_only_assignment(Holder::User("rita".into()), READ_ONLY, ScopeOf::Environment)
-        .build()
 }
 
 impl Rig {

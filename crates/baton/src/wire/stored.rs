@@ -15,6 +15,8 @@ pub struct StoredResourceType {
     pub display_name: String,
     /// Names of its traits.
     pub traits: Vec<&'static str>,
+    /// Names of its annotations, that of a type of children with the type.
+    pub annotations: Vec<String>,
 }
 
 /// A resource.
@@ -107,10 +109,19 @@ pub fn resource_type(data: &[u8]) -> Result<StoredResourceType, DecodeError> {
         .iter()
         .filter_map(|t| pb::resource_type::Trait::try_from(*t).ok());
     let traits = traits.map(|t| t.as_str_name()).collect();
+    let annotations = message.annotations.iter().map(|any| {
+        let name = any.type_url.rsplit(['/', '.']).next().unwrap_or_default();
+        match pb::ChildResourceType::decode(any.value.as_slice()) {
+            Ok(child) if name == "ChildResourceType" => format!("{name} {}", child.resource_type_id),
+            _ => name.to_owned(),
+        }
+    });
+    let annotations = annotations.collect();
     Ok(StoredResourceType {
         id: message.id,
         display_name: message.display_name,
         traits,
+        annotations,
     })
 }
 

@@ -46,6 +46,7 @@ fn uuid(text: &str) -> Uuid {
 fn granted(request: &GrantRequest, user: Uuid, role: Uuid) -> GrantReply {
     assert_eq!(request.entitlement.slug, "assigned");
     GrantReply {
+        resource: None,
         grants: vec![Grant {
             entitlement: EntitlementId {
                 resource: ResourceId::new(ROLE, role),
@@ -91,6 +92,7 @@ impl Planted {
                 match self.client.write(&membership::add(user, group)).await {
                     Err(error) if matches!(error.class(), ErrorClass::AlreadyExists | ErrorClass::Rejected) => {
                         Ok(GrantReply {
+                            resource: None,
                             grants: vec![Grant {
                                 entitlement: EntitlementId::member(GROUP, group),
                                 principal: ResourceId::new(USER, user),

@@ -222,6 +222,79 @@ fn annotations_stand_in_the_response_and_beside_it() {
     );
 }
 
+/// What joins a role and a scope is read from C1's resource and answered with ours.
+#[test]
+fn a_binding_is_read_from_a_grant_and_stands_whole_in_its_answer() {
+    let joined = cv2::ScopeBindingTrait {
+        role_id: id("role", "r"),
+        scope_resource_id: id("population", "p"),
+    };
+    let annotation = |value: Vec<u8>| prost_types::Any {
+        type_url: "type.googleapis.com/c1.connector.v2.ScopeBindingTrait".to_owned(),
+        value,
+    };
+    let task = |annotations: Vec<prost_types::Any>| {
+        let entitlement = cv2::Entitlement {
+            id: "role_assignment:x:assigned".to_owned(),
+            resource: Some(cv2::Resource {
+                id: id("role_assignment", "x"),
+                annotations,
+                ..cv2::Resource::default()
+            }),
+            ..cv2::Entitlement::default()
+        };
+        let task = kinds::GrantTask {
+            entitlement: Some(entitlement),
+            principal: resource("user", "u"),
+            ..kinds::GrantTask::default()
+        };
+        match read(TaskType::Grant(task)) {
+            TaskKind::Grant(request) => request.map(|request| request.entitlement.binding),
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = task(vec![annotation(joined.encode_to_vec())]).unwrap().unwrap();
+    assert_eq!(found.role, ("role".to_owned(), "r".to_owned()));
+    assert_eq!(found.scope, ("population".to_owned(), "p".to_owned()));
+    assert_eq!(task(Vec::new()).unwrap(), None);
+    assert_eq!(
+        task(vec![annotation(b"\xff".to_vec())]).unwrap_err().code,
+        Code::InvalidArgument
+    );
+
+    use crate::model::sample::{GROUP, USER};
+    use crate::model::{BindingTrait, EntitlementId, Grant, Resource, ResourceId, ResourceTrait};
+    let offers = Resource {
+        parent: Some(ResourceId::new(GROUP, "p")),
+        ..Resource::new(
+            ResourceId::new(GROUP, "r-p"),
+            "r on p",
+            ResourceTrait::Binding(BindingTrait {
+                role: ResourceId::new(GROUP, "r"),
+                scope: ResourceId::new(GROUP, "p"),
+            }),
+        )
+    };
+    let reply = Reply::Granted(GrantReply {
+        grants: vec![Grant::new(
+            EntitlementId::member(GROUP, "r-p"),
+            ResourceId::new(USER, "u"),
+        )],
+        resource: Some(Box::new(offers)),
+        annotations: Vec::new(),
+    });
+    let response = success(reply, Timestamp::UNIX_EPOCH).response.unwrap();
+    let response = cv2::GrantManagerServiceGrantResponse::decode(response.value.as_slice()).unwrap();
+    let offered = response.grants[0].entitlement.clone().unwrap();
+    assert_eq!(
+        (offered.id.as_str(), offered.slug.as_str()),
+        ("group:r-p:member", "member")
+    );
+    let offered = offered.resource.unwrap();
+    assert_eq!(offered.parent_resource_id, id("group", "p"));
+    assert!(offered.annotations[0].type_url.ends_with("ScopeBindingTrait"));
+}
+
 #[test]
 fn a_move_names_the_grant_that_it_replaced() {
     let former = "population:a:member:user:b";
