@@ -75,7 +75,7 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
 
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [Case; 18] = [
+    let cases: [Case; 19] = [
         (
             &["--pingone-region", "mars"],
             &[],
