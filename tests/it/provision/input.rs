@@ -33,7 +33,7 @@ async fn malformed_entitlements_are_refused_before_any_call() {
             Code::InvalidArgument,
         ),
         (entitlement("user", &id, "member"), Code::Unimplemented),
-        (entitlement("role_assignment", &id, "assigned"), Code::Unimplemented),
+        (entitlement("role_assignment", &id, "assigned"), Code::InvalidArgument),
         (entitlement("", &id, "member"), Code::Unimplemented),
         (entitlement(&long, &id, "member"), Code::Unimplemented),
         (EntitlementRef::default(), Code::Unimplemented),
