@@ -2,9 +2,9 @@
 //!
 //! Starts at its ceiling; what is not used may be caught up with for a tenth of a second, but no second ever holds more
 //! starts than its rate allows, so that a server which counts by the second has nothing to refuse. A refusal pauses the
-//! bucket for what PingOne asked. The rate falls once per pause, at most to half, and not below what the server
+//! bucket for what PingOne asked. The rate falls once per pause, at most to two fifths, and not below what the server
 //! has borne out since the pause before; then it grows by a twentieth of the ceiling per clean second, and for a minute not
-//! beyond nine tenths of the rate at which the refusal came.
+//! beyond nine tenths of the rate at which the refusal came, or what was borne out.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,8 +19,12 @@ const BURST: Duration = Duration::from_millis(100);
 const MEMORY: Duration = Duration::from_mins(1);
 /// The least rate that refusals lead to.
 const FLOOR: f64 = 0.5;
-/// Share of the rate at which a refusal came, beyond which the next minute does not go.
+/// Share of the rate at which a refusal came, beyond which the next minute does not go unless more was borne out.
 const CAP: f64 = 0.9;
+/// Bounds of the rate after a refusal, as shares of the one at which it came. One address gets 35 % of a licence's rate, so
+/// what nothing tells of is often there.
+const LEAST: f64 = 0.4;
+const MOST: f64 = 0.98;
 /// Starts that are remembered for the count by the second.
 const STARTS_MAX: f64 = 1_000.0;
 /// The second is taken a little longer: requests do not arrive as evenly as they leave.
@@ -28,7 +32,7 @@ const SECOND: f64 = 1.01;
 /// Without a start for so long the rate that was measured before says nothing any more.
 const IDLE: Duration = Duration::from_millis(500);
 /// Factor on what was taken within the first second, where no limit was in sight.
-const FIRST_GUESS: f64 = 4.0;
+const FIRST_GUESS: f64 = 5.0;
 
 /// What a refusal says about the minute after it.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +56,15 @@ pub(crate) struct Bucket {
     starts: VecDeque<Instant>,
     paused_until: Option<Instant>,
     /// Requests that were sent before this moment belong to the last pause.
-    halved_at: Option<Instant>,
+    fell_at: Option<Instant>,
     /// What others took of a shared limit in the last second.
     others: f64,
     cap: Option<Cap>,
     grown_at: Instant,
     taken: Taken,
     span: Span,
+    /// The fewest requests that came between a pause and a refusal: the server saves up no more than these.
+    saved: f64,
 }
 
 /// The time since the last pause.
@@ -77,18 +83,19 @@ impl Bucket {
             next: now,
             starts: VecDeque::new(),
             paused_until: None,
-            halved_at: None,
+            fell_at: None,
             others: 0.0,
             cap: None,
             grown_at: now,
             taken: Taken::new(now),
             span: Span { begun: now, taken: 0 },
+            saved: f64::INFINITY,
         }
     }
 
     /// A new ceiling; what was learned from refusals stays.
     pub(crate) fn set_ceiling(&mut self, ceiling: f64) {
-        if self.halved_at.is_none() || ceiling < self.rate {
+        if self.fell_at.is_none() || ceiling < self.rate {
             self.rate = ceiling;
         }
         self.ceiling = ceiling;
@@ -96,7 +103,7 @@ impl Bucket {
 
     /// There is no limit in sight.
     pub(crate) fn is_free(&self) -> bool {
-        self.rate >= UNLIMITED && self.halved_at.is_none()
+        self.rate >= UNLIMITED && self.fell_at.is_none()
     }
 
     /// The rate that holds now, where there is a limit in sight.
@@ -172,15 +179,16 @@ impl Bucket {
     /// A request that was sent at `sent` came back refused and asks for this wait.
     pub(crate) fn refused(&mut self, sent: Instant, now: Instant, wait: Duration) {
         let until = now + wait;
-        if self.halved_at.is_none_or(|halved| sent > halved) {
+        if self.fell_at.is_none_or(|fell| sent > fell) {
             let reached = self.reached(sent).max(FLOOR);
-            self.rate = self.borne_out(sent).clamp(reached / 2.0, reached * CAP).max(FLOOR);
+            self.rate = self.borne_out(sent).clamp(reached * LEAST, reached * MOST).max(FLOOR);
+            self.saved = self.saved.min(f64::from(self.span.taken));
             self.cap = Some(Cap {
-                rate: reached * CAP,
+                rate: self.rate.max(reached * CAP),
                 others: self.others,
                 until: until + MEMORY,
             });
-            self.halved_at = Some(now);
+            self.fell_at = Some(now);
         }
         self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
         self.next = self.next.max(until);
@@ -192,10 +200,11 @@ impl Bucket {
     }
 
     /// The rate that the server has borne out since the last pause, whatever it had saved up: that is a second of its limit
-    /// at most, and so is what it counts at once.
+    /// at most, and so is what it counts at once. Nor is it more than what it took until an earlier refusal.
     fn borne_out(&self, sent: Instant) -> f64 {
         let length = sent.saturating_duration_since(self.span.begun).as_secs_f64();
-        f64::from(self.span.taken) / (length + 1.0)
+        let taken = f64::from(self.span.taken);
+        (taken / (length + 1.0)).max((taken - self.saved) / length.max(SLOT.as_secs_f64()))
     }
 
     /// The rate at which a refusal came: the bucket's own, since what really went out also depends on how much there was
@@ -204,7 +213,7 @@ impl Bucket {
         if !self.is_free() {
             return self.rate;
         }
-        // What a server takes in its first moment says little: guess high, halve again.
+        // What a server takes in its first moment says little: guess high, fall again.
         let (taken, whole) = self.taken.rate_before(sent);
         if whole { taken } else { taken * FIRST_GUESS }
     }
@@ -216,7 +225,7 @@ impl Bucket {
 
     fn grow(&mut self, now: Instant) {
         let clean = now.saturating_duration_since(self.grown_at).as_secs_f64();
-        if clean < 0.1 || self.halved_at.is_none() {
+        if clean < 0.1 || self.fell_at.is_none() {
             return;
         }
         self.grown_at = now;
