@@ -31,8 +31,9 @@ struct Principal {
     bytes: [u8; 16],
 }
 
+/// An id within its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key<'a> {
+pub(super) enum Key<'a> {
     Uuid([u8; 16]),
     Text(&'a str),
 }
@@ -78,7 +79,11 @@ impl Principals {
     /// The number of this principal, a new one if it was not there.
     pub(super) fn number(&mut self, resource_type: &str, id: &str) -> u32 {
         let kind = self.kind_number(resource_type);
-        let key = Key::of(id);
+        self.number_of(kind, Key::of(id))
+    }
+
+    /// The same for a type's number.
+    pub(super) fn number_of(&mut self, kind: u16, key: Key<'_>) -> u32 {
         let Self {
             known,
             numbers,
@@ -109,7 +114,8 @@ impl Principals {
         number
     }
 
-    fn kind_number(&mut self, resource_type: &str) -> u16 {
+    /// The number of a type, a new one if it was not there.
+    pub(super) fn kind_number(&mut self, resource_type: &str) -> u16 {
         let found = self.types.iter().position(|known| known == resource_type);
         let kind = found.unwrap_or_else(|| {
             self.types.push(resource_type.to_owned());

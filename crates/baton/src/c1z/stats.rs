@@ -45,10 +45,14 @@ pub(crate) fn drop_one(counts: &mut BTreeMap<String, u64>, key: &str) {
 }
 
 pub(crate) fn bump(counts: &mut BTreeMap<String, u64>, key: &str) {
+    bump_by(counts, key, 1);
+}
+
+pub(crate) fn bump_by(counts: &mut BTreeMap<String, u64>, key: &str, more: u64) {
     match counts.get_mut(key) {
-        Some(count) => *count += 1,
+        Some(count) => *count += more,
         None => {
-            counts.insert(key.to_owned(), 1);
+            counts.insert(key.to_owned(), more);
         }
     }
 }

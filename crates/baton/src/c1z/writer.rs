@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::engine::StorageEngine;
 use super::expand::Expanded;
 use super::row::{EntitlementRow, GrantRow, ResourceRow, ResourceTypeRow};
 use super::sync::{FileReport, SyncEnd, SyncStart, WriterOptions};
 use super::{C1zError, v1, v3};
+use crate::model::{EntitlementId, GrantImmutable, ResourceType};
+use crate::wire::GrantEncoder;
 
 /// Longest id that C1 takes (c1z.md §10.1, V13).
 const ID_MAX: usize = 1024;
@@ -95,20 +98,46 @@ impl Writer {
 
     /// Adds a grant. Grants of one entitlement come together.
     pub fn put_grant(&mut self, row: &GrantRow<'_>) -> Result<(), C1zError> {
-        for (what, id) in [
-            ("resource type", row.resource_type_id),
-            ("resource", row.resource_id),
-            ("entitlement", row.entitlement_id),
-            ("resource type", row.principal_type_id),
-            ("principal", row.principal_id),
-            ("grant", row.id),
-        ] {
-            check_id(what, id)?;
-        }
+        check_grant(row)?;
         match &mut self.0 {
             Engine::Sqlite(writer) => writer.put_grant(row),
             Engine::Pebble(writer) => writer.put_grant(row),
         }
+    }
+
+    /// Adds grants of one entitlement to principals whose ids are UUIDs, all immutable for the same reason, if for any.
+    /// The same rows as [`Writer::put_grant`] for each, at a fraction of its cost.
+    pub fn put_grants_to(
+        &mut self,
+        entitlement: &EntitlementId,
+        principal_type: ResourceType,
+        mut principals: impl Iterator<Item = Uuid>,
+        immutable: Option<&GrantImmutable>,
+    ) -> Result<(), C1zError> {
+        let mut encoder = GrantEncoder::new(entitlement, principal_type, immutable);
+        let entitlement_id = entitlement.to_string();
+        let mut text = Uuid::encode_buffer();
+        while let Some(principal) = principals.next() {
+            let principal_id: &str = principal.as_hyphenated().encode_lower(&mut text);
+            let (id, data) = encoder.encode(principal_id);
+            let row = GrantRow {
+                resource_type_id: entitlement.resource.resource_type.id(),
+                resource_id: &entitlement.resource.id,
+                entitlement_id: &entitlement_id,
+                principal_type_id: principal_type.id(),
+                principal_id,
+                id,
+                expansion: None,
+                data,
+            };
+            check_grant(&row)?;
+            match &mut self.0 {
+                Engine::Sqlite(writer) => writer.put_grant(&row)?,
+                // Every id of the others is as long as this one's.
+                Engine::Pebble(writer) => writer.put_grants(&row, &mut principals)?,
+            }
+        }
+        Ok(())
     }
 
     /// Expands the grants of the file. Once, after every raw grant is in it and before it is finished.
@@ -143,6 +172,20 @@ impl Writer {
             Engine::Pebble(_) => panic!("not a v1 file"),
         }
     }
+}
+
+fn check_grant(row: &GrantRow<'_>) -> Result<(), C1zError> {
+    for (what, id) in [
+        ("resource type", row.resource_type_id),
+        ("resource", row.resource_id),
+        ("entitlement", row.entitlement_id),
+        ("resource type", row.principal_type_id),
+        ("principal", row.principal_id),
+        ("grant", row.id),
+    ] {
+        check_id(what, id)?;
+    }
+    Ok(())
 }
 
 /// C1 refuses empty ids and long ones, and could not be told of the object later.

@@ -329,11 +329,17 @@ impl<'a> GrantRows<'a> {
             key::push(key, kind);
             key::push(key, id);
         };
+        // Who the key is of, and how much of it says so.
+        let (mut whose, mut length) = (None, 0);
         by_principal.drain(|rank, place| {
-            key.clear();
-            key.extend_from_slice(&key::BY_PRINCIPAL);
-            put_principal(&mut key, rank);
-            key.push(0);
+            if whose != Some(rank) {
+                key.clear();
+                key.extend_from_slice(&key::BY_PRINCIPAL);
+                put_principal(&mut key, rank);
+                key.push(0);
+                (whose, length) = (Some(rank), key.len());
+            }
+            key.truncate(length);
             key.extend_from_slice(entitlement(place).map_or(&[][..], Vec::as_slice));
             out.put(&key, b"")
         })?;

@@ -137,15 +137,8 @@ impl Grants {
             .and_then(|at| self.entitlements.get_mut(at))
     }
 
-    /// Adds a grant of an entitlement to a principal.
-    pub(super) fn put(
-        &mut self,
-        entitlement: u32,
-        principal: u32,
-        extra: &GrantExtra,
-        time: u32,
-    ) -> Result<(), C1zError> {
-        let extra = if extra.is_empty() { 0 } else { self.put_extra(extra)? };
+    /// Adds a grant of an entitlement to a principal; `extra` is of [`Grants::extra_number`].
+    pub(super) fn put(&mut self, entitlement: u32, principal: u32, extra: u32, time: u32) -> Result<(), C1zError> {
         let [p0, p1, p2, p3] = principal.to_le_bytes();
         let [e0, e1, e2, e3] = extra.to_le_bytes();
         self.waiting.append(&[p0, p1, p2, p3, e0, e1, e2, e3])?;
@@ -160,7 +153,11 @@ impl Grants {
         Ok(())
     }
 
-    fn put_extra(&mut self, extra: &GrantExtra) -> Result<u32, C1zError> {
+    /// Where it is kept what a grant says beyond its references; 0 where it says nothing.
+    pub(super) fn extra_number(&mut self, extra: &GrantExtra) -> Result<u32, C1zError> {
+        if extra.is_empty() {
+            return Ok(0);
+        }
         let mut bytes = Vec::new();
         extra.encode(&mut bytes);
         if self.last_extra.1 == bytes {

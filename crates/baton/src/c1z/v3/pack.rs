@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -16,6 +16,8 @@ use super::envelope::{self, Frame};
 const LEVEL: i32 = 1;
 /// One encoder feeds no more.
 const WORKERS_MAX: usize = 4;
+/// Files that each thread packs before another one begins: a small sync does not pay for a second.
+const FILES_EACH: usize = 8;
 
 struct Job {
     number: u64,
@@ -56,38 +58,66 @@ impl Spare {
 pub(super) struct Packer {
     jobs: Option<SyncSender<Job>>,
     tables: Spare,
+    /// What another thread needs, until there are enough of them.
+    hiring: Option<Hands>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     appender: Option<JoinHandle<io::Result<Packed>>>,
     next: u64,
 }
 
+/// What a packing thread works with.
+#[derive(Debug, Clone)]
+struct Hands {
+    /// Gone with the last thread, so that whoever sends then learns of it.
+    inbox: Weak<Mutex<Receiver<Job>>>,
+    done: SyncSender<Done>,
+    tables: Spare,
+    frames: Spare,
+}
+
 impl Packer {
     /// Begins a file with its manifest.
     pub(super) fn start(file: File, manifest: Vec<u8>) -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX));
-        let (jobs, inbox) = sync_channel::<Job>(1);
-        let (done, finished) = sync_channel::<Done>(count);
+        // Whoever fills the next buffer waits until this one is taken: one fewer in memory.
+        let (jobs, inbox) = sync_channel::<Job>(0);
+        let (done, finished) = sync_channel::<Done>(WORKERS_MAX);
         let inbox = Arc::new(Mutex::new(inbox));
         let (tables, frames) = (Spare::default(), Spare::default());
+        let hands = Hands {
+            inbox: Arc::downgrade(&inbox),
+            done,
+            tables: tables.clone(),
+            frames: frames.clone(),
+        };
         let mut packer = Self {
             jobs: Some(jobs),
-            tables: tables.clone(),
+            tables,
+            hiring: Some(hands),
             workers: Vec::new(),
             appender: None,
             next: 0,
         };
-        for _ in 0..count {
-            let (inbox, done) = (Arc::clone(&inbox), done.clone());
-            let (tables, frames) = (tables.clone(), frames.clone());
-            let worker = std::thread::Builder::new().name("c1z-pack".to_owned());
-            packer
-                .workers
-                .push(worker.spawn(move || work(&inbox, &done, &tables, &frames))?);
-        }
-        drop(done);
         let appender = std::thread::Builder::new().name("c1z-append".to_owned());
         packer.appender = Some(appender.spawn(move || append(file, &manifest, &finished, &frames))?);
+        packer.hire()?;
         Ok(packer)
+    }
+
+    /// Another packing thread, unless there are as many as processors.
+    fn hire(&mut self) -> io::Result<()> {
+        let most = std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX));
+        let hands = self
+            .hiring
+            .clone()
+            .and_then(|hands| Some((hands.inbox.upgrade()?, hands)));
+        if let Some((inbox, hands)) = hands {
+            let worker = std::thread::Builder::new().name("c1z-pack".to_owned());
+            self.workers.push(worker.spawn(move || work(&inbox, &hands))?);
+        }
+        if self.workers.len() >= most {
+            self.hiring = None;
+        }
+        Ok(())
     }
 
     /// An empty buffer for a file of about so many bytes.
@@ -97,6 +127,9 @@ impl Packer {
 
     /// Hands a file over; waits while the threads are behind. Fails with what ended them.
     pub(super) fn add(&mut self, name: String, bytes: Vec<u8>) -> io::Result<()> {
+        if usize::try_from(self.next).is_ok_and(|files| files >= self.workers.len() * FILES_EACH) {
+            self.hire()?;
+        }
         let job = Job {
             number: self.next,
             name,
@@ -118,7 +151,7 @@ impl Packer {
     }
 
     fn end(&mut self) -> io::Result<Option<Packed>> {
-        self.jobs = None;
+        (self.jobs, self.hiring) = (None, None);
         let panicked = || io::Error::other("a packing thread panicked");
         let workers = self
             .workers
@@ -140,7 +173,7 @@ impl Drop for Packer {
     }
 }
 
-fn work(inbox: &Mutex<Receiver<Job>>, done: &SyncSender<Done>, tables: &Spare, frames: &Spare) -> io::Result<()> {
+fn work(inbox: &Mutex<Receiver<Job>>, hands: &Hands) -> io::Result<()> {
     let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
     let mut buffer = Vec::new();
     loop {
@@ -160,11 +193,11 @@ fn work(inbox: &Mutex<Receiver<Job>>, done: &SyncSender<Done>, tables: &Spare, f
             xxh64: xxhash_rust::xxh64::xxh64(&bytes, 0),
             sha256: digest(&SHA256, &bytes).as_ref().to_vec(),
         };
-        tables.give_back(bytes);
-        let mut packed = frames.take().unwrap_or_default();
+        hands.tables.give_back(bytes);
+        let mut packed = hands.frames.take().unwrap_or_default();
         packed.extend_from_slice(&buffer);
         // The appender ended: it knows why.
-        if done.send(Done { number, frame, packed }).is_err() {
+        if hands.done.send(Done { number, frame, packed }).is_err() {
             return Ok(());
         }
     }

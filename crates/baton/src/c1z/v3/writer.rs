@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::grants::Grants;
 use super::key;
@@ -13,9 +14,9 @@ use super::spool::Spool;
 use crate::c1z::C1zError;
 use crate::c1z::exclusion::Exclusions;
 use crate::c1z::expand::expandable;
-use crate::c1z::principal::{IdBuffer, Principals};
+use crate::c1z::principal::{IdBuffer, Key, Principals};
 use crate::c1z::row::{EntitlementRow, GrantRow, ResourceRow, ResourceTypeRow};
-use crate::c1z::stats::{Stats, bump};
+use crate::c1z::stats::{Stats, bump, bump_by};
 use crate::c1z::sync::{SyncStart, WriterOptions};
 use crate::model::grant_id;
 use crate::wire::fields::Malformed;
@@ -313,6 +314,15 @@ impl Writer {
     }
 
     pub(crate) fn put_grant(&mut self, row: &GrantRow<'_>) -> Result<(), C1zError> {
+        self.put_grants(row, std::iter::empty())
+    }
+
+    /// Adds a grant and the same grant to others of the principal's type.
+    pub(crate) fn put_grants(
+        &mut self,
+        row: &GrantRow<'_>,
+        others: impl Iterator<Item = Uuid>,
+    ) -> Result<(), C1zError> {
         self.look()?;
         let resource = self.offering(row.resource_type_id, row.resource_id);
         let entitlement = self.grants.number(resource, row.entitlement_id);
@@ -320,8 +330,9 @@ impl Writer {
         self.flag(principal, HOLDS);
         let id = Some(row.id).filter(|id| !is_join(id, row));
         let extra = GrantExtra::of(row.data, id, row.expansion)?;
+        let extra = self.grants.extra_number(&extra)?;
         let time = u32::try_from(self.times.len() - 1).unwrap_or(u32::MAX);
-        self.grants.put(entitlement, principal, &extra, time)?;
+        self.grants.put(entitlement, principal, extra, time)?;
         if let Some(expansion) = row.expansion {
             self.expandable.push(Expandable {
                 entitlement,
@@ -329,8 +340,20 @@ impl Writer {
                 edge: expandable(expansion)?,
             });
         }
-        self.stats.grants += 1;
-        bump(&mut self.stats.grants_by_resource_type, row.resource_type_id);
+        let kind = self.principals.kind_number(row.principal_type_id);
+        let mut count = 1;
+        for other in others {
+            self.look()?;
+            let principal = self.principals.number_of(kind, Key::Uuid(other.into_bytes()));
+            if self.flags.len() < self.principals.len() {
+                self.flags.push(0);
+            }
+            self.flag(principal, HOLDS);
+            self.grants.put(entitlement, principal, extra, time)?;
+            count += 1;
+        }
+        self.stats.grants += count;
+        bump_by(&mut self.stats.grants_by_resource_type, row.resource_type_id, count);
         Ok(())
     }
 }
