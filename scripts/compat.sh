@@ -17,13 +17,13 @@ cleanup() { [ -z "$sandbox_pid" ] || kill "$sandbox_pid" 2>/dev/null || true; rm
 trap cleanup EXIT
 # shellcheck source=scripts/sandbox.sh
 . "$root/scripts/sandbox.sh"
-# $1: the preset; what follows are settings of the sync.
+# $1: the name of the files; $2: the preset; what follows are settings of the sync.
 sync_preset() {
-  start_sandbox --preset "$1"
+  start_sandbox --preset "$2"
   for engine in sqlite pebble; do
     say "syncing the directory $1 ($engine)"
     "$release/baton-ping-one" --file "$work/$1.$engine.c1z" --storage-engine "$engine" --pingone-rate-limit 100000 \
-      --log-level warn -o json "${@:2}" >"$work/$1.$engine.json"
+      --log-level warn -o json "${@:3}" >"$work/$1.$engine.json"
   done
   stop_sandbox
 }
@@ -31,9 +31,10 @@ say "the example of crates/baton"
 (cd "$root" && cargo build --locked -q --workspace --example hello && "$target/debug/examples/hello" "$work/hello.c1z")
 "$tools/baton" grants -f "$work/hello.c1z" -o json | grep -q '"id":"team:machines:member:user:ada"'
 presets=(empty demo rings bench-50k)
-for preset in "${presets[@]}"; do sync_preset "$preset"; done
-sync_preset apps-1k --sync-applications all --sync-gateways --sync-secrets
-presets+=(apps-1k)
+for preset in "${presets[@]}"; do sync_preset "$preset" "$preset"; done
+sync_preset apps-1k apps-1k --sync-applications all --sync-gateways --sync-secrets
+sync_preset scope-binding demo --role-model scope-binding --sync-applications all
+presets+=(apps-1k scope-binding)
 export BATON_TOOL=$tools/baton
 files=()
 for preset in "${presets[@]}"; do files+=("$work/$preset.sqlite.c1z" "$work/$preset.pebble.c1z"); done

@@ -184,6 +184,10 @@ impl Builder {
         self.add(IntGaugeVec::new(Opts::new(spec.name, spec.help), spec.labels)?)
     }
 
+    fn float(&self, spec: Spec) -> Result<Gauge, prometheus::Error> {
+        self.add(Gauge::with_opts(Opts::new(spec.name, spec.help))?)
+    }
+
     fn floats(&self, spec: Spec) -> Result<GaugeVec, prometheus::Error> {
         self.add(GaugeVec::new(Opts::new(spec.name, spec.help), spec.labels)?)
     }
@@ -206,8 +210,6 @@ impl Metrics {
         b.0.register(Box::new(ProcessCollector::new(
             table::PROCESS_SPECS.map(|spec| Opts::new(spec.name, spec.help)),
         )?))?;
-        let sync_last_success =
-            Gauge::with_opts(Opts::new(table::SYNC_LAST_SUCCESS.name, table::SYNC_LAST_SUCCESS.help))?;
         let metrics = Self {
             leader: b.gauge(table::LEADER)?,
             standby: b.gauge(table::STANDBY)?,
@@ -230,12 +232,9 @@ impl Metrics {
             rpc_seconds: b.histograms(table::RPC_SECONDS, REQUEST_BUCKETS)?,
             tasks_finished: b.counters(table::TASKS_FINISHED)?,
             task_seconds: b.histograms(table::TASK_SECONDS, TASK_BUCKETS)?,
-            sync_last_success: b.add(sync_last_success)?,
+            sync_last_success: b.float(table::SYNC_LAST_SUCCESS)?,
             syncs_running: b.gauge(table::SYNCS_RUNNING)?,
-            sync_progress: b.add(Gauge::with_opts(Opts::new(
-                table::SYNC_PROGRESS.name,
-                table::SYNC_PROGRESS.help,
-            ))?)?,
+            sync_progress: b.float(table::SYNC_PROGRESS)?,
             sync_seconds: b.histograms(table::SYNC_SECONDS, SYNC_BUCKETS)?,
             sync_objects: b.gauges(table::SYNC_OBJECTS)?,
             sync_answers: b.counters(table::SYNC_ANSWERS)?,
