@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn grants_added_together_are_those_added_one_by_one() {
         let users: Vec<Uuid> = (0..700_u128)
-            .map(|at| Uuid::from_u128(at * 0x1357_9bdf << 64))
+            .map(|at| Uuid::from_u128((at * 0x1357_9bdf) << 64))
             .collect();
         let immutable = GrantImmutable {
             source_id: "because",
@@ -116,7 +116,7 @@ mod tests {
     fn an_id_that_c1_would_refuse_is_refused_however_many_hold_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(dir.path(), start(), options(StorageEngine::Pebble)).unwrap();
-        let entitlement = EntitlementId::member(GROUP, &"g".repeat(1_000));
+        let entitlement = EntitlementId::member(GROUP, "g".repeat(1_000));
         let refused = writer.put_grants_to(&entitlement, USER, [Uuid::nil(); 2].into_iter(), None);
         assert!(
             matches!(refused, Err(C1zError::Id { what: "grant", .. })),

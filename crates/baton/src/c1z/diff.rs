@@ -132,27 +132,27 @@ fn told(each: &mut impl FnMut(Change) -> Result<(), C1zError>, change: Option<Ch
 fn gather(old: &Reader, new: &Reader, sorter: &mut Sorter) -> Result<(), C1zError> {
     if let Some((old, new)) = old.store().zip(new.store()) {
         differing(old, new, &RESOURCE_TYPES, |side, item| {
-            add(sorter, side, type_row(&item))
+            add(sorter, side, &type_row(&item))
         })?;
         differing(old, new, &RESOURCES, |side, item| {
-            add(sorter, side, resource_row(&item))
+            add(sorter, side, &resource_row(&item))
         })?;
         differing(old, new, &ENTITLEMENTS, |side, item| {
-            add(sorter, side, entitlement_row(&item))
+            add(sorter, side, &entitlement_row(&item))
         })?;
-        return differing(old, new, &GRANTS, |side, item| add(sorter, side, grant_row(item)));
+        return differing(old, new, &GRANTS, |side, item| add(sorter, side, &grant_row(item)));
     }
     for (reader, side) in [(old, Side::Old), (new, Side::New)] {
-        reader.resource_types(|item| add(sorter, side, type_row(&item)))?;
-        reader.resources(|item| add(sorter, side, resource_row(&item)))?;
-        reader.entitlements(|item| add(sorter, side, entitlement_row(&item)))?;
-        reader.grants(|item| add(sorter, side, grant_row(item)))?;
+        reader.resource_types(|item| add(sorter, side, &type_row(&item)))?;
+        reader.resources(|item| add(sorter, side, &resource_row(&item)))?;
+        reader.entitlements(|item| add(sorter, side, &entitlement_row(&item)))?;
+        reader.grants(|item| add(sorter, side, &grant_row(item)))?;
     }
     Ok(())
 }
 
 /// The side is no part of the key: behind an id it would come between that id and one that goes on with the same byte.
-fn add(sorter: &mut Sorter, side: Side, row: Row) -> Result<(), C1zError> {
+fn add(sorter: &mut Sorter, side: Side, row: &Row) -> Result<(), C1zError> {
     sorter.add(&row.key, |value| {
         value.push(side as u8);
         value.extend_from_slice(&row.value);

@@ -93,19 +93,19 @@ pub(in crate::c1z) fn differing<T>(
         each(side, item.map_err(|refused| walk.reader.refused(refused))?)
     };
     while has_older || has_newer {
-        let order = match (has_older, has_newer) {
+        let ranks = match (has_older, has_newer) {
             (true, true) => older.key().cmp(newer.key()),
             (true, false) => Ordering::Less,
             _ => Ordering::Greater,
         };
-        let same = order.is_eq() && family.is_same(older.value(), newer.value());
-        if order.is_le() {
+        let same = ranks.is_eq() && family.is_same(older.value(), newer.value());
+        if ranks.is_le() {
             if !same {
                 tell(Side::Old, &older)?;
             }
             has_older = older.advance()?;
         }
-        if order.is_ge() {
+        if ranks.is_ge() {
             if !same {
                 tell(Side::New, &newer)?;
             }

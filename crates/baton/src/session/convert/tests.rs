@@ -222,9 +222,8 @@ fn annotations_stand_in_the_response_and_beside_it() {
     );
 }
 
-/// What joins a role and a scope is read from C1's resource and answered with ours.
 #[test]
-fn a_binding_is_read_from_a_grant_and_stands_whole_in_its_answer() {
+fn what_joins_a_role_and_a_scope_is_read_from_the_grant() {
     let joined = cv2::ScopeBindingTrait {
         role_id: id("role", "r"),
         scope_resource_id: id("population", "p"),
@@ -261,7 +260,10 @@ fn a_binding_is_read_from_a_grant_and_stands_whole_in_its_answer() {
         task(vec![annotation(b"\xff".to_vec())]).unwrap_err().code,
         Code::InvalidArgument
     );
+}
 
+#[test]
+fn a_grant_on_a_binding_is_answered_with_the_whole_binding() {
     use crate::model::sample::{GROUP, USER};
     use crate::model::{BindingTrait, EntitlementId, Grant, Resource, ResourceId, ResourceTrait};
     let offers = Resource {
