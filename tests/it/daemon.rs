@@ -15,6 +15,7 @@ mod credentials;
 mod endings;
 mod handover;
 mod leadership;
+mod log;
 pub(crate) mod rig;
 mod standalone;
 mod status;

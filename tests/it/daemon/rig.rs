@@ -93,6 +93,16 @@ impl World {
 
     /// Starts the program with these flags, and nothing else from outside.
     pub async fn start(&self, flags: &[&str], env: &[(&str, String)]) -> Daemon {
+        self.start_logging_to(flags, env, None).await
+    }
+
+    /// The same with a log that goes into a pipe.
+    pub async fn start_logging_to(
+        &self,
+        flags: &[&str],
+        env: &[(&str, String)],
+        pipe: Option<std::io::PipeWriter>,
+    ) -> Daemon {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -117,7 +127,7 @@ impl World {
             .envs(env.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
-            .stderr(output)
+            .stderr(pipe.map_or_else(|| Stdio::from(output), Stdio::from))
             .kill_on_drop(true)
             .spawn()
             .unwrap();

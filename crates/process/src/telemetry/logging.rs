@@ -201,9 +201,13 @@ impl LogConfig {
         let (filter, handle) = reload::Layer::new(self.level.targets());
         let notice = match self.format {
             LogFormat::Json => json::dropped,
-            LogFormat::Console => {
-                |count| format!("WARN log records were dropped: they came faster than they were read count={count}\n")
-            }
+            LogFormat::Console => |dropped| {
+                let writer::Dropped { records, audit } = dropped;
+                format!(
+                    "WARN log records were dropped: they came faster than they were read count={records} \
+                         audit_lines={audit}\n"
+                )
+            },
         };
         let writer = writer::Lossy::start(self.sinks()?, notice, self.format == LogFormat::Console);
         let writer = writer.map_err(LogError::Thread)?;

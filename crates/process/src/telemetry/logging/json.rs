@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::writer::Dropped;
+
 /// Longest text of a field.
 const VALUE_BYTES: usize = 4096;
 
@@ -93,10 +95,11 @@ fn bound(text: &mut String) {
 }
 
 /// The record that tells of dropped ones.
-pub(super) fn dropped(count: u64) -> String {
+pub(super) fn dropped(dropped: Dropped) -> String {
     let record = serde_json::json!({
         "level": "warn", "ts": timestamp(), "caller": module_path!(),
-        "msg": "log records were dropped: they came faster than they were read", "count": count,
+        "msg": "log records were dropped: they came faster than they were read", "count": dropped.records,
+        "audit_lines": dropped.audit,
     });
     format!("{record}\n")
 }

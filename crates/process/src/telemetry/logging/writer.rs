@@ -1,5 +1,6 @@
 //! Writes records on a thread of its own: whoever logs never waits for whoever reads. What does not fit into the queue
-//! meanwhile is dropped and counted, and the log says so as soon as it can.
+//! meanwhile is dropped and counted, and the log says so as soon as it can. Audit lines have a reserve of their own, so that
+//! a reader that stalls costs none of them, and are written first when the process ends.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,10 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
+
+use super::AUDIT;
 
 /// Bytes that may wait to be written.
 const QUEUE_BYTES: usize = 1024 * 1024;
+/// Bytes of audit lines that may wait besides: some ten thousand writes.
+const AUDIT_BYTES: usize = 4 * 1024 * 1024;
+/// Lines that are taken to be written at a time.
+const BATCH: usize = 64;
 /// How long the end of a subscriber waits for what was logged before it.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 /// Longest line for people; a JSON record bounds its fields.
@@ -26,14 +34,33 @@ pub(in crate::telemetry) fn dropped() -> u64 {
 
 pub(super) type Sink = Box<dyn io::Write + Send>;
 
-/// What is written for so many dropped records.
-pub(super) type Notice = fn(u64) -> String;
+/// What is written for so many dropped records, so many audit lines among them.
+pub(super) type Notice = fn(Dropped) -> String;
+
+/// Records that were dropped since it was said last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) records: u64,
+    /// Of these.
+    pub(super) audit: u64,
+}
+
+/// One record.
+struct Line {
+    bytes: Vec<u8>,
+    /// It tells of a change of the directory.
+    is_audit: bool,
+}
 
 #[derive(Default)]
 struct State {
-    lines: VecDeque<Vec<u8>>,
+    lines: VecDeque<Line>,
+    /// Of lines that are no audit lines, and of those that are.
     bytes: usize,
-    dropped: u64,
+    audit_bytes: usize,
+    dropped: Dropped,
+    /// The process ends: audit lines go first.
+    hurries: bool,
     /// Lines are being written at this moment.
     writing: bool,
     closed: bool,
@@ -51,35 +78,66 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: Vec<u8>) {
+    fn push(&self, line: Line) {
         let mut state = self.lock();
-        if state.bytes.saturating_add(line.len()) > QUEUE_BYTES {
-            state.dropped = state.dropped.saturating_add(1);
+        let (waiting, most) = if line.is_audit {
+            (&mut state.audit_bytes, AUDIT_BYTES)
+        } else {
+            (&mut state.bytes, QUEUE_BYTES)
+        };
+        let with_it = waiting.saturating_add(line.bytes.len());
+        if with_it > most {
+            state.dropped.records = state.dropped.records.saturating_add(1);
+            state.dropped.audit = state.dropped.audit.saturating_add(u64::from(line.is_audit));
             DROPPED.fetch_add(1, Ordering::Relaxed);
         } else {
-            state.bytes = state.bytes.saturating_add(line.len());
+            *waiting = with_it;
             state.lines.push_back(line);
         }
         self.filled.notify_one();
     }
 
-    /// Waits until everything is written, and not longer than `limit`: the reader may have stopped reading.
+    /// Waits until everything is written, and not longer than `limit`: the reader may have stopped reading. What waits is
+    /// written as it came, except that audit lines go first.
     pub(super) fn flush(&self, limit: Duration) {
-        let is_busy = |state: &mut State| state.writing || !state.lines.is_empty() || state.dropped > 0;
-        drop(self.written.wait_timeout_while(self.lock(), limit, is_busy));
+        let mut state = self.lock();
+        state.hurries = true;
+        let is_busy = |state: &mut State| state.writing || !state.lines.is_empty() || state.dropped.records > 0;
+        let waited = self.written.wait_timeout_while(state, limit, is_busy);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.hurries = false;
     }
 
     /// What is to be written next; `None` when nobody logs any more.
-    fn next(&self) -> Option<(VecDeque<Vec<u8>>, u64)> {
-        let is_idle = |state: &mut State| state.lines.is_empty() && state.dropped == 0 && !state.closed;
+    fn next(&self) -> Option<(Vec<Line>, Dropped)> {
+        let is_idle = |state: &mut State| state.lines.is_empty() && state.dropped.records == 0 && !state.closed;
         let waited = self.filled.wait_while(self.lock(), is_idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.lines.is_empty() && state.dropped == 0 {
+        if state.lines.is_empty() && state.dropped.records == 0 {
             return None;
         }
         state.writing = true;
-        state.bytes = 0;
-        Some((std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped)))
+        if state.hurries {
+            state.lines.make_contiguous().sort_by_key(|line| !line.is_audit);
+        }
+        let batch = state.lines.len().min(BATCH);
+        let lines: Vec<Line> = state.lines.drain(..batch).collect();
+        for line in &lines {
+            let waiting = if line.is_audit {
+                &mut state.audit_bytes
+            } else {
+                &mut state.bytes
+            };
+            *waiting = waiting.saturating_sub(line.bytes.len());
+        }
+        // That something was dropped is said after what came before it.
+        let all = state.lines.is_empty();
+        let dropped = if all {
+            std::mem::take(&mut state.dropped)
+        } else {
+            Dropped::default()
+        };
+        Some((lines, dropped))
     }
 
     fn write_all(&self, mut sinks: Vec<Sink>, notice: Notice) {
@@ -91,9 +149,9 @@ impl Queue {
                 }
             };
             for line in &lines {
-                put(line);
+                put(&line.bytes);
             }
-            if dropped > 0 {
+            if dropped.records > 0 {
                 put(notice(dropped).as_bytes());
             }
             for sink in &mut sinks {
@@ -139,21 +197,37 @@ impl<'a> MakeWriter<'a> for Lossy {
     type Writer = Record<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Record(self)
+        Record {
+            to: self,
+            is_audit: false,
+        }
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
+        Record {
+            to: self,
+            is_audit: meta.target() == AUDIT,
+        }
     }
 }
 
 /// Takes one record, which comes in one piece.
-pub(super) struct Record<'a>(&'a Lossy);
+pub(super) struct Record<'a> {
+    to: &'a Lossy,
+    is_audit: bool,
+}
 
 impl io::Write for Record<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let line = if self.0.escapes {
+        let line = if self.to.escapes {
             escaped(&String::from_utf8_lossy(bytes)).into_bytes()
         } else {
             bytes.to_vec()
         };
-        self.0.queue.push(line);
+        self.to.queue.push(Line {
+            bytes: line,
+            is_audit: self.is_audit,
+        });
         Ok(bytes.len())
     }
 
@@ -207,7 +281,7 @@ mod tests {
     fn a_reader_that_stops_reading_stops_nobody_and_what_it_missed_is_counted() {
         let (allow, allowed) = mpsc::channel();
         let (sender, written) = mpsc::channel();
-        let notice = |count| format!("{count} dropped\n");
+        let notice = |dropped: Dropped| format!("{} dropped\n", dropped.records);
         let lossy = Lossy::start(vec![Box::new(Slow(allowed, sender))], notice, false).unwrap();
         let before = dropped();
         let record = vec![b'x'; 64 * 1024];
@@ -229,6 +303,59 @@ mod tests {
         let notices: Vec<_> = lines.iter().filter(|line| line.ends_with(b"dropped\n")).collect();
         assert_eq!(lines.len() - notices.len(), 100 - usize::try_from(lost).unwrap());
         assert!(!notices.is_empty());
+    }
+
+    /// A reader stalls while everything is logged at once, and reads again.
+    #[test]
+    fn a_reader_that_stalls_costs_no_audit_line() {
+        let (allow, allowed) = mpsc::channel();
+        let (sender, written) = mpsc::channel();
+        let notice = |dropped: Dropped| format!("{} dropped, {} of them audit\n", dropped.records, dropped.audit);
+        let lossy = Lossy::start(vec![Box::new(Slow(allowed, sender))], notice, false).unwrap();
+        let log = |line: Vec<u8>, is_audit| Record { to: &lossy, is_audit }.write_all(&line).unwrap();
+        for number in 0..100 {
+            log(vec![b'x'; 64 * 1024], false);
+            log(format!("audit {number}").into_bytes(), true);
+        }
+        drop(allow);
+        lossy.queue().flush(Duration::from_mins(1));
+        let lines: Vec<String> = written
+            .try_iter()
+            .map(|line| String::from_utf8(line).unwrap())
+            .collect();
+        let audit: Vec<&String> = lines.iter().filter(|line| line.starts_with("audit")).collect();
+        let expected: Vec<String> = (0..100).map(|number| format!("audit {number}")).collect();
+        assert_eq!(audit, expected.iter().collect::<Vec<_>>(), "all of them, in order");
+        assert!(lines.iter().any(|line| line.ends_with("dropped, 0 of them audit\n")));
+    }
+
+    /// At the end there may be time for some lines only.
+    #[test]
+    fn audit_lines_are_the_first_to_be_written_when_the_process_ends_and_too_many_are_counted() {
+        let (allow, allowed) = mpsc::channel();
+        let (sender, written) = mpsc::channel();
+        let notice = |dropped: Dropped| format!("{} dropped, {} of them audit\n", dropped.records, dropped.audit);
+        let lossy = Lossy::start(vec![Box::new(Slow(allowed, sender))], notice, false).unwrap();
+        let log = |line: Vec<u8>, is_audit| Record { to: &lossy, is_audit }.write_all(&line).unwrap();
+        // One batch may be on its way already.
+        for number in 0..3 * BATCH {
+            log(format!("line {number}").into_bytes(), false);
+        }
+        log(vec![b'a'; AUDIT_BYTES], true);
+        log(b"one too many".to_vec(), true);
+        lossy.queue().lock().hurries = true;
+        for _ in 0..=BATCH {
+            allow.send(()).unwrap();
+        }
+        let first: Vec<Vec<u8>> = written.iter().take(BATCH + 1).collect();
+        assert!(
+            first.iter().any(|line| line.first() == Some(&b'a')),
+            "before the other lines"
+        );
+        drop(allow);
+        lossy.queue().flush(Duration::from_mins(1));
+        let rest: Vec<Vec<u8>> = written.try_iter().collect();
+        assert!(rest.iter().any(|line| line.ends_with(b"1 dropped, 1 of them audit\n")));
     }
 
     #[test]
