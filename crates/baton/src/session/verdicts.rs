@@ -94,7 +94,9 @@ impl Verdicts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many C1 did not take so far.
+    /// How many C1 did not take so far and are sent again. One that C1 refused for good is none of them: nothing more can be
+    /// done about it, and a gauge that stays up for an hour would say otherwise. It is kept in case C1 offers the task again,
+    /// and counted once as a failed delivery and as a task that ended unreported.
     pub fn unreported(&self) -> usize {
         self.lock().kept.iter().filter(|kept| kept.missed_on.is_some()).count()
     }
