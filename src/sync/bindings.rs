@@ -51,7 +51,6 @@ impl Scopes {
             .map(|s| s.id)
             .collect();
         organizations.extend(own.as_ref().map(|own| own.id));
-        let parent = job.options.parent(ENVIRONMENT, home);
         if job.options.selects(ENVIRONMENT) {
             let organization = organization_of(job, &job.home.facts, &organizations);
             this.resources
@@ -66,57 +65,23 @@ impl Scopes {
             );
         }
         for (scope, verbatim) in scopes {
-            let id = scope.id;
-            match scope.kind.as_str() {
-                "organization" => {}
-                "environment" if id == home => {}
-                "environment" => {
-                    let read = job.reads.scope_environment(id).await;
-                    let resource = match &read {
-                        Some(found) => {
-                            let of = organization_of(job, found, &this.organizations());
-                            translate::environment(found, of)
-                        }
-                        None => translate::placeholder(ResourceId::new(ENVIRONMENT, id), None, None),
-                    };
-                    this.put(scope.clone(), Some(resource), None);
-                }
-                "population" => match known.populations.get(&id) {
-                    Some(name) => this.put(scope.clone(), None, Some(name)),
-                    None => {
-                        let resource = match job.reads.scope_population(id).await {
-                            Some(found) => Resource {
-                                parent: parent.clone(),
-                                ..translate::population(&found, known.membership)
-                            },
-                            None => translate::placeholder(scope.resource_id(), None, parent.clone()),
-                        };
-                        this.put(scope.clone(), Some(resource), None);
-                    }
-                },
-                "application" => match known.applications.rows.get(&id) {
-                    Some(row) => this.put(scope.clone(), None, row.name.as_deref()),
-                    None => {
-                        let resource = application(job, id, known, parent.clone()).await;
-                        this.put(scope.clone(), Some(resource), None);
-                    }
-                },
-                "group" => match known.groups.get(&id) {
-                    Some(name) => this.put(scope.clone(), None, Some(name)),
-                    None => {
-                        let name = job.reads.scope_name("group", id).await;
-                        let resource = translate::placeholder(scope.resource_id(), name.as_deref(), None);
-                        this.put(scope.clone(), Some(resource), None);
-                    }
-                },
-                _ => this.put(
-                    scope.clone(),
-                    Some(translate::other_scope(id, verbatim, parent.clone())),
-                    None,
-                ),
-            }
+            let (resource, name) = match scope.kind.as_str() {
+                "organization" => continue,
+                "environment" if scope.id == home => continue,
+                "environment" => (Some(this.environment(job, scope.id).await), None),
+                kind => beside(job, kind, verbatim, scope, known).await,
+            };
+            this.put(scope.clone(), resource, name);
         }
         Ok(this)
+    }
+
+    /// Another environment that is the scope of a role.
+    async fn environment(&self, job: &Job, id: Uuid) -> Resource {
+        match job.reads.scope_environment(id).await {
+            Some(found) => translate::environment(&found, organization_of(job, &found, &self.organizations())),
+            None => translate::placeholder(ResourceId::new(ENVIRONMENT, id), None, None),
+        }
     }
 
     fn put(&mut self, scope: Scope, resource: Option<Resource>, name: Option<&str>) {
@@ -134,6 +99,43 @@ impl Scopes {
         let organizations = self.names.keys().filter(|scope| scope.kind == "organization");
         organizations.map(|scope| scope.id).collect()
     }
+}
+
+/// A scope inside the environment: the name of what the sync has, else the resource that stands for it.
+async fn beside<'a>(
+    job: &Job,
+    kind: &str,
+    verbatim: &str,
+    scope: &Scope,
+    known: &Known<'a>,
+) -> (Option<Resource>, Option<&'a str>) {
+    let id = scope.id;
+    let parent = job.options.parent(ENVIRONMENT, job.home.environment.0);
+    let listed = match kind {
+        "population" => known.populations.get(&id).map(|name| Some(*name)),
+        "application" => known.applications.rows.get(&id).map(|row| row.name.as_deref()),
+        "group" => known.groups.get(&id).map(|name| Some(*name)),
+        _ => None,
+    };
+    if let Some(name) = listed {
+        return (None, name);
+    }
+    let resource = match kind {
+        "population" => match job.reads.scope_population(id).await {
+            Some(found) => Resource {
+                parent,
+                ..translate::population(&found, known.membership)
+            },
+            None => translate::placeholder(scope.resource_id(), None, parent),
+        },
+        "application" => application(job, id, known, parent).await,
+        "group" => {
+            let name = job.reads.scope_name("group", id).await;
+            translate::placeholder(scope.resource_id(), name.as_deref(), None)
+        }
+        _ => translate::other_scope(id, verbatim, parent),
+    };
+    (Some(resource), None)
 }
 
 fn organization_of(

@@ -73,66 +73,67 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
     assert_eq!(load(&[], &full(&[])).unwrap().config.pingone.region, Region::Com);
 }
 
+const BAD_VALUES: [Case; 19] = [
+    (
+        &["--pingone-region", "mars"],
+        &[],
+        "--pingone-region (BATON_PINGONE_REGION, configuration key pingone-region): must be one of com",
+    ),
+    (&["--pingone-environment-id", "x"], &[], "must be a UUID"),
+    (
+        &["--task-concurrency", "0"],
+        &[],
+        "must be a whole number from 1 to 100",
+    ),
+    (
+        &["--pingone-max-in-flight", "300"],
+        &[],
+        "from 1 to 256 (value from the command line)",
+    ),
+    (
+        &[],
+        &[("BATON_PROVISIONING", "yes")],
+        "must be true or false (value from the environment)",
+    ),
+    (&["--sync-interval", "5 minutes"], &[], "must be a time such as"),
+    (
+        &["--sync-interval", "18446744073709551615s"],
+        &[],
+        "must be at most 8784h",
+    ),
+    (&["--sync-resource-types", "user,robot"], &[], "robot is not"),
+    (
+        &["--sync-resource-types", "user,application"],
+        &[],
+        "names application, which only sync-applications switches on",
+    ),
+    (
+        &["--sync-resource-types", "user,role_assignment"],
+        &[],
+        "names role_assignment, which only role-model=scope-binding switches on",
+    ),
+    (&["--sync-secrets"], &[], "needs sync-applications or sync-gateways"),
+    (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
+    (&["--role-model", "scope_binding"], &[], "must be one of entitlements"),
+    (
+        &["--otel-collector-endpoint", "http://x:4317"],
+        &[],
+        "must be a host and a port",
+    ),
+    (&["--otel-collector-endpoint", "x"], &[], "must be a host and a port"),
+    (
+        &["--otel-collector-endpoint=x:1", "--otel-collector-endpoint-tls-cert=%"],
+        &[],
+        "must be PEM in base64url",
+    ),
+    (&["--sync-applications", "worker"], &[], "must be one of none"),
+    (&["--protected-users", "root"], &[], "root is not a UUID"),
+    (&["--user-agent-suffix", "a\nb"], &[], "visible characters"),
+];
+
 #[test]
 fn a_bad_value_names_flag_environment_and_key_but_never_a_secret() {
-    let cases: [Case; 19] = [
-        (
-            &["--pingone-region", "mars"],
-            &[],
-            "--pingone-region (BATON_PINGONE_REGION, configuration key pingone-region): must be one of com",
-        ),
-        (&["--pingone-environment-id", "x"], &[], "must be a UUID"),
-        (
-            &["--task-concurrency", "0"],
-            &[],
-            "must be a whole number from 1 to 100",
-        ),
-        (
-            &["--pingone-max-in-flight", "300"],
-            &[],
-            "from 1 to 256 (value from the command line)",
-        ),
-        (
-            &[],
-            &[("BATON_PROVISIONING", "yes")],
-            "must be true or false (value from the environment)",
-        ),
-        (&["--sync-interval", "5 minutes"], &[], "must be a time such as"),
-        (
-            &["--sync-interval", "18446744073709551615s"],
-            &[],
-            "must be at most 8784h",
-        ),
-        (&["--sync-resource-types", "user,robot"], &[], "robot is not"),
-        (
-            &["--sync-resource-types", "user,application"],
-            &[],
-            "names application, which only sync-applications switches on",
-        ),
-        (
-            &["--sync-resource-types", "user,role_assignment"],
-            &[],
-            "names role_assignment, which only role-model=scope-binding switches on",
-        ),
-        (&["--sync-secrets"], &[], "needs sync-applications or sync-gateways"),
-        (&["--health-check-bind-address", "here"], &[], "must be an IP address"),
-        (&["--role-model", "scope_binding"], &[], "must be one of entitlements"),
-        (
-            &["--otel-collector-endpoint", "http://x:4317"],
-            &[],
-            "must be a host and a port",
-        ),
-        (&["--otel-collector-endpoint", "x"], &[], "must be a host and a port"),
-        (
-            &["--otel-collector-endpoint=x:1", "--otel-collector-endpoint-tls-cert=%"],
-            &[],
-            "must be PEM in base64url",
-        ),
-        (&["--sync-applications", "worker"], &[], "must be one of none"),
-        (&["--protected-users", "root"], &[], "root is not a UUID"),
-        (&["--user-agent-suffix", "a\nb"], &[], "visible characters"),
-    ];
-    for (args, extra, expected) in cases {
+    for (args, extra, expected) in BAD_VALUES {
         let text = problem(load(args, &full(extra)));
         assert!(text.contains(expected), "{text}");
         assert!(!text.contains("marker-secret"));

@@ -37,11 +37,10 @@ impl Wanted {
     pub(crate) async fn over(task: &TaskContext, role: Uuid, over: &Over) -> Result<Self, Failure> {
         let scope = match over {
             Over::Home => None,
-            Over::Named(kind, id) => Some((kind.clone(), *id)),
             Over::Binding(Some(kind), id) if kind == OTHER_SCOPE.id() => {
                 Some((task.memory().scope_kind(*id).unwrap_or_else(|| kind.clone()), *id))
             }
-            Over::Binding(Some(kind), id) => Some((kind.clone(), *id)),
+            Over::Named(kind, id) | Over::Binding(Some(kind), id) => Some((kind.clone(), *id)),
             Over::Binding(None, id) => {
                 let kind = kind_of(task, *id).await?;
                 Some((kind.ok_or_else(|| names_no_scope(&role.to_string()))?, *id))
