@@ -59,6 +59,9 @@ impl Found {
         });
         let asked: Vec<(Uuid, HoldsRoles)> = asked.map(|(id, row)| (*id, row.holds_roles())).collect();
         let gone = this.read_assignments(job, asked).await?;
+        if !gone.is_empty() {
+            job.reads.prove_applications_gone(&gone).await?;
+        }
         for id in gone {
             job.reads.warnings.vanished(ResourceId::new(APPLICATION, id));
             this.rows.remove(&id);
@@ -81,10 +84,15 @@ impl Found {
     async fn read_assignments(&mut self, job: &Job, asked: Vec<(Uuid, HoldsRoles)>) -> Result<Vec<Uuid>, SyncError> {
         let mut answers = stream::iter(asked)
             .map(|(id, holds)| {
-                let observe = Arc::clone(&job.observe);
+                let (observe, reads) = (Arc::clone(&job.observe), Arc::clone(&job.reads));
                 async move {
-                    let found = spawn(async move { observe.roles(Principal::Application(id)).await }).await;
-                    (id, holds, found)
+                    let found = spawn(async move {
+                        match holds {
+                            HoldsRoles::Maybe => reads.assignments_if_any(id).await,
+                            _ => observe.roles(Principal::Application(id)).await,
+                        }
+                    });
+                    (id, holds, found.await)
                 }
             })
             .buffered(job.options.concurrency.max(1));

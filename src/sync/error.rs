@@ -115,6 +115,44 @@ pub enum SyncError {
         /// How many were listed.
         found: u64,
     },
+    /// A list holds somebody who says that he does not belong there.
+    #[error(
+        "user {user} is listed as a member of group {group} and is none: PingOne seems to ignore the filter, so nothing was \
+         published. Sync again in some minutes; if it stays, report it to Ping Identity"
+    )]
+    NotAMember {
+        /// Who.
+        user: Uuid,
+        /// Of which group.
+        group: Uuid,
+    },
+    /// Pages of a group's members may hold others, and nothing counts them.
+    #[error(
+        "the links between the pages of the members of group {group} lack the filter, and nothing counts its members: nothing \
+         was published. Check what stands between here and PingOne, or report it to Ping Identity"
+    )]
+    Unfiltered {
+        /// The group.
+        group: Uuid,
+    },
+    /// A list of some populations holds a user of another one.
+    #[error(
+        "user {0} is of another population than those that were asked for: PingOne seems to ignore the filter, so nothing was \
+         published. Sync again in some minutes; if it stays, report it to Ping Identity"
+    )]
+    OtherPopulation(Uuid),
+    /// A user holds a role through a group whose own list leaves it out.
+    #[error(
+        "role assignment {assignment} comes to users through group {group}, and the list of the group's own leaves it out: the \
+         list is not complete, so nothing was published. Sync again in some minutes; if it stays, check that the worker \
+         application's roles cover the whole environment, and what stands between here and PingOne"
+    )]
+    RoleLeftOut {
+        /// PingOne's id of the assignment.
+        assignment: Uuid,
+        /// The group.
+        group: Uuid,
+    },
     /// PingOne answers that an object is not there, and shows it.
     #[error(
         "{} {} answers as if it were gone and is still listed: nothing was published. Sync again in some minutes; if it \
@@ -227,9 +265,12 @@ impl SyncError {
             | Self::Contradicted(_)
             | Self::Unlisted(_)
             | Self::MemberLeftOut { .. }
+            | Self::RoleLeftOut { .. }
+            | Self::NotAMember { .. }
+            | Self::OtherPopulation(_)
             | Self::TooManyMembers { .. } => ErrorClass::Transient { retry_after: None },
             Self::UnknownPopulation { .. } | Self::OtherOrganization(_) => ErrorClass::Rejected,
-            Self::OtherEnvironment(_) => ErrorClass::Corrupt,
+            Self::OtherEnvironment(_) | Self::Unfiltered { .. } => ErrorClass::Corrupt,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Thread(_) => ErrorClass::Local,
         }

@@ -70,6 +70,8 @@ pub(crate) struct Observe {
 
 /// Reads for one that is spent on counts.
 const CHECK_ONE_OF: u64 = 200;
+/// Members who are asked, about, where nothing counts those of a group.
+const ASK_SOME: usize = 16;
 
 impl Observe {
     pub(crate) fn new(reads: Arc<Reads>, keeper: Option<Arc<Keeper>>) -> Self {
@@ -122,6 +124,7 @@ impl Observe {
 
     async fn read_nested(&self, group: &GroupPlan) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
         let mut told = group.direct_groups;
+        let is_nobodys = |children: &[Uuid]| children.binary_search(&group.id).is_ok();
         let mut children = Vec::new();
         for _ in 0..2 {
             match self.reads.nested_groups(group.id).await? {
@@ -131,6 +134,10 @@ impl Observe {
             }
             children.sort_unstable();
             children.dedup();
+            if told.is_none() && is_nobodys(&children) {
+                // No group is nested in itself: the filter was taken and not applied.
+                break;
+            }
             if told.is_none_or(|told| told == length(&children)) {
                 return Ok(Ok(children));
             }
@@ -138,7 +145,7 @@ impl Observe {
                 Some(counts) => counts.nested,
                 None => return Ok(Ok(Vec::new())),
             };
-            if told.is_none_or(|told| told == length(&children)) {
+            if told.is_none_or(|told| told == length(&children)) && !is_nobodys(&children) {
                 return Ok(Ok(children));
             }
         }
@@ -148,9 +155,20 @@ impl Observe {
 
     /// Everybody in a group that the plan does not know, because no list named it.
     pub(crate) async fn unlisted(&self, group: Uuid) -> Result<MemberLists, SyncError> {
-        let all = self.reads.all_members(group).await?;
+        let all = self.reads.all_members(group).await?.unwrap_or_default();
+        if all.unproved {
+            return Err(SyncError::Unfiltered { group });
+        }
+        if let Some(told) = all.told.filter(|_| all.is_short()) {
+            return Err(SyncError::Incomplete(Shortfall {
+                what: "members of group",
+                of: Some(group),
+                told,
+                found: length(&all.ids),
+            }));
+        }
         Ok(MemberLists {
-            all: Some(all.map(|all| all.ids).unwrap_or_default()),
+            all: Some(all.ids),
             ..MemberLists::default()
         })
     }
@@ -166,7 +184,7 @@ impl Observe {
         // Everybody in an external group comes from its source: who is direct matters only beside nested groups.
         let direct_matters = group.kind != GroupKind::External || has_nested;
         let (direct, direct_told) = if direct_matters {
-            match self.known_direct(group).await? {
+            match self.known_direct(group, has_nested).await? {
                 Direct::Members(members) => (Some(members), None),
                 Direct::Untold(told) => (None, told),
                 Direct::Gone => return Ok(MemberLists::gone()),
@@ -200,16 +218,16 @@ impl Observe {
 
     /// The direct members, where they are not known from before. Those of an external group its source changes without a
     /// word.
-    async fn known_direct(&self, group: &GroupPlan) -> Result<Direct, SyncError> {
+    async fn known_direct(&self, group: &GroupPlan, has_nested: bool) -> Result<Direct, SyncError> {
         let kept = self.keeper.as_ref().filter(|_| group.kind != GroupKind::External);
         let Some(keeper) = kept.filter(|_| group.direct_users != Some(0)) else {
-            return self.direct(group).await;
+            return self.direct(group, has_nested).await;
         };
         if let Some(direct) = keeper.members(group.id) {
             return Ok(Direct::Members(direct));
         }
         let at = keeper.now();
-        let found = self.direct(group).await?;
+        let found = self.direct(group, has_nested).await?;
         if let Direct::Members(direct) = &found {
             keeper.saw_ids(Kind::Members, at, group.id, direct);
         }
@@ -241,12 +259,12 @@ impl Observe {
         alone: bool,
     ) -> Result<Option<Vec<Uuid>>, SyncError> {
         let at = self.now();
-        let Some(mut all) = self.all(group).await? else {
+        let Some((mut all, told)) = self.all(group).await? else {
             return Ok(None);
         };
+        self.doubt_everybody(group, &all, told).await?;
         if let Some(direct) = direct {
-            self.doubt_everybody(group, &all).await?;
-            self.add_hidden(group, direct, &mut all).await?;
+            self.add_hidden(group, direct, told, &mut all).await?;
         }
         if let Some(keeper) = self.keeper.as_ref().filter(|_| alone && is_told_of(group)) {
             keeper.saw_everybody(at, group.id, &all);
@@ -255,7 +273,7 @@ impl Observe {
     }
 
     /// The direct members, asked for by their type.
-    async fn direct(&self, group: &GroupPlan) -> Result<Direct, SyncError> {
+    async fn direct(&self, group: &GroupPlan, has_nested: bool) -> Result<Direct, SyncError> {
         if group.direct_users == Some(0) {
             return Ok(Direct::Members(Vec::new()));
         }
@@ -265,26 +283,29 @@ impl Observe {
         let mut found = Vec::new();
         let mut told = group.direct_users;
         for _ in 0..2 {
-            match self.reads.typed_members(group.id, MemberKind::Direct).await? {
-                Ok(Some(listed)) => merge(&mut found, listed),
+            let listed = match self.reads.typed_members(group.id, MemberKind::Direct).await? {
+                Ok(Some(listed)) => listed,
                 Ok(None) => return Ok(Direct::Gone),
                 Err(TypeRefused) => {
                     self.remember_refusal();
                     return Ok(Direct::Untold(group.direct_users));
                 }
-            }
+            };
+            let (list_told, unproved) = (listed.told, listed.unproved);
+            merge(&mut found, listed);
             let count = length(&found);
-            if told.is_none() && count == 0 && !self.nobody_is_direct(group).await? {
-                // Nobody says how many there are, and nobody was found: a filter that matches nobody looks the same.
+            // What the list says of itself.
+            let short = list_told.filter(|told| *told > count);
+            if told.is_none() && (unproved || short.is_none() && !self.are_direct(group, has_nested, &found).await?) {
                 return Ok(Direct::Untold(None));
             }
-            if told.is_none_or(|told| told == count) {
+            if short.is_none() && told.is_none_or(|told| told == count) {
                 return Ok(Direct::Members(found));
             }
             let Some(counts) = self.reads.counts_of(group.id).await? else {
                 return Ok(Direct::Gone);
             };
-            told = counts.direct;
+            told = counts.direct.or(short);
             if told.is_none_or(|told| told == count) {
                 return Ok(Direct::Members(found));
             }
@@ -299,6 +320,22 @@ impl Observe {
         Ok(Direct::Untold(told))
     }
 
+    /// Where nobody says how many direct members there are: whether those that the filter found are the direct ones. One
+    /// that is taken and not applied finds others, or nobody.
+    async fn are_direct(&self, group: &GroupPlan, has_nested: bool, found: &[Uuid]) -> Result<bool, SyncError> {
+        if found.is_empty() {
+            return self.nobody_is_direct(group).await;
+        }
+        if (group.kind != GroupKind::Static || has_nested)
+            && let Ok(Some(indirect)) = self.reads.typed_members(group.id, MemberKind::Indirect).await?
+            && indirect.ids.iter().any(|user| found.binary_search(user).is_ok())
+        {
+            return Ok(false);
+        }
+        self.doubt_everybody(group, found, None).await?;
+        Ok(true)
+    }
+
     /// Where nobody says how many direct members there are: whether everybody in the group is listed as an indirect one.
     async fn nobody_is_direct(&self, group: &GroupPlan) -> Result<bool, SyncError> {
         if group.kind == GroupKind::Static {
@@ -311,67 +348,111 @@ impl Observe {
         Ok(all.ids.iter().all(|user| indirect.ids.binary_search(user).is_ok()))
     }
 
-    /// The plain list; `None` when the group vanished.
-    async fn all(&self, group: &GroupPlan) -> Result<Option<Vec<Uuid>>, SyncError> {
+    /// The plain list, and how many belong to the group where that was asked for; `None` when the group vanished.
+    async fn all(&self, group: &GroupPlan) -> Result<Option<(Vec<Uuid>, Option<u64>)>, SyncError> {
         let Some(listed) = self.reads.all_members(group.id).await? else {
             return Ok(None);
         };
-        let (short, mut all) = (listed.is_short(), listed.ids);
-        if !short && !self.may_check() {
-            return Ok(Some(all));
+        let (list_told, unproved, mut all) = (listed.told, listed.unproved, listed.ids);
+        if !unproved && list_told.is_none_or(|told| told == length(&all)) && !self.may_check() {
+            return Ok(Some((all, None)));
         }
-        // The list says that there are more, and says so again; the group itself has the last word.
+        // The list is other than it says, or may be: the group itself has the last word.
         let Some(counts) = self.reads.counts_of(group.id).await? else {
             return Ok(None);
         };
-        let told = counts.all.or(listed.told.filter(|_| short)).unwrap_or_default();
-        if told > length(&all) && !self.plain_is_direct.load(Ordering::Relaxed) {
+        let short = list_told.filter(|told| *told > length(&all));
+        let told = counts.all.or(short);
+        if told.is_some_and(|told| told > length(&all)) && !self.plain_is_direct.load(Ordering::Relaxed) {
             let Some(again) = self.reads.all_members(group.id).await? else {
                 return Ok(None);
             };
             merge(&mut all, again);
         }
-        if short || self.plain_is_whole.load(Ordering::Relaxed) {
-            require(group, told, length(&all))?;
+        let found = length(&all);
+        match told {
+            Some(told) if told < found => {
+                return Err(SyncError::TooManyMembers {
+                    group: group.id,
+                    told,
+                    found,
+                });
+            }
+            None if unproved => return Err(SyncError::Unfiltered { group: group.id }),
+            None if list_told.is_some_and(|told| told < found) => self.ask_some(group, &all).await?,
+            _ => {}
         }
-        Ok(Some(all))
+        let is_plain = group.kind == GroupKind::Static && group.direct_groups == Some(0);
+        if short.is_some() || is_plain || self.plain_is_whole.load(Ordering::Relaxed) {
+            require(group, told.unwrap_or_default(), found)?;
+        }
+        Ok(Some((all, told)))
     }
 
-    /// Whether a count is worth a request of its own: for so many groups that it costs half a hundredth of all.
+    /// Some of those that a list shows are asked whether they belong to the group.
+    async fn ask_some(&self, group: &GroupPlan, listed: &[Uuid]) -> Result<(), SyncError> {
+        for user in listed.iter().step_by((listed.len() / ASK_SOME).max(1)) {
+            if self.reads.is_direct_member(*user, group.id).await?.is_none() {
+                return Err(SyncError::NotAMember {
+                    user: *user,
+                    group: group.id,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a count is worth a request of its own: for so many groups that it costs half a hundredth of all, and for one.
     fn may_check(&self) -> bool {
         let progress = &self.reads.progress;
         let (users, groups) = (&progress.users, &progress.groups);
         let most = (users.load(Ordering::Relaxed) + 2 * groups.load(Ordering::Relaxed)) / CHECK_ONE_OF;
-        self.checks.fetch_add(1, Ordering::Relaxed) < most
+        self.checks.fetch_add(1, Ordering::Relaxed) < most.max(1)
     }
 
-    /// A group that everybody belongs to looks like a filter that was taken and not applied: the group itself decides.
-    async fn doubt_everybody(&self, group: &GroupPlan, all: &[Uuid]) -> Result<(), SyncError> {
+    /// A group that everybody belongs to looks like a filter that was taken and not applied: the group itself decides, or
+    /// where it counts nothing its members. `told` is how many it counts, where that was asked for.
+    async fn doubt_everybody(&self, group: &GroupPlan, all: &[Uuid], told: Option<u64>) -> Result<(), SyncError> {
         let users = self.reads.progress.users.load(Ordering::Relaxed);
         if users == 0 || length(all) < users {
             return Ok(());
         }
-        let told = self.reads.counts_of(group.id).await?.and_then(|counts| counts.all);
-        match told.filter(|told| *told < length(all)) {
-            Some(told) => Err(SyncError::TooManyMembers {
+        let told = match told {
+            None => self.reads.counts_of(group.id).await?.and_then(|counts| counts.all),
+            told => told,
+        };
+        match told {
+            Some(told) if told < length(all) => Err(SyncError::TooManyMembers {
                 group: group.id,
                 told,
                 found: length(all),
             }),
-            None => Ok(()),
+            Some(_) => Ok(()),
+            None => self.ask_some(group, all).await,
         }
     }
 
     /// Adds whoever belongs to a group through its filter or source and is left out of its plain list. That is looked into
-    /// only where the list holds no more than the direct members, and no other group's did.
-    async fn add_hidden(&self, group: &GroupPlan, direct: usize, all: &mut Vec<Uuid>) -> Result<(), SyncError> {
+    /// only where the list holds no more than the direct members, and no other group's did; `told` is how many the group
+    /// counts, where that was asked for.
+    async fn add_hidden(
+        &self,
+        group: &GroupPlan,
+        direct: usize,
+        told: Option<u64>,
+        all: &mut Vec<Uuid>,
+    ) -> Result<(), SyncError> {
         if all.len() > direct {
             self.plain_is_whole.store(true, Ordering::Relaxed);
         }
         if self.plain_is_whole.load(Ordering::Relaxed) {
-            return Ok(());
+            return require(group, told.unwrap_or_default(), length(all));
         }
-        let Some(told) = self.reads.counts_of(group.id).await?.and_then(|counts| counts.all) else {
+        let told = match told {
+            None => self.reads.counts_of(group.id).await?.and_then(|counts| counts.all),
+            told => told,
+        };
+        let Some(told) = told else {
             return Ok(());
         };
         if told <= length(all) {
@@ -392,7 +473,7 @@ impl Observe {
                 None => filter.clone(),
             };
             if let Ok(ids) = self.reads.matching(&filter).await? {
-                merge(all, Ids { ids, told: None });
+                merge(all, Ids { ids, ..Ids::default() });
             }
         }
         require(group, told, length(all))

@@ -115,13 +115,24 @@ impl Reads {
             .await?;
         let places = listed.iter().map(|population| (population.id, population.environment));
         self.at_home(POPULATION, places)?;
+        if listed.is_empty() {
+            // Every environment has a default population.
+            return Err(SyncError::Incomplete(Shortfall {
+                what: "populations",
+                of: None,
+                told: 1,
+                found: 0,
+            }));
+        }
         Ok(listed)
     }
 
     pub(crate) async fn groups(&self) -> Result<Vec<Group>, SyncError> {
-        let listed = self
-            .collect("groups", || self.client.groups(), |group| Some(group.id))
-            .await?;
+        let list = || self.collect("groups", || self.client.groups(), |group: &Group| Some(group.id));
+        let mut listed = list().await?;
+        if listed.is_empty() {
+            listed = list().await?;
+        }
         self.at_home(GROUP, listed.iter().map(|group| (group.id, group.environment)))?;
         Ok(listed)
     }
@@ -164,21 +175,27 @@ impl Reads {
             own => Some(own?),
         };
         let mut roles = match built_in {
+            // Every environment has built-in roles: an empty list of them is nobody's.
+            Ok(roles) if roles.is_empty() => self.roles_by_table(own.as_deref()),
             Ok(roles) => roles,
             Err(error) if own.is_some() || error.class() == ErrorClass::Forbidden => {
                 tracing::warn!(error = %error, "the list of built-in roles could not be read; names come from a table");
-                let table = self.client.fallback_roles();
-                // What the API says of a role outranks the table.
-                let mut told = own.clone().unwrap_or_default();
-                told.retain(|role| table.iter().any(|known| known.id == role.id));
-                merge(&mut told, table, false);
-                told
+                self.roles_by_table(own.as_deref())
             }
             Err(error) => return Err(error),
         };
         merge(&mut roles, own.unwrap_or_default(), true);
         roles.sort_unstable_by_key(|role| role.id);
         Ok(roles)
+    }
+
+    /// The table of built-in roles. What the API says of a role in `own` outranks it.
+    fn roles_by_table(&self, own: Option<&[Role]>) -> Vec<Role> {
+        let table = self.client.fallback_roles();
+        let mut told = own.unwrap_or_default().to_vec();
+        told.retain(|role| table.iter().any(|known| known.id == role.id));
+        merge(&mut told, table, false);
+        told
     }
 
     /// A whole list, each object as it was seen last; rows without an id are counted and left out. A list that holds less than it says is read once more; what is
@@ -302,6 +319,25 @@ impl Reads {
         Ok(found)
     }
 
+    /// Ids of the users of a population.
+    pub(crate) async fn users_of_population(&self, population: Uuid) -> Result<Vec<Uuid>, SyncError> {
+        self.users_of(&format!("population.id eq \"{population}\""), &[population])
+            .await
+    }
+
+    /// Ids of the users that a filter finds, which are all of one of these populations.
+    pub(crate) async fn users_of(&self, filter: &str, populations: &[Uuid]) -> Result<Vec<Uuid>, SyncError> {
+        let found = self.client.users_with_population(filter).await?;
+        self.warnings.step();
+        let stranger = found
+            .iter()
+            .find(|(_, of)| of.is_some_and(|of| !populations.contains(&of)));
+        match stranger {
+            Some((user, _)) => Err(SyncError::OtherPopulation(*user)),
+            None => Ok(found.into_iter().map(|(user, _)| user).collect()),
+        }
+    }
+
     pub(crate) async fn user(&self, id: Uuid) -> Result<Option<User>, SyncError> {
         self.there(Principal::User(id), || self.client.user(id)).await
     }
@@ -391,16 +427,14 @@ impl Reads {
         let found = self
             .there(principal, || self.client.role_assignments(principal))
             .await?;
-        let of_other = |item: &RoleAssignment| {
-            item.gateway
-                .as_ref()
-                .is_some_and(|gateway| !is_gateway(principal, gateway))
-        };
-        let taken = |item: RoleAssignment| {
-            let gateway = of_other(&item);
-            assignment(item, gateway)
-        };
-        Ok(found.map(|items| items.into_iter().map(taken).collect()))
+        Ok(found.map(|items| taken(principal, items)))
+    }
+
+    /// Those of an application that may be of a kind that holds none; `None` on 404, which such a kind answers, too.
+    pub(crate) async fn assignments_if_any(&self, application: Uuid) -> Result<Option<Vec<Assignment>>, SyncError> {
+        let principal = Principal::Application(application);
+        let found = absent(self.client.role_assignments(principal).await)?;
+        Ok(found.map(|items| taken(principal, items)))
     }
 }
 
@@ -433,6 +467,20 @@ fn is_gateway(asked: Principal, reference: &serde_json::Value) -> bool {
     let id = reference.get("id").and_then(serde_json::Value::as_str);
     let id = id.and_then(|id| Uuid::try_parse(id).ok());
     matches!(asked, Principal::Gateway(asked) if id == Some(asked))
+}
+
+/// What a principal's list says, in the sync's terms.
+fn taken(principal: Principal, items: Vec<RoleAssignment>) -> Vec<Assignment> {
+    let of_other = |item: &RoleAssignment| {
+        item.gateway
+            .as_ref()
+            .is_some_and(|gateway| !is_gateway(principal, gateway))
+    };
+    let taken = |item: RoleAssignment| {
+        let gateway = of_other(&item);
+        assignment(item, gateway)
+    };
+    items.into_iter().map(taken).collect()
 }
 
 fn assignment(item: RoleAssignment, gateway: bool) -> Assignment {

@@ -3,7 +3,7 @@
 
 use crate::model::{GROUP, USER};
 use pingone::id::{RoleId, UserId};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -201,6 +201,44 @@ pub(crate) struct OfGroups {
     pub(crate) assignments: HashSet<Uuid>,
     /// Every group that a list shows.
     pub(crate) listed: HashSet<Uuid>,
+    /// Assignments that a second look at a group's list showed.
+    pub(crate) proved: BTreeSet<Uuid>,
+}
+
+impl OfGroups {
+    /// What users hold through a group its own list shows, too; one that did not is read once more.
+    pub(crate) async fn prove(
+        &mut self,
+        job: &Job,
+        holdings: &mut Holdings,
+        is_synced: impl Fn(Uuid) -> bool,
+    ) -> Result<(), SyncError> {
+        for (group, held) in std::mem::take(&mut holdings.through) {
+            if !is_synced(group) || held.is_subset(&self.proved) {
+                continue;
+            }
+            let at = job.observe.now();
+            // One that is gone is found to be so when its members are read.
+            let Some(found) = job.reads.assignments(Principal::Group(group)).await? else {
+                continue;
+            };
+            if let Some(assignment) = held.iter().find(|id| found.iter().all(|item| item.id != **id)) {
+                return Err(SyncError::RoleLeftOut {
+                    assignment: *assignment,
+                    group,
+                });
+            }
+            if let Some(keeper) = &job.observe.keeper {
+                keeper.saw_group_roles(at, group, &found);
+            }
+            self.proved.extend(held);
+            let new = found
+                .into_iter()
+                .filter(|item| item.group.is_none_or(|of| of == group) && self.assignments.insert(item.id));
+            take_own(&job.reads, holdings, (GROUP, group), new.collect());
+        }
+        Ok(())
+    }
 }
 
 /// How assignments are treated that a user holds through a group.
@@ -265,6 +303,9 @@ fn take(
         // What comes from a group that no list shows has nothing else to carry it.
         let unlisted = group.filter(|group| !inherited.kept && !inherited.of.listed.contains(group));
         if through_group && !inherited.kept && unlisted.is_none() {
+            if let Some(group) = group.filter(|_| !inherited.of.assignments.contains(&item.id)) {
+                holdings.through.entry(group).or_default().insert(item.id);
+            }
             continue;
         }
         holdings.unlisted.extend(unlisted);

@@ -13,7 +13,9 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 use self::bindings::Bindings;
+use super::SyncError;
 use super::applications::Found;
+use super::error::Shortfall;
 use super::job::{Ended, Job, Outcome};
 use super::machines::Gateways;
 use super::members::MemberReads;
@@ -21,10 +23,11 @@ use super::nesting::Nesting;
 use super::phase::members::reason;
 use super::phase::roles::{put_grants, surroundings};
 use super::population::{PopulationNames, PopulationPlan};
+use super::read::length;
 use super::role_scan::{Candidates, GroupHoldings, OfGroups, scan_users};
 use super::scope::{self, Holdings, RoleGrants, RoleInfo};
 use super::translate::{self, GroupKind, GroupPlan, Membership, UserRules};
-use super::users::lanes;
+use super::users::{chosen, lanes};
 use super::warnings::Warning;
 use super::writer_thread::{Member, Rows};
 use baton::model::{EntitlementId, Resource, ResourceId};
@@ -130,8 +133,13 @@ impl Job {
             return Ok(None);
         }
         let mut users = HashSet::new();
+        let populations_chosen = chosen(populations, &self.options.population_filter, "population-filter")?;
+        let of: Vec<Uuid> = populations_chosen.iter().map(|population| population.id).collect();
         for filter in lanes(populations, &self.options)?.filters() {
-            users.extend(self.reads.user_ids(filter.unwrap_or_default()).await?);
+            users.extend(match filter {
+                Some(filter) if !self.options.population_filter.is_empty() => self.reads.users_of(filter, &of).await?,
+                filter => self.reads.user_ids(filter.unwrap_or_default()).await?,
+            });
         }
         Ok(Some(users))
     }
@@ -189,7 +197,18 @@ impl Job {
                 .await?;
         }
         if self.with_grants() && self.options.has(USER) {
-            let mut users = self.reads.user_ids(&format!("population.id eq \"{id}\"")).await?;
+            let mut users = self.reads.users_of_population(id).await?;
+            let told = shared.populations.iter().find(|population| population.id == id);
+            let told = told.and_then(|population| population.user_count).unwrap_or_default();
+            if told > length(&users) {
+                return Err(SyncError::Incomplete(Shortfall {
+                    what: "users of population",
+                    of: Some(id),
+                    told,
+                    found: length(&users),
+                })
+                .into());
+            }
             users.retain(|user| shared.lets_through(*user));
             users.sort_unstable();
             users.dedup();
@@ -367,13 +386,18 @@ impl Job {
         applications: &mut Found,
         groups: Vec<Group>,
     ) -> Result<Holdings, Ended> {
-        let plans = groups.iter().map(GroupPlan::of);
-        let holders = plans.filter(|plan| plan.kind == GroupKind::Static);
+        let plans: Vec<GroupPlan> = groups.iter().map(GroupPlan::of).collect();
+        let holders = plans.iter().filter(|plan| plan.kind == GroupKind::Static);
         let holders: Vec<Uuid> = holders.map(|plan| plan.id).collect();
+        let kept = plans
+            .iter()
+            .filter(|plan| !self.options.skip_external_groups || plan.kind != GroupKind::External);
+        let kept: HashSet<Uuid> = kept.map(|plan| plan.id).collect();
         let mut of_groups = GroupHoldings::read(self, holders).await?;
-        let known = OfGroups {
+        let mut known = OfGroups {
             assignments: std::mem::take(&mut of_groups.assignments),
             listed: groups.iter().map(|group| group.id).collect(),
+            ..OfGroups::default()
         };
         let mut holdings = Holdings::default();
         of_groups.move_into(&self.reads, &mut holdings);
@@ -389,16 +413,15 @@ impl Job {
                     .into_iter()
                     .filter_map(|position| shared.populations.get(position))
                 {
-                    let found = self
-                        .reads
-                        .user_ids(&format!("population.id eq \"{}\"", population.id))
-                        .await?;
+                    let found = self.reads.users_of_population(population.id).await?;
                     users.extend(found.into_iter().map(UserId));
                 }
                 users
             }
         };
         users.retain(|user| shared.lets_through(user.0));
-        Ok(scan_users(self, users.into_iter(), &known, holdings, None).await?)
+        let mut holdings = scan_users(self, users.into_iter(), &known, holdings, None).await?;
+        known.prove(self, &mut holdings, |id| kept.contains(&id)).await?;
+        Ok(holdings)
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::stand_in::{UNLIMITED, client};
 
 mod applications;
+mod believed;
 mod complete;
 mod evidence;
 mod incremental;

@@ -59,17 +59,21 @@ enum Found {
 
 impl Page {
     /// Why this is not a page of the list `key` at the address `listing`, if it is none. `own` is the address that it gives
-    /// itself.
+    /// itself (pingone-api.md §4).
     pub(crate) fn fault(&self, key: &str, items: usize, own: Option<&Url>, listing: &Url) -> Option<String> {
-        if own.is_some_and(|own| environment(own).is_some() && environment(own) != environment(listing)) {
-            return Some("the page is of another environment".to_owned());
-        }
         // An object, too, has links and no list.
-        let is_ours = own.is_some_and(|own| own.path() == listing.path()) || self.next.is_some();
+        let names_itself = own.is_some_and(|own| is_same_listing(own, listing)) || self.next.is_some();
+        let counts = self.count.is_some() || self.size.is_some();
         match self.embedded {
             Found::Others => Some(format!("the page does not hold the list {key}")),
-            Found::Nothing if !is_ours => {
+            Found::Nothing if !names_itself => {
                 Some("the body is no page: it has neither _links nor _embedded of one".to_owned())
+            }
+            Found::Empty if !names_itself && !counts => {
+                Some("the body is no page: it has neither a list, nor a count, nor links of one".to_owned())
+            }
+            _ if own.is_some_and(|own| !is_same_listing(own, listing)) => {
+                Some("the page is of another listing than the one that was asked for".to_owned())
             }
             _ if self
                 .size
@@ -82,11 +86,22 @@ impl Page {
     }
 }
 
-/// The environment that an address lies in.
-fn environment(url: &Url) -> Option<&str> {
-    let mut segments = url.path_segments()?;
-    segments.find(|segment| *segment == "environments")?;
-    segments.next()
+/// Whether two addresses name the same listing: the same path below the API's root, whatever stands before that.
+fn is_same_listing(one: &Url, other: &Url) -> bool {
+    let (mut one, mut other) = (below_root(one), below_root(other));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn below_root(url: &Url) -> impl Iterator<Item = &str> {
+    let path = url.path();
+    let below = path.split_once("/v1/").map_or(path, |(_, below)| below);
+    below.split('/').filter(|segment| !segment.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -269,7 +284,17 @@ mod tests {
                 next.clone(),
                 vec![],
             ),
-            (r#"{"_embedded":{},"_links":{}}"#, None, vec![]),
+            (
+                r#"{"_embedded":{},"_links":{"self":{"href":"https://x/1"}}}"#,
+                None,
+                vec![],
+            ),
+            (r#"{"_embedded":{},"count":0}"#, None, vec![]),
+            (
+                r#"{"_embedded":{"users":[1]},"_links":{"self":{"href":"https://other/proxy/v1/1?limit=7"}}}"#,
+                None,
+                vec![1],
+            ),
             (r#"{"_embedded":{"users":null}}"#, None, vec![]),
             (r#"{"_links":{"self":{"href":"https://x/1"}},"size":0}"#, None, vec![]),
             (
@@ -280,6 +305,22 @@ mod tests {
         ];
         for (body, next, items) in cases {
             assert_eq!(parse(body), Ok((next, items)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_listing_is_named_by_its_path_below_the_root() {
+        let url = |path: &str| Url::parse(&format!("https://x{path}")).unwrap();
+        let asked = url("/v1/environments/E1/users/a-1/roleAssignments");
+        for (own, same) in [
+            ("/v1/environments/E1/users/a-1/roleAssignments?limit=2", true),
+            ("/proxy/v1/environments/e1/users/A-1/roleAssignments/", true),
+            ("/v1/environments/E1/users/b-2/roleAssignments", false),
+            ("/v1/environments/E1/groups/a-1/roleAssignments", false),
+            ("/v1/environments/E2/users/a-1/roleAssignments", false),
+            ("/v1/environments/E1/users/a-1", false),
+        ] {
+            assert_eq!(is_same_listing(&url(own), &asked), same, "{own}");
         }
     }
 
@@ -295,6 +336,10 @@ mod tests {
             r#"{"_embedded":{"users":{}}}"#,
             r#"{"_embedded":null,"_links":null}"#,
             r#"{"count":3}"#,
+            r#"{"_embedded":{}}"#,
+            r#"{"_embedded":{},"_links":{}}"#,
+            r#"{"_links":{"self":{"href":"https://x/2"}},"_embedded":{"users":[1]}}"#,
+            r#"{"_links":{"self":{"href":"https://x/2"}},"_embedded":{"users":[]},"count":0}"#,
             r#"{"message":"Service temporarily unavailable"}"#,
             r#"{"message":"x","_links":{"about":{"href":"https://x"}}}"#,
             r#"{"message":"x","_links":{"self":{"href":"/"}},"_embedded":{"errors":[{"message":"gone"}]}}"#,

@@ -47,7 +47,7 @@ impl Client {
         let environment = self.environment_id();
         let url = self.url(&["schemas"]);
         let schemas = Pages::<Schema>::new(self.clone(), Operation::ListSchemas, environment, "schemas", url)
-            .all()
+            .all_by(|schema| Some(schema.id.clone()))
             .await?;
         let named = schemas.iter().find(|schema| schema.name.as_deref() == Some("User"));
         let Some(schema) = named.or(schemas.first()) else {
@@ -56,7 +56,7 @@ impl Client {
         let url = self.url(&["schemas", &schema.id, "attributes"]);
         let operation = Operation::ListSchemaAttributes;
         Pages::new(self.clone(), operation, schema.id.clone(), "attributes", url)
-            .all()
+            .all_by(|attribute: &SchemaAttribute| Some(attribute.name.clone()))
             .await
     }
 
@@ -65,7 +65,7 @@ impl Client {
         let url = self.url(&["identityProviders"]);
         let operation = Operation::ListIdentityProviders;
         Pages::new(self.clone(), operation, self.environment_id(), "identityProviders", url)
-            .all()
+            .all_by(|provider: &ProviderInfo| Some(provider.id.clone()))
             .await
     }
 }

@@ -71,7 +71,7 @@ impl Client {
         let user = user.to_string();
         let url = self.url(&["users", &user, key]);
         let all = Pages::<Owned>::new(self.clone(), operation, user, key, url)
-            .all()
+            .all_by(|owned| Some(owned.id.clone()))
             .await?;
         Ok(all.into_iter().map(|owned| owned.id).collect())
     }

@@ -152,7 +152,8 @@ pub struct LicenceRates {
 }
 
 /// Something that has an id, which an answer to a read of one object must repeat.
-pub(crate) trait Identified {
+pub trait Identified {
+    /// The id; nil where it names none.
     fn id(&self) -> Uuid;
 }
 
@@ -166,7 +167,18 @@ macro_rules! identified {
     };
 }
 
-identified!(Environment, Named, Population, Group, User, PasswordPolicy, Role);
+identified!(
+    Environment,
+    Named,
+    Population,
+    Group,
+    User,
+    PasswordPolicy,
+    Role,
+    RoleAssignment,
+    Membership,
+    GatewayCredential
+);
 
 /// A population (pingone-api.md §6.2).
 #[derive(Debug, Clone, Deserialize)]

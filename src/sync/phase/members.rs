@@ -88,10 +88,10 @@ async fn keep_synced(
     outcome: &mut Outcome,
 ) -> Result<(), Ended> {
     let absent = users.find_late(job, members.iter().map(|member| member.user)).await?;
-    if let Some(user) = absent {
-        // He is a member, and there is no such user: the list must have lost him by now.
-        let now = job.reads.all_members(group).await?;
-        if now.is_some_and(|now| now.ids.contains(&user)) {
+    if !absent.is_empty() {
+        // They are members, and there are no such users: the list must have lost each of them by now.
+        let now = job.reads.all_members(group).await?.unwrap_or_default();
+        if let Some(user) = absent.iter().find(|user| now.ids.binary_search(user).is_ok()) {
             return Err(SyncError::Contradicted(ResourceId::new(USER, user)).into());
         }
     }

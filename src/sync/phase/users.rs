@@ -43,6 +43,8 @@ pub(super) struct Users {
     rules: Arc<UserRules>,
     /// Seen more than once: of their rows the last one stays.
     again: HashSet<Uuid>,
+    /// Positions of the populations that `population-filter` chooses; `None` without one.
+    wanted: Option<HashSet<usize>>,
     /// They were listed population by population.
     by_population: bool,
     /// Turned up as members and were added; their roles are still to be read.
@@ -73,6 +75,7 @@ pub(super) async fn read(job: &Job, plan: &mut Plan) -> Result<(Users, Holdings)
         groups: OfGroups {
             assignments: std::mem::take(&mut plan.group_holdings.assignments),
             listed: std::mem::take(&mut plan.listed),
+            ..OfGroups::default()
         },
         names: Arc::new(PopulationNames::new(&plan.populations)),
         rules: Arc::new(UserRules::new(
@@ -81,6 +84,7 @@ pub(super) async fn read(job: &Job, plan: &mut Plan) -> Result<(Users, Holdings)
             &job.options.service_account_types,
         )),
         again: HashSet::new(),
+        wanted: wanted(&plan.populations, &job.options.population_filter)?,
         by_population: false,
         late: Vec::new(),
         absent: HashSet::new(),
@@ -105,6 +109,7 @@ pub(super) async fn read(job: &Job, plan: &mut Plan) -> Result<(Users, Holdings)
     let scanned = scanned.filter(|user| !users.index.position(*user).is_some_and(|at| kept.contains(at)));
     let mut holdings = scan_users(job, scanned, &users.groups, holdings, Some(&listed)).await?;
     users.drop_vanished(job).await?;
+    users.prove_roles_of_groups(job, plan, &mut holdings).await?;
     users.hear_witnesses(job, plan, &mut holdings).await?;
     Ok((users, holdings))
 }
@@ -151,6 +156,17 @@ impl Users {
         job.reads.prove_listed(strangers).await
     }
 
+    /// What users hold through groups of the sync these hold themselves.
+    async fn prove_roles_of_groups(
+        &mut self,
+        job: &Job,
+        plan: &Plan,
+        holdings: &mut Holdings,
+    ) -> Result<(), SyncError> {
+        let is_synced = |id: Uuid| plan.group_plans.binary_search_by_key(&id, |group| group.id).is_ok();
+        self.groups.prove(job, holdings, is_synced).await
+    }
+
     /// Asks those for their groups who changed since the members of dynamic groups were read, where that costs less than to
     /// read them all again.
     async fn ask_changed(&self, job: &Job, plan: &Plan) -> Result<(), SyncError> {
@@ -190,6 +206,7 @@ impl Users {
         let listed = self.listed(job, plan);
         let mut holdings = scan_users(job, late.into_iter(), &self.groups, holdings, Some(&listed)).await?;
         self.drop_vanished(job).await?;
+        self.prove_roles_of_groups(job, plan, &mut holdings).await?;
         job.reads.prove_listed(std::mem::take(&mut holdings.unlisted)).await?;
         Ok(holdings)
     }
@@ -213,7 +230,10 @@ impl Users {
         }
         self.look_outside(job).await?;
         let Some(short) = self.shortfall(job, plan, told)? else {
-            return Ok(());
+            return match told {
+                None if !self.is_counted(job, plan)? => self.list_again(job, plan).await,
+                _ => Ok(()),
+            };
         };
         tracing::warn!(shortfall = %short, "a list is shorter than PingOne's count of it and is read again");
         let again = if short.of.is_some() {
@@ -232,6 +252,33 @@ impl Users {
             Some(short) => Err(SyncError::Incomplete(short).into()),
             None => Ok(()),
         }
+    }
+
+    /// Whether PingOne counts the users of every population that is read.
+    fn is_counted(&self, job: &Job, plan: &Plan) -> Result<bool, SyncError> {
+        let mut read = chosen(&plan.populations, &job.options.population_filter, "population-filter")?.into_iter();
+        Ok(job.options.extra_filter().is_none() && read.all(|population| population.user_count.is_some()))
+    }
+
+    /// Where nothing counts the users, the list must show the same ones again.
+    async fn list_again(&mut self, job: &Job, plan: &Plan) -> Result<(), Ended> {
+        for filter in lanes(&plan.populations, &job.options)?.filters() {
+            let again = job.reads.user_ids(filter.unwrap_or_default()).await?;
+            let new = again.iter().filter(|id| !self.index.contains(UserId(**id))).count();
+            if new > 0 && job.options.filters_users() {
+                return Err(SyncError::Incomplete(Shortfall {
+                    what: "users of the environment",
+                    of: None,
+                    told: length(&again),
+                    found: u64::try_from(self.index.len()).unwrap_or(u64::MAX),
+                })
+                .into());
+            }
+            self.find_late(job, again.into_iter()).await?;
+        }
+        // They are scanned with the others.
+        self.late.clear();
+        Ok(())
     }
 
     /// Who is in no population that a list shows is asked for: everybody is in one, and that one must be listed.
@@ -298,6 +345,10 @@ impl Users {
         let mut rows = Vec::with_capacity(block.len());
         let before = self.index.len();
         for user in block {
+            let is_stranger = |population| self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(&population));
+            if user.population.is_some_and(is_stranger) {
+                return Err(SyncError::OtherPopulation(user.id.0).into());
+            }
             if !self.index.observe(user.id, user.population) {
                 job.reads.warnings.add(Warning::Duplicate, &user.id);
                 self.again.insert(user.id.0);
@@ -313,20 +364,20 @@ impl Users {
     }
 
     /// Asks one by one for those of `members` who are in no list, and adds whoever is there: somebody who came or moved
-    /// while the lists were read. Where settings leave users out, being in no list says nothing. Answers one who is not
-    /// there, if any.
+    /// while the lists were read. Where settings leave users out, being in no list says nothing. Answers those who are not
+    /// there.
     pub(super) async fn find_late(
         &mut self,
         job: &Job,
         members: impl Iterator<Item = Uuid>,
-    ) -> Result<Option<Uuid>, Ended> {
+    ) -> Result<Vec<Uuid>, Ended> {
         if job.options.filters_users() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let unknown = members.filter(|id| !self.index.contains(UserId(*id)) && !self.absent.contains(id));
-        let unknown: Vec<Uuid> = unknown.collect();
+        let unlisted = members.filter(|id| !self.index.contains(UserId(*id)));
+        let (mut absent, unknown): (Vec<Uuid>, Vec<Uuid>) = unlisted.partition(|id| self.absent.contains(id));
         if unknown.is_empty() {
-            return Ok(None);
+            return Ok(absent);
         }
         let asked = unknown.len() + self.late.len() + self.absent.len();
         if asked > LATE_MOST.max(self.index.len() / 100) {
@@ -335,13 +386,13 @@ impl Users {
         let mut answers = stream::iter(unknown)
             .map(|id| async move { job.reads.user(id).await.map(|user| (id, user)) })
             .buffered(LATE_AT_A_TIME);
-        let (mut found, mut absent) = (Vec::new(), None);
+        let mut found = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer? {
                 (_, Some(user)) => found.push(job.reads.user_row(&user, &self.names, &self.rules)),
                 (id, None) => {
                     self.absent.insert(id);
-                    absent = Some(id);
+                    absent.push(id);
                 }
             }
         }
@@ -401,6 +452,17 @@ impl Users {
             found,
         }))
     }
+}
+
+/// Where the populations stand that a filter names.
+fn wanted(populations: &[PopulationPlan], filter: &[String]) -> Result<Option<HashSet<usize>>, SyncError> {
+    if filter.is_empty() {
+        return Ok(None);
+    }
+    let chosen = chosen(populations, filter, "population-filter")?;
+    let positions = populations.iter().enumerate();
+    let wanted = positions.filter(|(_, population)| chosen.contains(population));
+    Ok(Some(wanted.map(|(position, _)| position).collect()))
 }
 
 /// A list was not restarted although its cursor was rejected.

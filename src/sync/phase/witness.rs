@@ -12,7 +12,7 @@ use crate::sync::index::UserIndex;
 use crate::sync::job::Job;
 use crate::sync::writer_thread::Member;
 
-/// Reads for one question, which keeps the cost at half a hundredth.
+/// Reads for one question, which keeps the cost at half a hundredth; one is asked in any case.
 const ONE_OF: usize = 200;
 
 /// The groups of users, and whether each was added to them by hand; none of who vanished.
@@ -41,7 +41,7 @@ pub(super) struct Witnesses {
 impl Witnesses {
     /// Asks some of the users, others in each sync.
     pub(super) async fn ask(job: &Job, groups: usize, users: &UserIndex) -> Result<Self, SyncError> {
-        let asked = (users.len() + 2 * groups) / ONE_OF;
+        let asked = ((users.len() + 2 * groups) / ONE_OF).max(1);
         let apart = users.len().checked_div(asked).unwrap_or_default().max(1);
         let first = usize::from(Uuid::new_v4().as_bytes()[0]) % apart;
         let chosen: Vec<Uuid> = users

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Reads, TypeRefused, absent, refusable};
+use super::{Reads, TypeRefused, absent, length, refusable};
 use crate::model::APPLICATION;
 use crate::sync::SyncError;
+use crate::sync::error::Shortfall;
+use pingone::Ids;
 use pingone::types::Application;
 
 impl Reads {
@@ -32,6 +34,26 @@ impl Reads {
     /// The users who are in all of these groups; [`TypeRefused`] where PingOne does not take such a filter.
     pub(crate) async fn members_of_all(&self, groups: &[Uuid]) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
         let found = refusable(self.client.members_of_all(groups).await)?;
-        Ok(found.map(|ids| ids.map(|ids| ids.ids).unwrap_or_default()))
+        let Ok(found) = found else {
+            return Ok(Err(TypeRefused));
+        };
+        let found = found.unwrap_or_default();
+        let what = "users who are in all groups of a condition";
+        match found.told.filter(|_| found.is_short()) {
+            Some(told) => Err(SyncError::Incomplete(Shortfall {
+                what,
+                of: None,
+                told,
+                found: length(&found.ids),
+            })),
+            None => found_or_unfiltered(found, groups).map(Ok),
+        }
+    }
+}
+
+fn found_or_unfiltered(found: Ids, groups: &[Uuid]) -> Result<Vec<Uuid>, SyncError> {
+    match groups.first().filter(|_| found.unproved) {
+        Some(group) => Err(SyncError::Unfiltered { group: *group }),
+        None => Ok(found.ids),
     }
 }

@@ -72,7 +72,7 @@ impl Reads {
             // Whether the list shows it is for `prove_gone`: one list for all that are gone.
             Principal::Group(_) => Ok(absent(self.client.group(id).await)?.is_some()),
             Principal::Gateway(_) => Ok(absent(self.client.gateway(id).await)?.is_some()),
-            Principal::Application(_) => Ok(false),
+            Principal::Application(_) => Ok(absent(self.client.whole_application(id).await)?.is_some()),
         }
     }
 
@@ -120,6 +120,24 @@ impl Reads {
         }
         shown.map_or(Ok(()), |group| {
             Err(SyncError::Contradicted(named(Principal::Group(*group))))
+        })
+    }
+
+    /// No list shows these applications any more, or the sync ends.
+    pub(crate) async fn prove_applications_gone(&self, gone: &[Uuid]) -> Result<(), SyncError> {
+        let mut shown = None;
+        for ask in 0..ASKS {
+            if ask > 0 {
+                tokio::time::sleep(LAG).await;
+            }
+            let listed = self.applications().await?;
+            shown = gone.iter().find(|gone| listed.contains_key(gone));
+            if shown.is_none() {
+                return Ok(());
+            }
+        }
+        shown.map_or(Ok(()), |id| {
+            Err(SyncError::Contradicted(named(Principal::Application(*id))))
         })
     }
 }

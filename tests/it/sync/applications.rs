@@ -8,7 +8,7 @@ use baton::c1z::{Limits, Reader};
 use baton_ping_one::model::APPLICATION;
 use baton_ping_one::sync::{Applications, SyncOptions, run};
 use process::error::ErrorClass;
-use sandbox::pingone::{FaultAction, Hidden, Intersections, Options, Preset, Server, start};
+use sandbox::pingone::{Fault, FaultAction, Hidden, Intersections, Options, Preset, Server, start};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -418,25 +418,44 @@ async fn an_intersection_that_pingone_does_not_work_out_shows_groups_and_no_user
     assert!(unresolved > 0);
 }
 
+/// A worker that is not our own, and refusals as if it were gone: of its roles, and of itself.
+async fn one_to_lose(server: &Server) -> (Uuid, Fault, Fault) {
+    let own = server.client_id();
+    let all = truth(server).await.into_iter();
+    let (gone, _) = all
+        .filter(|(_, row)| row.is_worker())
+        .find(|(id, _)| *id != own)
+        .unwrap();
+    let refuse = |path: &str| refuse(path, None, 404, "NOT_FOUND", "gone");
+    let roles = refuse(&format!("*/applications/{gone}/roleAssignments"));
+    (gone, roles, refuse(&format!("*/applications/{gone}")))
+}
+
 /// A row that is gone when its roles are read is not in the file, and nothing names it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_that_vanishes_leaves_nothing_behind() {
     let (server, dir) = (estate(|_| {}).await, tempfile::tempdir().unwrap());
     let options = plan(dir.path(), Applications::All);
-    let own = server.client_id();
-    let gone = truth(&server)
-        .await
-        .into_iter()
-        .find(|(id, row)| row.is_worker() && *id != own)
-        .unwrap()
-        .0;
-    let path = format!("*/applications/{gone}/roleAssignments");
-    server.set_faults(vec![refuse(&path, None, 404, "NOT_FOUND", "gone")]);
+    let (gone, roles, object) = one_to_lose(&server).await;
+    let without = FaultAction::Body(r#"{"_embedded":{"applications":[]},"count":0}"#.to_owned());
+    server.set_faults(vec![roles, object, fault(PATH, 2, without)]);
     let report = run_with(&server, options.clone()).await.unwrap();
     assert_eq!(report.warnings["vanished"], 1);
     let seen = seen(&options);
     assert!(!seen.profiles.contains_key(&gone) && !seen.roles.contains_key(&gone));
     assert!(report.file.warnings.is_empty(), "{:?}", report.file.warnings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_that_its_own_read_or_the_list_shows_is_not_gone() {
+    let (server, dir) = (estate(|_| {}).await, tempfile::tempdir().unwrap());
+    let (_, roles, object) = one_to_lose(&server).await;
+    for faults in [vec![roles.clone()], vec![roles, object]] {
+        server.set_faults(faults);
+        let options = plan(dir.path(), Applications::All);
+        let error = run_with(&server, options).await.unwrap_err().to_string();
+        assert!(error.contains("is still listed"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,7 +85,9 @@ async fn gateways(server: &Server) -> Vec<Gateway> {
 }
 
 async fn keys(server: &Server) -> Vec<Key> {
-    client(server, UNLIMITED).keys().all().await.unwrap()
+    let (mut pages, mut keys) = (client(server, UNLIMITED).keys(), Vec::new());
+    while pages.next_with(|key| keys.push(key)).await.unwrap().is_some() {}
+    keys
 }
 
 fn number(count: usize) -> u64 {

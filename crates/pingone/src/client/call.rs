@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -29,8 +29,8 @@ const STILL_THERE: Duration = Duration::from_secs(10);
 /// How often it is said that requests fail, and after which silence that is news again.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 const FORGOTTEN: Duration = Duration::from_mins(1);
-/// How often a success that is not JSON is asked for again.
-const NOT_JSON_REPEATS: u32 = 3;
+/// How often a read is asked again that something between answered.
+const BETWEEN_REPEATS: u32 = 3;
 /// Transaction and session ids of pingone-api.md §3.1.
 const TRANSACTION: &str = "x-ping-external-transaction-id";
 const SESSION: &str = "x-ping-external-session-id";
@@ -85,6 +85,8 @@ struct Failed {
     refused_token: Option<u64>,
     /// PingOne certainly did nothing.
     undone: bool,
+    /// What stands between answered a read: it has its moments, and may be asked again.
+    between: bool,
 }
 
 impl Failed {
@@ -94,6 +96,7 @@ impl Failed {
             error,
             refused_token: None,
             undone: true,
+            between: false,
         }
     }
 }
@@ -102,6 +105,8 @@ impl Failed {
 struct Received {
     answer: Answer,
     retry_after: Option<Duration>,
+    /// For how many seconds a cache has kept it.
+    age: Option<u64>,
 }
 
 impl Client {
@@ -177,7 +182,7 @@ impl Client {
     async fn repeated(&self, call: &Call<'_>) -> Result<Answer, PingOneError> {
         let budget = self.deadline();
         let mut backoff = Backoff::default();
-        let (mut renewed, mut not_json) = (false, 0);
+        let (mut renewed, mut between) = (false, 0);
         let mut chain = call.token;
         loop {
             let deadline = self.or_first_answer(budget);
@@ -195,11 +200,12 @@ impl Client {
             let mut error = failed.error;
             let class = error.class();
             let mut again = class.is_retryable() && (failed.undone || !call.operation.is_write());
-            if let Reason::NotJson { times, .. } = &mut error.reason {
-                // A proxy has its moments: a read may be asked again.
-                not_json += 1;
-                *times = not_json;
-                again = not_json <= NOT_JSON_REPEATS;
+            if failed.between {
+                between += 1;
+                if let Reason::NotJson { times, .. } = &mut error.reason {
+                    *times = between;
+                }
+                again = between <= BETWEEN_REPEATS;
             }
             if !again || matches!(error.reason, Reason::BudgetSpent { .. }) {
                 return Err(self.environment_or(error, deadline).await);
@@ -320,8 +326,10 @@ impl Client {
         if !(200..300).contains(&received.answer.status) {
             return Err(refused(call, received, serial));
         }
-        if !call.operation.is_write() && !is_object(&received.answer.body) {
-            return Err(not_json(call, received));
+        if !call.operation.is_write()
+            && let Some(reason) = not_an_answer(&received)
+        {
+            return Err(of_something_between(call, received, reason));
         }
         Ok(received.answer)
     }
@@ -334,6 +342,9 @@ impl Client {
             .http
             .request(call.method.clone(), call.url.clone())
             .header(AUTHORIZATION, token.header.clone());
+        if !call.operation.is_write() {
+            request = request.header(CACHE_CONTROL, "no-cache");
+        }
         if let Some(session) = &self.inner.session {
             request = request.header(SESSION, session);
         }
@@ -351,6 +362,7 @@ impl Client {
             .map_err(|error| (transport_reason(&error, &call.url), None))?;
         let headers = answer.headers();
         let request_id = header(headers, "correlation-id");
+        let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok());
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
         if answer.status().is_success()
             && let Some(at) = date(headers)
@@ -369,6 +381,7 @@ impl Client {
                     media_type,
                 },
                 retry_after,
+                age,
             }),
             Err(reason) => Err((reason, request_id)),
         }
@@ -386,6 +399,7 @@ fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
         },
         refused_token: None,
         undone,
+        between: false,
     }
 }
 
@@ -408,17 +422,34 @@ fn refused(call: &Call<'_>, received: Received, token: u64) -> Failed {
     Failed {
         refused_token: (class == ErrorClass::Auth && !unknown).then_some(token),
         undone: !unknown && !matches!(class, ErrorClass::Transient { .. }),
+        between: false,
         error,
     }
 }
 
-/// A success that is no JSON object: what stands between answered, or the answer was cut.
-fn not_json(call: &Call<'_>, received: Received) -> Failed {
-    let reason = Reason::NotJson {
-        media_type: received.answer.media_type.unwrap_or_else(|| "none".to_owned()),
-        length: received.answer.body.len(),
-        times: 1,
+/// Why a success is no answer of PingOne's to a read, if it is none: only 200 with a JSON object that no cache kept is one.
+fn not_an_answer(received: &Received) -> Option<Reason> {
+    let answer = &received.answer;
+    if !is_object(&answer.body) {
+        return Some(Reason::NotJson {
+            media_type: answer.media_type.clone().unwrap_or_else(|| "none".to_owned()),
+            length: answer.body.len(),
+            times: 1,
+        });
+    }
+    let what = match received.age {
+        _ if answer.status != 200 => format!(
+            "an answer with status {}, which no full answer to a read has",
+            answer.status
+        ),
+        Some(age) if age > 0 => format!("a cache between here and PingOne answered, with what it kept for {age} s"),
+        _ => return None,
     };
+    Some(Reason::Corrupt { what })
+}
+
+/// What stands between answered, or the answer was cut.
+fn of_something_between(call: &Call<'_>, received: Received, reason: Reason) -> Failed {
     Failed {
         error: PingOneError {
             request_id: received.answer.request_id,
@@ -426,6 +457,7 @@ fn not_json(call: &Call<'_>, received: Received) -> Failed {
         },
         refused_token: None,
         undone: false,
+        between: true,
     }
 }
 

@@ -1,8 +1,10 @@
 //! HAL listings (pingone-api.md §4): follow `_links.next` as it is, until it is absent. `count` ends nothing, nor does a
 //! short or an empty page. A link to a foreign host, to another listing or to itself is an error.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
 
 use reqwest::Url;
@@ -18,7 +20,7 @@ use crate::lenient;
 use crate::operation::Operation;
 use crate::page::PageSeed;
 use crate::parse::{corrupt, not_text};
-use crate::types::IdOnly;
+use crate::types::{IdOnly, Identified};
 
 /// Pages of one listing: ten times what 50 million users make at 100 a page.
 const PAGES_MAX: u64 = 5_000_000;
@@ -68,6 +70,10 @@ pub struct Pages<T> {
     /// What the listing said of itself, and what it held, when it was read to its end before.
     told: Option<u64>,
     found: u64,
+    /// What the first page said that the listing holds.
+    first_told: Option<u64>,
+    /// A link to the next page lacked the filter.
+    filter_lost: bool,
     item: PhantomData<fn() -> T>,
 }
 
@@ -78,6 +84,8 @@ pub struct Ids {
     pub ids: Vec<Uuid>,
     /// How many there are, where the pages say so.
     pub told: Option<u64>,
+    /// Pages after the first may not have been filtered, and no count tells.
+    pub unproved: bool,
 }
 
 impl Ids {
@@ -91,13 +99,18 @@ impl Pages<IdOnly> {
     /// The ids of the whole listing. One that holds fewer than it says is read once more, and both count.
     pub(crate) async fn ids(mut self) -> Result<Ids, PingOneError> {
         let (ids, told) = self.gather(|item| item.id).await?;
-        let mut found = Ids { ids, told };
+        let mut found = Ids {
+            ids,
+            told,
+            unproved: self.is_unproved(),
+        };
         found.sort();
         if found.is_short() {
             self.begin_again();
             let (again, told) = self.gather(|item| item.id).await?;
             found.ids.extend(again);
             found.told = told;
+            found.unproved |= self.is_unproved();
             found.sort();
         }
         Ok(found)
@@ -109,6 +122,33 @@ impl Ids {
         self.ids.sort_unstable();
         self.ids.dedup();
     }
+}
+
+/// A parameter of an address, decoded.
+fn parameter<'a>(url: &'a Url, name: &str) -> Option<Cow<'a, str>> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// Of equal items the last one, where the first one stood.
+fn once_each<T, K: Eq + Hash>(items: Vec<T>, key: impl Fn(&T) -> Option<K>) -> Vec<T> {
+    let mut positions = HashMap::new();
+    let mut kept: Vec<T> = Vec::with_capacity(items.len());
+    for item in items {
+        match key(&item).map(|key| positions.entry(key)) {
+            Some(Entry::Occupied(known)) => {
+                if let Some(stored) = kept.get_mut::<usize>(*known.get()) {
+                    *stored = item;
+                }
+                continue;
+            }
+            Some(Entry::Vacant(vacant)) => {
+                vacant.insert(kept.len());
+            }
+            None => {}
+        }
+        kept.push(item);
+    }
+    kept
 }
 
 fn length<T>(items: &[T]) -> u64 {
@@ -142,8 +182,16 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             renewed: false,
             told: None,
             found: 0,
+            first_told: None,
+            filter_lost: false,
             item: PhantomData,
         }
+    }
+
+    /// Links lacked the filter, so that later pages may hold what it does not match, and no page told a count
+    /// (pingone-api.md §4).
+    pub const fn is_unproved(&self) -> bool {
+        self.filter_lost && self.first_told.is_none()
     }
 
     /// The same listing for a caller who reads it in smaller parts when its cursor dies: it never starts anew.
@@ -187,6 +235,9 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         }
         self.empty = if items == 0 { self.empty + 1 } else { 0 };
         self.items = self.items.saturating_add(u64::try_from(items).unwrap_or(u64::MAX));
+        if self.page == 1 {
+            self.first_told = page.count;
+        }
         let most = page
             .count
             .map(|count| count.saturating_mul(2).saturating_add(ITEMS_BEYOND));
@@ -203,6 +254,11 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
                 self.follow(&url, &href)
                     .map_err(|reason| self.failed(reason, answer.request_id))?,
             ),
+            None if self.filter_lost && self.first_told.is_some_and(|told| told != self.items) => {
+                let what =
+                    "the links to the next pages lack the filter, and the pages hold others than the first one counts";
+                return Err(self.failed(Reason::Corrupt { what: what.to_owned() }, answer.request_id));
+            }
             None => None,
         };
         self.token = Some(answer.token);
@@ -251,12 +307,17 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
     }
 
     /// Where a page's link to the next leads.
-    fn follow(&self, page: &Url, href: &str) -> Result<Url, Reason> {
+    fn follow(&mut self, page: &Url, href: &str) -> Result<Url, Reason> {
         let url = self.client.hosts().follow(page, href).ok_or(Reason::ForeignHost)?;
-        if url.path() != self.first.path() {
+        let asks_otherwise = url
+            .query_pairs()
+            .any(|(key, value)| key == "filter" && parameter(&self.first, "filter").as_deref() != Some(value.as_ref()));
+        if url.path() != self.first.path() || asks_otherwise {
             let what = "the link to the next page leads to another listing".to_owned();
             return Err(Reason::Corrupt { what });
         }
+        // A cursor may hold the filter; or it is lost.
+        self.filter_lost |= parameter(&self.first, "filter").is_some() && parameter(&url, "filter").is_none();
         if self.seen.contains(&self.hasher.hash_one(url.as_str())) {
             return Err(Reason::Endless);
         }
@@ -271,14 +332,30 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         error.is_cursor_rejected() || renewed && matches!(error.status(), Some(400 | 401 | 403))
     }
 
-    /// Every item of every page. A listing that holds fewer items than it says is read once more, and is an error where it
-    /// still does.
-    pub async fn all(mut self) -> Result<Vec<T>, PingOneError>
+    /// Every item of every page, each once as it was seen last. A listing that holds fewer items than it says is read once
+    /// more, and is an error where it still does.
+    pub async fn all(self) -> Result<Vec<T>, PingOneError>
+    where
+        T: Identified + Send,
+    {
+        self.all_by(|item| Some(item.id()).filter(|id| !id.is_nil())).await
+    }
+
+    /// The same for items that `key` tells apart; what has none is never the same as another.
+    pub(crate) async fn all_by<K: Eq + Hash + Send>(
+        mut self,
+        key: impl Fn(&T) -> Option<K> + Send + Sync,
+    ) -> Result<Vec<T>, PingOneError>
     where
         T: Send,
     {
         for _ in 0..2 {
             let (items, told) = self.gather(|item| item).await?;
+            let items = once_each(items, &key);
+            if self.is_unproved() {
+                let what = "the links to the next pages lack the filter, and nothing counts what it matches".to_owned();
+                return Err(self.failed(Reason::Corrupt { what }, None));
+            }
             if told.is_none_or(|told| told <= length(&items)) {
                 return Ok(items);
             }
@@ -312,6 +389,7 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
     fn begin_again(&mut self) {
         self.seen.clear();
         (self.page, self.items, self.token, self.renewed) = (0, 0, None, false);
+        (self.first_told, self.filter_lost) = (None, false);
         self.next = Some(self.first.clone());
     }
 

@@ -219,6 +219,16 @@ impl Client {
             .await
     }
 
+    /// Ids of the users that a filter finds, with the population that each says he is in.
+    pub async fn users_with_population(&self, filter: &str) -> Result<Vec<(Uuid, Option<Uuid>)>, PingOneError> {
+        let url = self.users_url(Some(filter));
+        let operation = Operation::ListUsers;
+        let found: Vec<Placement> = Pages::new(self.clone(), operation, self.environment_id(), "users", url)
+            .all()
+            .await?;
+        Ok(found.into_iter().map(|user| (user.id, user.population())).collect())
+    }
+
     /// Ids of a group's members. Whether they are all is for the caller to decide, who knows the group's own counts.
     pub async fn member_ids(&self, group: Uuid, kind: MemberKind) -> Result<Ids, PingOneError> {
         let url = self.users_url(Some(&membership_filter(group, kind)));
@@ -244,6 +254,10 @@ impl Client {
         url: Url,
     ) -> Result<Vec<Uuid>, PingOneError> {
         let found = Pages::new(self.clone(), operation, object, key, url).ids().await?;
+        if found.unproved {
+            let what = "the links to the next pages lack the filter, and nothing counts what it matches".to_owned();
+            return Err(PingOneError::new(operation, object, Reason::Corrupt { what }));
+        }
         if found.is_short() {
             let reason = Reason::Short {
                 told: found.told.unwrap_or_default(),
@@ -382,9 +396,21 @@ impl Client {
             Principal::Gateway(_) => Operation::ListGatewayRoles,
             Principal::User(_) | Principal::Group(_) => Operation::ListRoleAssignments,
         };
-        Pages::new(self.clone(), operation, id, "roleAssignments", url)
+        let found: Vec<RoleAssignment> = Pages::new(self.clone(), operation, id.as_str(), "roleAssignments", url)
             .all()
-            .await
+            .await?;
+        let of_other = |item: &RoleAssignment| {
+            let user = item.user.filter(|_| matches!(principal, Principal::User(_)));
+            let elsewhere = item
+                .environment
+                .is_some_and(|home| !home.id.to_string().eq_ignore_ascii_case(self.environment_id()));
+            elsewhere || user.is_some_and(|user| user.id != principal.id())
+        };
+        if found.iter().any(of_other) {
+            let what = "the list holds a role assignment of another holder".to_owned();
+            return Err(PingOneError::new(operation, id, Reason::Corrupt { what }));
+        }
+        Ok(found)
     }
 
     /// The password policies.
@@ -404,7 +430,7 @@ impl Client {
         self.read_one(Operation::ReadPasswordPolicy, &id, url).await
     }
 
-    async fn settings<T: for<'de> Deserialize<'de> + Send>(
+    async fn settings<T: Identified + for<'de> Deserialize<'de> + Send>(
         &self,
         operation: Operation,
         path: &[&str],

@@ -118,6 +118,12 @@ pub struct RoleAssignment {
     /// The group it is inherited from (G).
     #[serde(default, deserialize_with = "object")]
     pub group: Option<Reference>,
+    /// Where its holder is; PingOne always says it.
+    #[serde(default, deserialize_with = "object")]
+    pub environment: Option<Reference>,
+    /// The user who holds it, where it says so (G).
+    #[serde(default, deserialize_with = "object")]
+    pub user: Option<Reference>,
     /// The gateway it belongs to (G).
     #[serde(default)]
     pub gateway: Option<serde_json::Value>,

@@ -1,0 +1,163 @@
+//! Answers that name themselves PingOne's and are another listing's, another filter's, or not all: the file has the truth, or
+//! the sync ends and says why.
+
+#![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
+
+use baton_ping_one::sync::SyncOptions;
+use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, Options, ScopeOf, Server, start};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{fault, refuse, rows, run_with};
+use crate::knobs::reads::{Ended, judge};
+
+const GROUPS: &str = "/environments/{id}/groups";
+const USERS: &str = "/environments/{id}/users";
+const READ_ONLY: &str = "Identity Data Read Only";
+
+/// Three users, a group of each kind.
+fn staff() -> DirectoryBuilder {
+    Directory::builder()
+        .population("staff", json!({}))
+        .population("guests", json!({}))
+        .user("ada", "staff", json!({"title": "Engineer"}))
+        .user("ben", "staff", json!({"title": "Clerk"}))
+        .user("eve", "guests", json!({"title": "Clerk"}))
+        .group("team", json!({}))
+        .member("team", "ada")
+        .member("team", "ben")
+        .group("empty", json!({}))
+        .group("clerks", json!({"userFilter": "title eq \"Clerk\""}))
+        .assignment(Holder::Group("team".to_owned()), READ_ONLY, ScopeOf::Environment)
+}
+
+async fn serve(change: impl FnOnce(&mut Options)) -> Server {
+    let mut options = Options {
+        custom: Some(staff().build()),
+        ..Options::default()
+    };
+    change(&mut options);
+    start(options).await.unwrap()
+}
+
+async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
+    match judge(server, None, change).await {
+        Ended::Failed(error) => error,
+        Ended::Equal => panic!("it gave the truth"),
+        Ended::Wrong(what) => panic!("{what}"),
+    }
+}
+
+async fn gives_the_truth(server: &Server) {
+    match judge(server, None, |_| {}).await {
+        Ended::Equal => {}
+        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
+    }
+}
+
+fn always(path: &str, action: FaultAction) -> Fault {
+    fault(path, 1, action).times(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_members_is_held_against_its_own_count() {
+    let server = serve(|options| options.groups.no_direct_counts = true).await;
+    server.set_faults(vec![always(USERS, FaultAction::SkipRow).query("DIRECT")]);
+    gives_the_truth(&server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_counts_a_filter_that_is_ignored_is_found_out() {
+    let server = serve(|options| options.groups.no_direct_counts = true).await;
+    server.set_faults(vec![always(USERS, FaultAction::FilterIgnored).query("DIRECT")]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("ignore the filter"), "{error}");
+    // No group is nested in itself.
+    server.set_faults(vec![always(GROUPS, FaultAction::FilterIgnored).query("DIRECT")]);
+    gives_the_truth(&server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_dynamic_group_too_has_as_many_members_as_it_counts() {
+    let server = serve(|options| options.paging.no_count = true).await;
+    server.set_faults(vec![
+        always(USERS, FaultAction::AsIs).query("DIRECT"),
+        always(USERS, FaultAction::SkipRow).query("memberOfGroups"),
+    ]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("1 of the 2 users"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_of_another_population_than_was_asked_for_end_the_sync() {
+    let server = serve(|_| {}).await;
+    server.set_faults(vec![always(USERS, FaultAction::FilterIgnored).query("population.id")]);
+    let error = failure(&server, |options| options.population_filter = vec!["guests".to_owned()]).await;
+    assert!(error.contains("of another population"), "{error}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = SyncOptions::full(dir.path().to_owned(), dir.path().join("a.c1z"));
+    let guests = staff().build().id("guests").unwrap();
+    options.targeted = true;
+    options.targets = vec![baton::model::ResourceId::new(baton_ping_one::model::POPULATION, guests)];
+    let error = run_with(&server, options).await.unwrap_err().to_string();
+    assert!(error.contains("of another population"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_users_hold_through_a_group_the_group_holds_too() {
+    let server = serve(|_| {}).await;
+    let roles = "/environments/{id}/groups/{id}/roleAssignments";
+    server.set_faults(vec![fault(roles, 1, FaultAction::Hidden(1))]);
+    gives_the_truth(&server).await;
+    server.set_faults(vec![always(roles, FaultAction::Hidden(1))]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("comes to users through group"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_of_built_in_roles_or_of_populations_is_not_believed() {
+    let server = serve(|_| {}).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for faults in [
+        vec![refuse("/roles", None, 403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")],
+        vec![always(
+            "/roles",
+            FaultAction::Body(r#"{"_embedded":{"roles":[]},"size":0}"#.to_owned()),
+        )],
+    ] {
+        server.set_faults(faults);
+        let file = dir.path().join("a.c1z");
+        let options = SyncOptions::full(dir.path().to_owned(), file.clone());
+        run_with(&server, options).await.unwrap();
+        found.push(rows(&file, dir.path()));
+    }
+    assert_eq!(found[0], found[1]);
+
+    let path = format!("/v1/environments/{}/populations", server.environment_id());
+    let empty = format!(r#"{{"_embedded":{{}},"_links":{{"self":{{"href":"{path}"}}}}}}"#);
+    server.set_faults(vec![always("/environments/{id}/populations", FaultAction::Body(empty))]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("populations: 0 of 1"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_member_who_is_not_there_must_have_left_the_list() {
+    let server = serve(|options| options.groups.no_direct_counts = true).await;
+    let empty = staff().build().id("empty").unwrap();
+    let list = |numbers: &[u128]| {
+        let users: Vec<_> = numbers
+            .iter()
+            .map(|number| json!({"id": Uuid::from_u128(*number)}))
+            .collect();
+        FaultAction::Body(json!({"_embedded": {"users": users}}).to_string())
+    };
+    let of_empty = format!("memberOfGroups[id eq \"{empty}\"");
+    server.set_faults(vec![
+        always(USERS, list(&[1, 2])).query(&format!("{of_empty} and type eq \"DIRECT\"")),
+        always(USERS, list(&[1])).query(&of_empty),
+    ]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("is still listed"), "{error}");
+}
