@@ -112,6 +112,38 @@ mod tests {
             assert!(ShrinkCheck { previous: None, ..gate }.check(now, |_| false).is_ok());
         }
     }
+
+    #[test]
+    fn memberships_and_role_grants_are_counted_too() {
+        let before = Counts {
+            users: 10,
+            groups: 10,
+            role_grants: 10,
+            memberships: 10,
+            ..Counts::default()
+        };
+        let gate = ShrinkCheck {
+            previous: Some(before),
+            max_percent: 50,
+            accept: false,
+        };
+        let lost = |now| gate.check(now, |_| false).unwrap_err().what;
+        assert_eq!(
+            lost(Counts {
+                memberships: 4,
+                ..before
+            }),
+            "memberships of groups"
+        );
+        assert_eq!(
+            lost(Counts {
+                role_grants: 4,
+                ..before
+            }),
+            "role grants"
+        );
+    }
+
     #[test]
     fn what_is_not_synced_is_no_loss() {
         let before = Counts {
