@@ -260,4 +260,12 @@ mod tests {
         put_user(&mut out, &user).unwrap();
         assert_eq!(out.len(), 38);
     }
+
+    #[test]
+    fn a_membership_takes_less_than_20_bytes() {
+        let ids: Vec<Uuid> = (0..1_000).map(Uuid::from_u128).collect();
+        let mut out = Vec::new();
+        put_ids(&mut out, &ids);
+        assert_eq!(out.len(), 16 * ids.len());
+    }
 }

@@ -71,38 +71,39 @@ impl Touched {
     }
 
     fn membership(&mut self, activity: &Activity, at: Seconds) {
-        let found = activity.resources.iter().find_map(ActivityResource::membership);
-        let Some((holder, group)) = found else {
+        let of_membership = |resource: &&ActivityResource| is_of(resource, "MEMBER_OF_GROUP");
+        let meant = activity.resources.iter().filter(of_membership).count();
+        let mut found = 0;
+        for (holder, group) in activity.resources.iter().filter_map(ActivityResource::membership) {
+            found += 1;
+            later(&mut self.contents, group, at);
+            if let Holder::Group(child) = holder {
+                // What it holds is inherited from there.
+                later(&mut self.roles, child, at);
+                self.group_roles.push(at);
+            }
+        }
+        if found < meant.max(1) {
             self.all_contents = self.all_contents.max(Some(at));
-            return;
-        };
-        later(&mut self.contents, group, at);
-        if let Holder::Group(child) = holder {
-            // What it holds is inherited from there.
-            later(&mut self.roles, child, at);
-            self.group_roles.push(at);
         }
     }
 
     fn assignment(&mut self, activity: &Activity, at: Seconds) {
-        let (mut named, mut is_user) = (false, true);
+        // An application beside others may be what the role is for.
+        let of_applications = activity.resources.iter().all(|resource| is_of(resource, "APPLICATION"));
+        let (mut named, mut of_group) = (false, false);
         for resource in &activity.resources {
-            let kind = resource
-                .resource_type
-                .as_deref()
-                .unwrap_or_default()
-                .to_ascii_uppercase();
-            let id = resource.id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
-            if let Some(id) = id.filter(|_| matches!(kind.as_str(), "USER" | "GROUP")) {
+            let is_holder = of_applications || is_of(resource, "USER") || is_of(resource, "GROUP");
+            if let Some(id) = id_of(resource).filter(|_| is_holder) {
                 named = true;
-                is_user &= kind == "USER";
+                of_group |= is_of(resource, "GROUP");
                 later(&mut self.roles, id, at);
             }
         }
         if !named {
             self.all_roles = self.all_roles.max(Some(at));
         }
-        if !named || !is_user {
+        if !named || of_group {
             self.group_roles.push(at);
         }
     }
@@ -116,9 +117,8 @@ impl Touched {
         }
         let mut names_user = false;
         for resource in &activity.resources {
-            if let Some(id) = resource.id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-                let kind = resource.resource_type.as_deref().unwrap_or_default();
-                names_user |= kind.eq_ignore_ascii_case("USER");
+            if let Some(id) = id_of(resource) {
+                names_user |= is_of(resource, "USER");
                 later(&mut self.changed, id, at);
             }
         }
@@ -139,13 +139,8 @@ impl Touched {
 
     /// The ids of an activity about users; without any everybody is touched.
     fn ids_or_all(&mut self, activity: &Activity, kind: &str, at: Seconds) -> Vec<Uuid> {
-        let of_kind = activity.resources.iter().filter(|resource| {
-            let name = resource.resource_type.as_deref();
-            name.is_some_and(|name| name.eq_ignore_ascii_case(kind))
-        });
-        let ids: Vec<Uuid> = of_kind
-            .filter_map(|resource| Uuid::try_parse(resource.id.as_deref()?).ok())
-            .collect();
+        let of_kind = activity.resources.iter().filter(|resource| is_of(resource, kind));
+        let ids: Vec<Uuid> = of_kind.filter_map(id_of).collect();
         if ids.is_empty() {
             self.all_roles = self.all_roles.max(Some(at));
             self.all_contents = self.all_contents.max(Some(at));
@@ -154,12 +149,14 @@ impl Touched {
     }
 
     /// Groups, and whatever a role or its scope may be. PingOne's list of types is open: a new one touches what it names, and
-    /// everything of the kind that its own name speaks of where it names nothing.
+    /// everything of the kind that its own name speaks of unless it names a user, a group or the very role or population that
+    /// it is about. The id of a job or of a gateway says nothing of whom it changed.
     fn other(&mut self, activity: &Activity, object: &str, at: Seconds) {
         let mut named = false;
         for resource in &activity.resources {
-            if let Some(id) = resource.id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-                named = true;
+            if let Some(id) = id_of(resource) {
+                let is_object = matches!(object, "ROLE" | "POPULATION") && is_of(resource, object);
+                named |= is_object || is_of(resource, "USER") || is_of(resource, "GROUP");
                 later(&mut self.roles, id, at);
                 later(&mut self.contents, id, at);
                 later(&mut self.left, id, at);
@@ -226,6 +223,15 @@ impl Touched {
     }
 }
 
+fn is_of(resource: &ActivityResource, kind: &str) -> bool {
+    let found = resource.resource_type.as_deref();
+    found.is_some_and(|found| found.eq_ignore_ascii_case(kind))
+}
+
+fn id_of(resource: &ActivityResource) -> Option<Uuid> {
+    Uuid::try_parse(resource.id.as_deref()?).ok()
+}
+
 fn later(map: &mut HashMap<Uuid, Seconds>, id: Uuid, at: Seconds) {
     let known = map.entry(id).or_insert(at);
     *known = at.max(*known);
@@ -272,6 +278,14 @@ mod tests {
         let member = json!([{"type": "MEMBER_OF_GROUP", "id": OTHER, "href": format!("https://x/users/{OTHER}/memberOfGroups/{ID}")}]);
         let nested = json!([{"href": format!("https://x/groups/{ID}/memberOfGroups/{OTHER}")}]);
         let nobody = json!([{"type": "USER", "name": "mara"}]);
+        let role = json!([{"type": "ROLE", "id": ID}]);
+        let application = json!([{"type": "APPLICATION", "id": ID}]);
+        let application_of_nobody = json!([{"type": "APPLICATION", "id": ID}, {"type": "USER", "name": "mara"}]);
+        let href = |group: Uuid| format!("https://x/users/{OTHER}/memberOfGroups/{group}");
+        let two =
+            json!([{"type": "MEMBER_OF_GROUP", "href": href(ID)}, {"type": "MEMBER_OF_GROUP", "href": href(OTHER)}]);
+        let one_unread =
+            json!([{"type": "MEMBER_OF_GROUP", "href": href(ID)}, {"type": "MEMBER_OF_GROUP", "href": "x"}]);
         for (action, resources, expected) in [
             ("USER.ACCESS_ALLOWED", &user, [no, no, no, no]),
             ("PASSWORD.RESET", &user, [no, no, no, no]),
@@ -290,6 +304,20 @@ mod tests {
                 &json!([{"type": "POPULATION", "id": ID}]),
                 [yes, no, yes, no],
             ),
+            ("ROLE_ASSIGNMENT.CREATED", &application, [yes, no, no, no]),
+            ("ROLE_ASSIGNMENT.CREATED", &application_of_nobody, [yes, yes, no, no]),
+            ("MEMBER_OF_GROUP.CREATED", &two, [no, no, yes, yes]),
+            ("MEMBER_OF_GROUP.CREATED", &one_unread, [no, no, yes, yes]),
+            ("ROLE_GRANT.CREATED", &role, [yes, yes, yes, no]),
+            ("ROLE.UPDATED", &role, [yes, no, yes, no]),
+            ("USERS_IMPORT.DONE", &json!([{"type": "JOB", "id": ID}]), [yes; 4]),
+            ("GROUP_SYNC.DONE", &json!([{"type": "GATEWAY", "id": ID}]), [yes; 4]),
+            (
+                "USERS_IMPORT.DONE",
+                &json!([{"type": "POPULATION", "id": ID}]),
+                [yes; 4],
+            ),
+            ("USERS_IMPORT.DONE", &user, [yes, no, yes, no]),
             ("FORM.UPDATED", &json!([]), [no, no, no, no]),
             ("ROLE.DELETED", &json!([]), [yes, yes, no, no]),
             ("USERS_IMPORT.DONE", &json!([]), [yes, yes, yes, yes]),
