@@ -231,7 +231,7 @@ impl Users {
         self.look_outside(job).await?;
         let Some(short) = self.shortfall(job, plan, told)? else {
             return match told {
-                None if !self.is_counted(job, plan)? => self.list_again(job, plan).await,
+                None if !is_counted(job, plan)? => self.list_again(job, plan).await,
                 _ => Ok(()),
             };
         };
@@ -252,12 +252,6 @@ impl Users {
             Some(short) => Err(SyncError::Incomplete(short).into()),
             None => Ok(()),
         }
-    }
-
-    /// Whether PingOne counts the users of every population that is read.
-    fn is_counted(&self, job: &Job, plan: &Plan) -> Result<bool, SyncError> {
-        let mut read = chosen(&plan.populations, &job.options.population_filter, "population-filter")?.into_iter();
-        Ok(job.options.extra_filter().is_none() && read.all(|population| population.user_count.is_some()))
     }
 
     /// Where nothing counts the users, the list must show the same ones again.
@@ -507,4 +501,10 @@ pub(super) async fn put_population_grants(job: &Job, plan: &Plan, users: UserInd
         job.writer.put(batch).await?;
     }
     Ok(())
+}
+
+/// Whether PingOne counts the users of every population that is read.
+fn is_counted(job: &Job, plan: &Plan) -> Result<bool, SyncError> {
+    let mut read = chosen(&plan.populations, &job.options.population_filter, "population-filter")?.into_iter();
+    Ok(job.options.extra_filter().is_none() && read.all(|population| population.user_count.is_some()))
 }

@@ -20,12 +20,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
-mod walk;
 mod writer;
 
 pub(super) use envelope::MAGIC;
 pub(super) use reader::Reader;
-pub(super) use walk::{Side, differing};
+pub(super) use reader::{Side, differing};
 pub(super) use writer::Writer;
 
 /// Files of the store beside its tables. Markers are empty; their names carry what they say.

@@ -18,7 +18,7 @@ use crate::auth::Token;
 use crate::error::{PingOneError, Reason};
 use crate::lenient;
 use crate::operation::Operation;
-use crate::page::PageSeed;
+use crate::page::{Page, PageSeed};
 use crate::parse::{corrupt, not_text};
 use crate::types::{IdOnly, Identified};
 
@@ -233,34 +233,13 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         if let Some(what) = page.fault(self.key, items, own.as_ref(), &self.first) {
             return Err(self.failed(Reason::Corrupt { what }, answer.request_id));
         }
-        self.empty = if items == 0 { self.empty + 1 } else { 0 };
-        self.items = self.items.saturating_add(u64::try_from(items).unwrap_or(u64::MAX));
-        if self.page == 1 {
-            self.first_told = page.count;
-        }
-        let most = page
-            .count
-            .map(|count| count.saturating_mul(2).saturating_add(ITEMS_BEYOND));
-        let repeats = most.is_some_and(|most| self.items > most);
-        if page.next.is_some() && (repeats || self.empty >= EMPTY_MAX) {
-            return Err(self.failed(Reason::Endless, answer.request_id));
-        }
         self.renewed |= self
             .token
             .as_ref()
             .is_some_and(|token| token.serial != answer.token.serial);
-        self.next = match page.next {
-            Some(href) => Some(
-                self.follow(&url, &href)
-                    .map_err(|reason| self.failed(reason, answer.request_id))?,
-            ),
-            None if self.filter_lost && self.first_told.is_some_and(|told| told != self.items) => {
-                let what =
-                    "the links to the next pages lack the filter, and the pages hold others than the first one counts";
-                return Err(self.failed(Reason::Corrupt { what: what.to_owned() }, answer.request_id));
-            }
-            None => None,
-        };
+        self.next = self
+            .after(&url, &page, items)
+            .map_err(|reason| self.failed(reason, answer.request_id))?;
         self.token = Some(answer.token);
         let count = page.count;
         Ok(Some(PageInfo {
@@ -304,6 +283,30 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             self.restarts += 1;
             self.begin_again();
         }
+    }
+
+    /// The address of the page that comes after this one; `None` after the last.
+    fn after(&mut self, url: &Url, page: &Page, items: usize) -> Result<Option<Url>, Reason> {
+        self.empty = if items == 0 { self.empty + 1 } else { 0 };
+        self.items = self.items.saturating_add(u64::try_from(items).unwrap_or(u64::MAX));
+        if self.page == 1 {
+            self.first_told = page.count;
+        }
+        let Some(href) = &page.next else {
+            if self.filter_lost && self.first_told.is_some_and(|told| told != self.items) {
+                let what =
+                    "the links to the next pages lack the filter, and the pages hold others than the first one counts";
+                return Err(Reason::Corrupt { what: what.to_owned() });
+            }
+            return Ok(None);
+        };
+        let most = page
+            .count
+            .map(|count| count.saturating_mul(2).saturating_add(ITEMS_BEYOND));
+        if self.empty >= EMPTY_MAX || most.is_some_and(|most| self.items > most) {
+            return Err(Reason::Endless);
+        }
+        self.follow(url, href).map(Some)
     }
 
     /// Where a page's link to the next leads.

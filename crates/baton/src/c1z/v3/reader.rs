@@ -1,6 +1,8 @@
 //! Reads a store back without unpacking it: one table at a time in memory, every size checked before memory is taken,
 //! every checksum compared. Reads what [`super::Writer`] writes and refuses by name what only the SDK's engine can read.
 
+mod walk;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
@@ -14,12 +16,13 @@ use super::envelope::{self, Frame, Manifest, Packed};
 use super::rows::{Decode, ENTITLEMENTS, Family, GRANTS, RESOURCE_TYPES, RESOURCES, entitlement, grant, resource};
 use super::summary::{self, StoredRun};
 use super::version::{self, Refused, TableMeta};
-use super::walk::Walk;
 use super::{FORMAT_MARKER, key};
 use crate::c1z::stats::{Stats, bump};
 use crate::c1z::sync::{SyncRun, SyncType};
 use crate::c1z::{C1zError, Limits, time};
 use crate::wire::stored::{StoredEntitlement, StoredGrant, StoredResource, StoredResourceType};
+use walk::Walk;
+pub(in crate::c1z) use walk::{Side, differing};
 
 /// Largest single file of a store that is unpacked into memory.
 const RAW_MAX: u64 = 256 << 20;
@@ -330,7 +333,7 @@ impl Reader {
     }
 
     /// Rows whose keys begin with `prefix`.
-    pub(super) fn walk(&self, prefix: &[u8]) -> Walk<'_> {
+    fn walk(&self, prefix: &[u8]) -> Walk<'_> {
         let first = self.tables.partition_point(|table| table.largest.as_slice() < prefix);
         Walk::new(self, self.tables.get(first..).unwrap_or_default(), prefix)
     }

@@ -5,11 +5,12 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Answers every request with one body that serves as a token and as an environment; keeps the heads of the requests.
-async fn heads(listener: TcpListener, kept: Arc<Mutex<Vec<String>>>) {
+/// Answers every request with one body that serves as a token and as an environment, under a further header; keeps the heads
+/// of the requests.
+async fn heads(listener: TcpListener, header: &str, kept: Arc<Mutex<Vec<String>>>) {
     let body = r#"{"access_token":"marker-token","expires_in":"3600","id":"5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"}"#;
     let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n{header}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     while let Ok((mut stream, _)) = listener.accept().await {
@@ -51,7 +52,7 @@ async fn a_call_names_program_run_and_transaction_and_asks_for_gzip() {
         client.with_transaction("sync 42é").environment().await.unwrap();
     };
     tokio::select! {
-        () = heads(listener, Arc::clone(&kept)) => {}
+        () = heads(listener, "age: 0", Arc::clone(&kept)) => {}
         () = calls => {}
     }
     let kept = kept.lock().unwrap();
@@ -78,5 +79,38 @@ async fn a_call_names_program_run_and_transaction_and_asks_for_gzip() {
     assert_eq!(
         line(second, "x-ping-external-transaction-id").as_deref(),
         Some("sync_42_")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cache_kept_is_no_answer_and_none_is_asked_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let environment = Uuid::from_u128(0x5f0c_6a52_6a1e_4f0b_9a43_2f9a_1c0d_7e11);
+    let config = ClientConfig {
+        region: Region::Com,
+        api_url: Some(url.clone()),
+        auth_url: Some(url),
+        environment_id: environment,
+        auth_environment_id: environment,
+        rate_limit: 0,
+        max_in_flight: 1,
+        insecure: false,
+        timeout: Duration::from_secs(5),
+    };
+    let (_, receiver) = watch::channel(credentials(&"client", "marker-secret"));
+    let client = Client::new(&config, receiver, None).unwrap();
+    let kept = Arc::default();
+    let error = tokio::select! {
+        () = heads(listener, "age: 7", Arc::clone(&kept)) => unreachable!(),
+        answer = client.environment() => answer.unwrap_err().to_string(),
+    };
+    assert!(error.contains("a cache between here and PingOne answered"), "{error}");
+    let kept = kept.lock().unwrap();
+    let reads: Vec<_> = kept.iter().filter(|head| head.starts_with("get ")).collect();
+    assert_eq!(reads.len(), 4, "asked again before it is an error");
+    assert!(
+        reads.iter().all(|head| head.contains("cache-control: no-cache")),
+        "{reads:?}"
     );
 }

@@ -283,3 +283,78 @@ async fn settings_of_the_environment_can_be_read() {
             .contains_key(Operation::ListSchemaAttributes.as_str())
     );
 }
+
+#[tokio::test]
+async fn a_page_of_another_principal_is_none_of_the_one_that_was_asked_for() {
+    let pair = pair(|_| {}).await;
+    let (ada, ben) = (pair.id("ada"), pair.id("ben"));
+    let environment = pair.server.environment_id();
+    let list = |of: Uuid, row: &str| {
+        FaultAction::Body(format!(
+            r#"{{"_links":{{"self":{{"href":"/v1/environments/{environment}/users/{of}/roleAssignments"}}}},
+            "_embedded":{{"roleAssignments":[{{"id":"{ben}","role":{{"id":"{ben}"}},"scope":{{"id":"{ben}","type":"X"}}{row}}}]}}}}"#
+        ))
+    };
+    let ask = async |action| {
+        pair.server
+            .set_faults(vec![Fault::on("GET", "*/roleAssignments", action)]);
+        pair.client.role_assignments(crate::Principal::User(ada)).await
+    };
+    assert_eq!(ask(list(ada, "")).await.unwrap().len(), 1);
+    let of_ada = format!(r#","user":{{"id":"{ada}"}},"environment":{{"id":"{environment}"}}"#);
+    assert_eq!(ask(list(ada, &of_ada)).await.unwrap().len(), 1);
+    let of_ben = format!(r#","user":{{"id":"{ben}"}}"#);
+    let elsewhere = format!(r#","environment":{{"id":"{ben}"}}"#);
+    for action in [list(ben, ""), list(ada, &of_ben), list(ada, &elsewhere)] {
+        let error = ask(action.clone()).await.unwrap_err();
+        assert!(matches!(error.reason, Reason::Corrupt { .. }), "{action:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_comes_twice_does_not_stand_in_for_one_that_is_lost() {
+    let pair = pair(|_| {}).await;
+    let (outer, inner) = (pair.id("outer"), pair.id("inner"));
+    let page = format!(
+        r#"{{"_embedded":{{"groups":[{{"id":"{outer}","name":"old"}},{{"id":"{inner}"}},{{"id":"{outer}","name":"new"}}]}},"count":3}}"#
+    );
+    let twice = |times| Fault::on("GET", "*/groups", FaultAction::Body(page.clone())).times(times);
+    pair.server.set_faults(vec![twice(1)]);
+    assert_eq!(pair.client.groups().all().await.unwrap().len(), 3);
+    pair.server.set_faults(vec![twice(2)]);
+    let error = pair.client.groups().all().await.unwrap_err();
+    assert_eq!(error.reason, Reason::Short { told: 3, found: 2 });
+    let page = page.replace("\"count\":3", "\"count\":2");
+    pair.server
+        .set_faults(vec![Fault::on("GET", "*/groups", FaultAction::Body(page))]);
+    let found = pair.client.groups().all().await.unwrap();
+    let names: Vec<_> = found.iter().map(|group| group.name.as_deref()).collect();
+    assert_eq!(
+        names,
+        [Some("new"), None],
+        "the last one stays, where the first one stood"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_200_is_a_full_answer_to_a_read() {
+    let pair = pair(|_| {}).await;
+    for status in [202, 203, 206] {
+        let body = r#"{"_embedded":{"users":[]},"count":0}"#.to_owned();
+        let answer = |times| {
+            let content_type = "application/json".to_owned();
+            let body = body.clone();
+            let action = FaultAction::Answer {
+                status,
+                content_type,
+                body,
+            };
+            vec![Fault::on("GET", USERS, action).times(times)]
+        };
+        pair.server.set_faults(answer(1));
+        assert_eq!(walk(&pair.client).await.unwrap().0.len(), 6, "{status}");
+        pair.server.set_faults(answer(0));
+        let text = walk(&pair.client).await.unwrap_err().to_string();
+        assert!(text.contains(&format!("status {status}")), "{text}");
+    }
+}

@@ -4,10 +4,10 @@
 use std::cmp::Ordering;
 
 use super::Reader;
-use super::block::Rows;
-use super::rows::Family;
-use super::version::TableMeta;
 use crate::c1z::C1zError;
+use crate::c1z::v3::block::Rows;
+use crate::c1z::v3::rows::Family;
+use crate::c1z::v3::version::TableMeta;
 
 /// Where a walk stands.
 #[derive(Debug)]
