@@ -24,6 +24,7 @@ async fn rig(change: impl FnOnce(&mut Setup)) -> Rig {
     Rig::with(setup).await
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn pair(kind: &str, id: impl ToString) -> (String, String) {
     (kind.to_owned(), id.to_string())
 }

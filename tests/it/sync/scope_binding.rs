@@ -1,4 +1,5 @@
 //! The model `scope-binding` in a file (access-model.md §6, §11 points 124, 135 and 136).
+#![allow(clippy::indexing_slicing, reason = "test code")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -53,8 +54,10 @@ fn directory(other: Uuid) -> DirectoryBuilder {
 
 async fn estate(add: impl FnOnce(DirectoryBuilder) -> DirectoryBuilder) -> Server {
     let other = sandbox().await.other_environment_id();
-    let mut options = Options::default();
-    options.custom = Some(add(directory(other)).build());
+    let mut options = Options {
+        custom: Some(add(directory(other)).build()),
+        ..Options::default()
+    };
     let worker = &mut options.access.worker_role;
     worker.push("Environment Admin@ORGANIZATION".to_owned());
     start(options).await.unwrap()
@@ -294,7 +297,9 @@ async fn files_of_both_models_are_as_committed() {
         rows.sort_unstable();
         let rows = format!("{}\n", rows.join("\n"));
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/role-model-{name}.txt"));
-        if std::env::var_os("BATON_WRITE_MANIFESTS").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+        let writes = std::env::var_os("BATON_WRITE_MANIFESTS").is_some();
+        if writes {
             std::fs::write(&committed, &rows).unwrap();
         }
         assert!(
@@ -377,8 +382,10 @@ async fn a_type_that_no_role_needs_may_stay_unselected_and_is_no_parent() {
         .user("ann", "staff", json!({}))
         .assignment(Holder::User("ann".into()), DATA, staff)
         .build();
-    let mut options = Options::default();
-    options.custom = Some(directory);
+    let options = Options {
+        custom: Some(directory),
+        ..Options::default()
+    };
     let (server, dir) = (start(options).await.unwrap(), tempfile::tempdir().unwrap());
     let kinds = [GROUP, POPULATION, ROLE, ROLE_ASSIGNMENT, USER];
     let (options, _) = selected(&server, dir.path(), &kinds).await;
