@@ -97,12 +97,21 @@ enum Operation {
     Disable,
     Enable,
     Update,
+    Lock,
+    Unlock,
+    Move,
+    ResetPassword,
+    ResetMfa,
+    SignOut,
 }
 
-use Operation::{Assign, CreateAccount, DeleteAccount, Disable, Enable, Join, Leave, Rotate, Unassign, Update};
+use Operation::{
+    Assign, CreateAccount, DeleteAccount, Disable, Enable, Join, Leave, Lock, Move, ResetMfa, ResetPassword, Rotate,
+    SignOut, Unassign, Unlock, Update,
+};
 
 impl Operation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 16] = [
         Join,
         Leave,
         Assign,
@@ -113,6 +122,12 @@ impl Operation {
         Disable,
         Enable,
         Update,
+        Lock,
+        Unlock,
+        Move,
+        ResetPassword,
+        ResetMfa,
+        SignOut,
     ];
 
     /// The write that it consists of.
@@ -127,6 +142,11 @@ impl Operation {
             Rotate => ("PUT", "*/password"),
             Disable | Enable => ("PUT", "*/enabled"),
             Update => ("PATCH", "/environments/{id}/users/{id}"),
+            Lock | Unlock => ("POST", "/environments/{id}/users/{id}"),
+            Move => ("PUT", "*/population"),
+            ResetPassword => ("POST", "*/password"),
+            ResetMfa => ("DELETE", "*/devices/*"),
+            SignOut => ("DELETE", "*/sessions/*"),
         }
     }
 }
@@ -176,7 +196,7 @@ async fn perform(operation: Operation, faults: Vec<Fault>, set: fn(&mut Options)
     match operation {
         Join | Leave | Assign | Unassign => perform_grant(operation, faults, set).await,
         CreateAccount | DeleteAccount | Rotate => perform_on_account(operation, faults, set).await,
-        Disable | Enable | Update => perform_action(operation, faults, set).await,
+        _ => perform_action(operation, faults, set).await,
     }
 }
 
@@ -272,6 +292,15 @@ async fn perform_action(operation: Operation, faults: Vec<Fault>, set: fn(&mut O
     let (name, user, more) = match operation {
         Disable => ("disable_user", "mara", json!({})),
         Enable => ("enable_user", "off", json!({})),
+        Lock => ("lock_user", "mara", json!({})),
+        Unlock => ("unlock_user", "locked", json!({})),
+        Move => {
+            let guests = json!({"resource_type_id": "population", "resource_id": rig.id("guests")});
+            ("set_population", "mara", json!({"population_id": guests}))
+        }
+        ResetPassword => ("reset_password", "mara", json!({"send_recovery": false})),
+        ResetMfa => ("reset_mfa", "mara", json!({})),
+        SignOut => ("sign_out_user", "mara", json!({})),
         _ => ("update_user", "mara", json!({"user_profile": {"title": "Auditor"}})),
     };
     let mut outcome = rig.invoke(name, user, more).await;
@@ -286,6 +315,12 @@ async fn perform_action(operation: Operation, faults: Vec<Fault>, set: fn(&mut O
     let is_so = match operation {
         Disable => body(rig.id("mara"))["enabled"] == false,
         Enable => body(rig.id("off"))["enabled"] == true,
+        Lock => body(rig.id("mara"))["account"]["status"] == "LOCKED",
+        Unlock => body(rig.id("locked"))["account"]["status"] == "OK",
+        Move => body(rig.id("mara"))["population"]["id"] == rig.id("guests").to_string(),
+        ResetPassword => after.users[&rig.id("mara")].password_status == "MUST_CHANGE_PASSWORD",
+        ResetMfa => after.users[&rig.id("mara")].devices.is_empty(),
+        SignOut => after.users[&rig.id("mara")].sessions.is_empty(),
         _ => body(rig.id("mara"))["title"] == "Auditor",
     };
     Outcome {
@@ -321,6 +356,65 @@ async fn whatever_answers_a_write_what_is_said_is_so() {
                 faults.extend(lag.map(|ms| Fault::on("GET", "*", FaultAction::Stale(ms)).times(0)));
                 let case = format!("{operation:?}: {answer:?} x{times}, reads {} behind", lag.unwrap_or(0));
                 findings.note(&case, perform(operation, faults, |_| {}).await.judge());
+            }
+        }
+    }
+    assert!(findings.equal > 100, "{} said to be done", findings.equal);
+    findings.judge();
+}
+
+/// What may be read in place of the state that decides a write.
+fn decisions() -> Vec<FaultAction> {
+    let refuse = |status| FaultAction::Refuse {
+        status,
+        code: "NOT_FOUND".to_owned(),
+        detail: None,
+        target: None,
+        message: "no".to_owned(),
+    };
+    let gateway_404 = r#"{"code":"NOT_FOUND","message":"no route"}"#;
+    vec![
+        FaultAction::OtherObject,
+        FaultAction::OtherEnvironment,
+        FaultAction::Body("{}".to_owned()),
+        FaultAction::Body(r#"{"message":"maintenance"}"#.to_owned()),
+        FaultAction::Body(r#"{"status":"UP"}"#.to_owned()),
+        FaultAction::foreign(200, FaultBody::GatewayOk),
+        FaultAction::foreign(404, FaultBody::Html),
+        FaultAction::Answer {
+            status: 404,
+            content_type: "application/json".to_owned(),
+            body: gateway_404.to_owned(),
+        },
+        FaultAction::status(404),
+        refuse(502),
+        refuse(302),
+        FaultAction::Bare,
+        FaultAction::NullList,
+        FaultAction::Stale(30_000),
+    ]
+}
+
+/// The reads before a write, between it and its proof, or all of them; the write is made, lost without effect, or both.
+#[tokio::test(start_paused = true)]
+async fn whatever_is_read_in_place_of_the_state_what_is_said_is_so() {
+    let mut findings = Findings::default();
+    for operation in Operation::ALL {
+        let (method, path) = operation.write();
+        for read in decisions() {
+            for (first, times) in [(1, 1), (2, 1), (1, 3), (1, 0)] {
+                for is_made in [true, false] {
+                    let mut faults = vec![Fault::on("GET", "*", read.clone()).nth(first).times(times)];
+                    if !is_made {
+                        faults.push(Fault::on(method, path, FaultAction::Html.before_effect()).times(0));
+                    }
+                    // A 204 cannot be bent: whether it is PingOne's cannot be seen.
+                    if !is_made && method == "DELETE" {
+                        continue;
+                    }
+                    let case = format!("{operation:?}: reads {first} x{times} {read:?}, made: {is_made}");
+                    findings.note(&case, perform(operation, faults, |_| {}).await.judge());
+                }
             }
         }
     }
