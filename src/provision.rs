@@ -25,6 +25,7 @@ mod rotate;
 mod scope;
 mod settings;
 mod spelling;
+mod sure;
 mod target;
 mod write;
 

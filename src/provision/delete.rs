@@ -6,6 +6,7 @@ use super::context::{AuditEntry, TaskContext};
 use super::error::{Failure, found, shown, task_error_with};
 use super::protect::refuse_user;
 use super::settings::Deprovision;
+use super::sure::sure;
 use super::target::uuid;
 use super::write::{Applied, Reaction, Rules, SETTLE, Write, apply, apply_state};
 use baton::task::{Annotation, Code, DeleteResourceRequest};
@@ -114,9 +115,11 @@ async fn gone_by_now(task: &TaskContext, id: Uuid) -> Result<Was, Failure> {
     Err(Failure::refused(Code::Unavailable, message))
 }
 
-/// Disables the user and keeps the record. One that is disabled already is left as it is.
+/// Disables the user and keeps the record. One that is gone or disabled already, by two reads, is left as it is.
 async fn disable(task: &TaskContext, id: Uuid) -> Result<Was, Failure> {
-    let Some(user) = found(task.read(task.client().user(id)).await)? else {
+    let read = || async { found(task.read(task.client().user(id)).await) };
+    let is_so = |user: &Option<User>| user.as_ref().is_none_or(|user| user.enabled == Some(false));
+    let Some(user) = sure(task, read, is_so).await? else {
         return Ok(Was::Gone);
     };
     if user.enabled == Some(false) {

@@ -1,6 +1,7 @@
 //! `RotateCredentials` of a user (connector-model.md §7.5). The new password is encrypted to everybody before it is set, so
 //! that none is set that nobody can read.
 
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::access::refuse_rotation;
@@ -44,10 +45,11 @@ pub(crate) async fn rotate(
     let _lock = task.lock(id).await?;
     let user = user(task, id).await?;
     let state = ours(task, &user).await?;
+    let baseline = Baseline::of(task, &state);
     let policy_id = policy_id(task, &state, &user).await?;
     let secret = wish.generate(task, &texts(&user), policy_id.as_deref()).await?;
     let secrets = encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?;
-    set(task, id, &state, &secret).await?;
+    set(task, id, (&state, baseline), &secret).await?;
     Ok(Rotated {
         resource: resource.clone(),
         secrets,
@@ -85,7 +87,7 @@ async fn ours(task: &TaskContext, user: &User) -> Result<PasswordState, Failure>
         )));
     }
     let state = task.read(task.client().password_state(id)).await?;
-    if state.status.as_deref() == Some("EXTERNAL") {
+    if state.status == "EXTERNAL" {
         return Err(Failure::precondition(format!(
             "the password of user {id} is kept in another directory (EXTERNAL) and is changed there"
         )));
@@ -106,12 +108,47 @@ fn texts(user: &User) -> Vec<&str> {
     parts.into_iter().flatten().collect()
 }
 
-async fn set(task: &TaskContext, id: Uuid, before: &PasswordState, secret: &Secret) -> Result<(), Failure> {
+/// After what a change of the password must have been made to be ours.
+#[derive(Debug, Clone, Copy)]
+struct Baseline {
+    changed: Option<Timestamp>,
+    /// PingOne's time when that was read: a node that is behind tells an older change, and the later one is not ours.
+    read: Option<Timestamp>,
+}
+
+/// How far apart the clocks of PingOne's nodes may be.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
+
+impl Baseline {
+    fn of(task: &TaskContext, state: &PasswordState) -> Self {
+        Self {
+            changed: state.last_changed_at,
+            read: task.client().stats().clock().map(|(told, _)| told),
+        }
+    }
+
+    /// A password that was set after this.
+    fn is_before(self, now: &PasswordState) -> bool {
+        let Some(changed) = now.last_changed_at.filter(|_| now.is_set()) else {
+            return false;
+        };
+        let is_later = self.changed.is_none_or(|before| changed > before);
+        let earliest = self.read.and_then(|read| read.checked_sub(CLOCKS).ok());
+        is_later && earliest.is_none_or(|earliest| changed >= earliest)
+    }
+}
+
+async fn set(
+    task: &TaskContext,
+    id: Uuid,
+    (before, baseline): (&PasswordState, Baseline),
+    secret: &Secret,
+) -> Result<(), Failure> {
     let call = passwords::set(id, password_body(secret)?, secret.force_change);
     let object = format!("user {id}");
     let entry = AuditEntry {
         object: &object,
-        before: before.status.as_deref().unwrap_or("unknown"),
+        before: &before.status,
         after: if secret.force_change {
             "password set, to be changed"
         } else {
@@ -119,10 +156,7 @@ async fn set(task: &TaskContext, id: Uuid, before: &PasswordState, secret: &Secr
         },
     };
     // A password cannot be read back; the time of its change can.
-    let changed = |client: Client| async move {
-        let now = client.password_state(id).await?;
-        Ok(now.last_changed_at.is_some() && now.last_changed_at != before.last_changed_at)
-    };
+    let changed = |client: Client| async move { Ok(baseline.is_before(&client.password_state(id).await?)) };
     match apply_state(task, Write::new(&call, entry, Rules::STATE), changed).await {
         Ok(_) => {
             task.memory().has_other_password(id);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::lenient;
 use super::operation::Operation;
-use class::{api_class, status_class};
+use class::{api_class, is_refusal, status_class};
 use process::error::ErrorClass;
 
 /// Why no connection came about.
@@ -201,7 +201,8 @@ impl Reason {
 
 impl std::error::Error for PingOneError {}
 
-/// PingOne's error body (pingone-api.md §3.3); every member may be missing.
+/// PingOne's error body (pingone-api.md §3.3). Without `id` and `code` it is not PingOne's; any other member may be
+/// missing.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrorBody {
     /// Unique to this error, also in Ping's logs.
@@ -358,7 +359,11 @@ impl PingOneError {
     /// §6.10). A service that is off, a full licence and a read-only assignment are none of these.
     pub fn is_right_missing(&self) -> bool {
         let Reason::Api {
-            code, detail, message, ..
+            status,
+            code,
+            detail,
+            message,
+            ..
         } = &self.reason
         else {
             return false;
@@ -366,7 +371,8 @@ impl PingOneError {
         let detail = detail.as_deref();
         let lacking = detail == Some("INSUFFICIENT_PERMISSIONS") || message.contains("Must have role at the same");
         let refused = code == "ACCESS_FAILED" && self.class() == ErrorClass::Forbidden;
-        (lacking || refused)
+        is_refusal(*status)
+            && (lacking || refused)
             && detail != Some("LICENSE_EXCEEDED")
             && !message.contains("not licensed")
             && !self.is_read_only_assignment()
@@ -374,7 +380,8 @@ impl PingOneError {
 
     /// PingOne does not let our client delete this assignment, maybe only for the moment (pingone-api.md §3.4).
     pub fn is_read_only_assignment(&self) -> bool {
-        matches!(&self.reason, Reason::Api { message, .. } if message.contains("cannot be deleted as it is read only"))
+        matches!(&self.reason, Reason::Api { status, message, .. }
+            if is_refusal(*status) && message.contains("cannot be deleted as it is read only"))
     }
 
     /// The service behind the call is not enabled in this environment, whatever the roles (pingone-api.md §3.4).

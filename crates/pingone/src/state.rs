@@ -1,27 +1,71 @@
 //! What belongs to one user beside the user object: password state, sessions, devices (pingone-api.md §6.5, §6.13).
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::client::Client;
 use super::client::Pages;
-use super::error::PingOneError;
-use super::lenient::{object, text};
+use super::error::{PingOneError, Reason};
+use super::lenient::{object, text, time};
 use super::operation::Operation;
 
 /// How a user's password stands.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordState {
-    /// `OK`, `NO_PASSWORD`, `PASSWORD_EXPIRED`, `PASSWORD_LOCKED_OUT`, `MUST_CHANGE_PASSWORD`, `EXTERNAL`.
-    #[serde(default, deserialize_with = "text")]
-    pub status: Option<String>,
-    /// When the password was set, as PingOne writes it; absent without a password.
-    #[serde(default, deserialize_with = "text")]
-    pub last_changed_at: Option<String>,
+    /// `OK`, `NO_PASSWORD`, `PASSWORD_EXPIRED`, `PASSWORD_LOCKED_OUT`, `MUST_CHANGE_PASSWORD`, `EXTERNAL`, or one that is newer
+    /// than these (pingone-api.md §3.2).
+    pub status: String,
+    /// When the password was set; absent without a password.
+    #[serde(default, deserialize_with = "time")]
+    pub last_changed_at: Option<Timestamp>,
     /// The policy that holds for it.
     #[serde(default, deserialize_with = "object")]
     pub password_policy: Option<PolicyId>,
+    #[serde(default, deserialize_with = "object")]
+    user: Option<Named>,
+    #[serde(default, deserialize_with = "object")]
+    environment: Option<Named>,
+    #[serde(default, rename = "_links", deserialize_with = "object")]
+    links: Option<Links>,
+}
+
+/// What an answer says that it is about.
+#[derive(Debug, Clone, Deserialize)]
+struct Named {
+    id: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Links {
+    #[serde(default, rename = "self", deserialize_with = "object")]
+    itself: Option<Link>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Link {
+    href: String,
+}
+
+impl PasswordState {
+    /// There is a password of PingOne's own, by a status of the full set (pingone-api.md §6.5) and the time of its change.
+    pub fn is_set(&self) -> bool {
+        let set = ["OK", "PASSWORD_EXPIRED", "PASSWORD_LOCKED_OUT", "MUST_CHANGE_PASSWORD"];
+        set.contains(&self.status.as_str()) && self.last_changed_at.is_some()
+    }
+
+    /// It is this user's: it names the user, or links to itself under the user, and names no other environment. Only
+    /// `environment.id` is promised, the user's id is in the sample (pingone-api.md §6.5), so a link will do.
+    fn is_of(&self, user: &str, environment: &str) -> bool {
+        let is = |named: &Named, id: &str| named.id.eq_ignore_ascii_case(id);
+        let links = || {
+            let href = self.links.as_ref()?.itself.as_ref()?.href.to_ascii_lowercase();
+            Some(href.contains(&user.to_ascii_lowercase()))
+        };
+        let of_user = self.user.as_ref().map(|named| is(named, user)).or_else(links);
+        of_user == Some(true) && self.environment.as_ref().is_none_or(|named| is(named, environment))
+    }
 }
 
 /// Which policy.
@@ -39,11 +83,20 @@ struct Owned {
 }
 
 impl Client {
-    /// How a user's password stands.
+    /// How a user's password stands. An answer that does not name the user, or has no status, is an error.
     pub async fn password_state(&self, user: Uuid) -> Result<PasswordState, PingOneError> {
         let user = user.to_string();
         let url = self.url(&["users", &user, "password"]);
-        self.read(Operation::ReadPasswordState, &user, url).await
+        let state: PasswordState = self.read(Operation::ReadPasswordState, &user, url).await?;
+        if state.is_of(&user, self.environment_id()) {
+            return Ok(state);
+        }
+        let what = "the answer does not say that it is about this user".to_owned();
+        Err(PingOneError::new(
+            Operation::ReadPasswordState,
+            user,
+            Reason::Corrupt { what },
+        ))
     }
 
     /// Ids of a user's sessions; PingOne lists ten at most, expired ones among them.

@@ -54,10 +54,20 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(media_type.to_ascii_lowercase())
 }
 
-/// What an error answer says, and its own id; one without PingOne's `code` is not PingOne's (pingone-api.md §3.5).
+/// `application/json` and its relatives, such as `application/hal+json`.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
+/// What an error answer says, and its own id. PingOne's has a JSON media type, an `id` and a `code` (pingone-api.md §3.2,
+/// §3.3); whatever lacks one of them is somebody else's (§3.5).
 pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (Reason, Option<String>) {
-    let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
-    let Some(code) = parsed.code else {
+    let parsed: ErrorBody = match &media_type {
+        Some(media_type) if is_json(media_type) => serde_json::from_slice(body).unwrap_or_default(),
+        _ => ErrorBody::default(),
+    };
+    let is_said = |text: &String| !text.is_empty();
+    let (Some(id), Some(code)) = (parsed.id.filter(is_said), parsed.code.filter(is_said)) else {
         let media_type = media_type.unwrap_or_else(|| "none".to_owned());
         let length = body.len();
         return (
@@ -83,7 +93,7 @@ pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (
         message,
         more: Box::new(detail.inner_error.unwrap_or_default()),
     };
-    (reason, parsed.id)
+    (reason, Some(id))
 }
 
 /// What a failed transport was, from its kind; its text may hold URLs and is dropped. `url` is where the request went.

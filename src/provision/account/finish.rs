@@ -120,8 +120,7 @@ async fn set_password(task: &TaskContext, user: &User, secret: &Secret) -> Resul
     let id = user.id;
     let call = passwords::set(id, password_body(secret)?, secret.force_change);
     let done = step(task, user, &call, (NO_PASSWORD, "password set"), |client| async move {
-        let status = client.password_state(id).await?.status;
-        Ok(status.is_some_and(|status| status != NO_PASSWORD))
+        Ok(client.password_state(id).await?.is_set())
     });
     done.await.map_err(|failure| struck(failure, Some(secret)))
 }

@@ -1,12 +1,15 @@
 //! `reset_mfa` (pingone-api.md §6.13).
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::schema::{DEVICES_DELETED, DEVICES_FOUND};
 use super::{complete, failed, live};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, task_error_with};
-use crate::provision::write::{Rules, Write, apply_state};
+use crate::provision::sure::sure;
+use crate::provision::write::{Rules, SETTLE, Write, apply_state};
 use baton::task::ActionOutcome;
 use pingone::Client;
 use pingone::write::devices::delete_device;
@@ -14,33 +17,65 @@ use pingone::write::devices::delete_device;
 const SERVICE_OFF: &str =
     "The MFA service is not enabled in this environment; enable it in PingOne or leave the action out.";
 
-/// Deletes every MFA device.
+/// Listings until one shows no device.
+const ROUNDS: usize = 3;
+
+/// Deletes every MFA device. Only a listing that shows none says that all are deleted: PingOne may not find to delete what
+/// it still lists, and one listing alone may be behind.
 pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
     live(task, id).await?;
-    let devices = task.read(task.client().device_ids(id)).await.map_err(named)?;
-    let found = devices.len();
-    let mut deleted = 0_usize;
-    for device in devices {
-        match delete(task, id, &device).await {
-            Ok(()) => deleted += 1,
-            Err(failure) if deleted == 0 => return Err(named(failure)),
-            Err(failure) => {
-                let message = named(failure).into_task().message;
-                let message = format!("{deleted} of {found} devices of account {id} have been deleted: {message}");
-                return Ok(counted(failed(message), found, deleted));
+    let list = || async { task.read(task.client().device_ids(id)).await.map_err(named) };
+    let mut listed = sure(task, list, Vec::is_empty).await?;
+    let (mut found, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    for round in 0..ROUNDS {
+        if listed.is_empty() {
+            break;
+        }
+        found.extend(listed.iter().cloned());
+        for device in listed
+            .into_iter()
+            .filter(|device| !deleted.contains(device))
+            .collect::<Vec<_>>()
+        {
+            match delete(task, id, &device).await {
+                Ok(true) => _ = deleted.insert(device),
+                Ok(false) => {}
+                Err(failure) => return after(&found, &deleted, id, failure),
             }
         }
+        if task.is_dry_run() {
+            listed = Vec::new();
+            break;
+        }
+        listed = match list().await {
+            Ok(listed) => listed,
+            Err(failure) => return after(&found, &deleted, id, failure),
+        };
+        if listed.is_empty() || round + 1 == ROUNDS || !task.wait(SETTLE).await? {
+            break;
+        }
     }
-    let message = match found {
+    if !listed.is_empty() {
+        found.extend(listed.iter().cloned());
+        let gone = found.iter().filter(|device| !listed.contains(device)).count();
+        let message = format!(
+            "{gone} of {} devices of account {id} have been deleted and PingOne still lists {}. Try again in a minute; if \
+             they stay, report it to Ping Identity",
+            found.len(),
+            listed.len()
+        );
+        return Ok(counted(failed(message), found.len(), gone));
+    }
+    let message = match found.len() {
         0 => format!("Account {id} had no MFA device"),
         1 => format!("1 MFA device of account {id} has been deleted"),
         n => format!("{n} MFA devices of account {id} have been deleted"),
     };
-    Ok(counted(complete(message), found, deleted))
+    Ok(counted(complete(message), found.len(), found.len()))
 }
 
-/// One that is gone already is deleted.
-async fn delete(task: &TaskContext, id: Uuid, device: &str) -> Result<(), Failure> {
+/// Deletes one. `false`: PingOne does not find it to delete and still lists it.
+async fn delete(task: &TaskContext, id: Uuid, device: &str) -> Result<bool, Failure> {
     let call = delete_device(id, device);
     let entry = AuditEntry {
         object: &format!("MFA device of user {id}"),
@@ -49,10 +84,26 @@ async fn delete(task: &TaskContext, id: Uuid, device: &str) -> Result<(), Failur
     };
     let gone = |client: Client| async move { Ok(!client.device_ids(id).await?.iter().any(|known| known == device)) };
     match apply_state(task, Write::new(&call, entry, Rules::DELETION), gone).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.is_not_found() => Ok(()),
+        Ok(_) => Ok(true),
+        Err(failure) if failure.is_not_found() => Ok(false),
         Err(failure) => Err(failure),
     }
+}
+
+/// What is told when it does not go on.
+fn after(
+    found: &BTreeSet<String>,
+    deleted: &BTreeSet<String>,
+    id: Uuid,
+    failure: Failure,
+) -> Result<ActionOutcome, Failure> {
+    if deleted.is_empty() {
+        return Err(named(failure));
+    }
+    let (found, deleted) = (found.len(), deleted.len());
+    let message = named(failure).into_task().message;
+    let message = format!("{deleted} of {found} devices of account {id} have been deleted: {message}");
+    Ok(counted(failed(message), found, deleted))
 }
 
 /// The refusal of a service that is off says so.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{complete, live};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::Failure;
+use crate::provision::sure::sure;
 use crate::provision::write::{Rules, Write, apply_state};
 use baton::task::ActionOutcome;
 use pingone::types::User;
@@ -20,21 +21,25 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), D
 /// How long a lock lasts where PingOne wants an end: ten years.
 const LOCK_TIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
-/// A lock that has lapsed is none.
-fn locked(user: &User) -> bool {
+/// Whether the account is locked; `None` where PingOne does not say how it stands. A lock that has lapsed is none.
+fn locked(user: &User) -> Option<bool> {
     let lapsed =
         user.enabled == Some(true) && user.account.as_ref().and_then(|account| account.can_authenticate) == Some(true);
-    user.account_status() == Some("LOCKED") && !lapsed
+    Some(user.account_status()? == "LOCKED" && !lapsed)
 }
 
-const fn word(locked: bool) -> &'static str {
-    if locked { "locked" } else { "unlocked" }
+const fn word(locked: Option<bool>) -> &'static str {
+    match locked {
+        Some(true) => "locked",
+        Some(false) => "unlocked",
+        None => "unknown",
+    }
 }
 
 /// Locks the account.
 pub(super) async fn lock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
-    let user = live(task, id).await?;
-    if locked(&user) {
+    let user = sure(task, || live(task, id), |user| locked(user) == Some(true)).await?;
+    if locked(&user) == Some(true) {
         return Ok(complete(format!("Account {id} was already locked")));
     }
     // Sent once: an environment that ignores a lock without an end ignores the next one, too.
@@ -57,8 +62,8 @@ pub(super) async fn lock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, 
 
 /// Unlocks the account.
 pub(super) async fn unlock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
-    let user = live(task, id).await?;
-    if !locked(&user) {
+    let user = sure(task, || live(task, id), |user| locked(user) == Some(false)).await?;
+    if locked(&user) == Some(false) {
         return Ok(complete(format!("Account {id} was already unlocked")));
     }
     change(task, &user, &users::unlock(id), false, Rules::STATE).await?;
@@ -71,11 +76,11 @@ async fn change(task: &TaskContext, user: &User, call: &WriteCall, wanted: bool,
     let entry = AuditEntry {
         object: &object,
         before: word(locked(user)),
-        after: word(wanted),
+        after: word(Some(wanted)),
     };
     let write = Write::new(call, entry, rules);
     let write = if wanted { write.accepting(shows_locked) } else { write };
-    let holds = |client: Client| async move { Ok::<_, PingOneError>(locked(&client.user(id).await?) == wanted) };
+    let holds = |client: Client| async move { Ok::<_, PingOneError>(locked(&client.user(id).await?) == Some(wanted)) };
     let mut pauses = PAUSES.into_iter();
     loop {
         match apply_state(task, write, holds).await {
@@ -96,7 +101,7 @@ async fn change(task: &TaskContext, user: &User, call: &WriteCall, wanted: bool,
 }
 
 fn shows_locked(call: &WriteCall, written: &Written) -> bool {
-    written.json::<User>(call).is_ok_and(|user| locked(&user))
+    written.json::<User>(call).is_ok_and(|user| locked(&user) == Some(true))
 }
 
 fn is_415(failure: &Failure) -> bool {
@@ -110,14 +115,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_that_has_lapsed_is_none() {
+    fn a_lock_that_has_lapsed_is_none_and_where_nothing_is_said_none_is_known() {
         for (enabled, account, is) in [
-            (true, json!({"status": "LOCKED", "canAuthenticate": false}), true),
-            (true, json!({"status": "LOCKED"}), true),
-            (true, json!({"status": "LOCKED", "canAuthenticate": true}), false),
-            (false, json!({"status": "LOCKED", "canAuthenticate": false}), true),
-            (true, json!({"status": "OK", "canAuthenticate": true}), false),
-            (true, json!({}), false),
+            (true, json!({"status": "LOCKED", "canAuthenticate": false}), Some(true)),
+            (true, json!({"status": "LOCKED"}), Some(true)),
+            (true, json!({"status": "LOCKED", "canAuthenticate": true}), Some(false)),
+            (false, json!({"status": "LOCKED", "canAuthenticate": false}), Some(true)),
+            (true, json!({"status": "OK", "canAuthenticate": true}), Some(false)),
+            (true, json!({}), None),
         ] {
             let id = "7c2e1d94-55a0-4a34-9a1b-c0ffee001001";
             let user = json!({"id": id, "enabled": enabled, "account": account});

@@ -7,10 +7,11 @@ use super::schema::SEND_RECOVERY;
 use super::{complete, failed, live};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::Failure;
+use crate::provision::sure::sure;
 use crate::provision::write::{Rules, Write, apply, apply_state};
 use baton::task::{ActionOutcome, JsonObject};
 use pingone::write::passwords;
-use pingone::{Client, PingOneError};
+use pingone::{Client, PasswordState, PingOneError};
 
 const MUST_CHANGE: &str = "MUST_CHANGE_PASSWORD";
 
@@ -25,8 +26,10 @@ pub(super) async fn reset(task: &TaskContext, id: Uuid, args: &JsonObject) -> Re
             super::args::shown(kind)
         )));
     }
-    let state = task.read(task.client().password_state(id)).await?;
-    let status = state.status.as_deref().unwrap_or("unknown");
+    let read = || task.read(task.client().password_state(id));
+    let is_marked = |state: &PasswordState| state.status == MUST_CHANGE;
+    let state = sure(task, read, is_marked).await?;
+    let status = state.status.as_str();
     match status {
         "NO_PASSWORD" => {
             return Err(Failure::precondition(format!(
@@ -76,9 +79,8 @@ async fn mark(task: &TaskContext, id: Uuid, status: &str) -> Result<(), Failure>
         before: status,
         after: MUST_CHANGE,
     };
-    let holds = |client: Client| async move {
-        Ok::<_, PingOneError>(client.password_state(id).await?.status.as_deref() == Some(MUST_CHANGE))
-    };
+    let holds =
+        |client: Client| async move { Ok::<_, PingOneError>(client.password_state(id).await?.status == MUST_CHANGE) };
     let write = Write::new(&call, entry, Rules::STATE);
     apply_state(task, write, holds).await.map(drop)
 }

@@ -268,10 +268,13 @@ impl Changes {
         }
     }
 
-    /// Drops the attributes that the user has already.
-    pub(super) fn retain_differing(&mut self, user: &User) {
-        self.attributes
+    /// Without the attributes that the user has already.
+    pub(super) fn differing(&self, user: &User) -> Self {
+        let mut differing = self.clone();
+        differing
+            .attributes
             .retain(|(name, part), change| current(user, name, part) != change.value);
+        differing
     }
 
     /// The body that changes the attributes, nothing where there are none. An attribute with parts is sent whole with
@@ -296,13 +299,24 @@ impl Changes {
         self.attributes.values().map(|change| change.key.as_str()).collect()
     }
 
-    /// Keys whose attribute PingOne left as it was although it answered well.
-    pub(super) fn ignored(&self, before: &User, after: &User) -> Vec<&str> {
-        let ignored = self.attributes.iter().filter(|((name, part), change)| {
+    /// Keys whose attribute is not as it was asked for: PingOne left it as it was, or it has a third value. Where PingOne
+    /// changed it, another case of the letters is the same value (pingone-api.md §6.4).
+    pub(super) fn unmet(&self, before: &User, after: &User) -> Vec<&str> {
+        let unmet = self.attributes.iter().filter(|((name, part), change)| {
             let now = current(after, name, part);
-            now != change.value && now == current(before, name, part)
+            let is_rewritten = || same_letters(&now, &change.value) && now != current(before, name, part);
+            now != change.value && !is_rewritten()
         });
-        ignored.map(|(_, change)| change.key.as_str()).collect()
+        unmet.map(|(_, change)| change.key.as_str()).collect()
+    }
+
+    /// Keys that have a third value: neither as before nor as it was asked for.
+    pub(super) fn otherwise(&self, before: &User, after: &User) -> Vec<&str> {
+        let unmet = self.unmet(before, after);
+        let other = self.attributes.iter().filter(|((name, part), change)| {
+            unmet.contains(&change.key.as_str()) && current(after, name, part) != current(before, name, part)
+        });
+        other.map(|(_, change)| change.key.as_str()).collect()
     }
 }
 
@@ -311,6 +325,13 @@ pub(super) fn is_known(name: &str) -> bool {
     let named = NAMED.iter().any(|named| named.key == name || named.path == (name, ""));
     let others = OTHERS.contains(&(name, "")) || COMPLEX.contains(&name) || part(name).is_some();
     named || others || switch(name) || kept_by_pingone(name) || name == "additional_attributes"
+}
+
+fn same_letters(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => one.trim().to_lowercase() == other.trim().to_lowercase(),
+        _ => false,
+    }
 }
 
 /// An attribute that PingOne keeps itself or that is changed by a call of its own.

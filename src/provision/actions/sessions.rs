@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{complete, failed, live};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::Failure;
+use crate::provision::sure::sure;
 use crate::provision::write::{Rules, SETTLE, Write, apply_state};
 use baton::task::ActionOutcome;
 use pingone::Client;
@@ -14,47 +15,61 @@ use pingone::write::devices::end_session;
 
 /// Sessions in one listing; one that is shorter shows all that there are (pingone-api.md §6.5).
 const PAGE: usize = 10;
-/// Listings at most.
+/// Listings at most, and those in a row without a session that could be ended.
 const ROUNDS: usize = 20;
+const IDLE_ROUNDS: usize = 6;
 
-/// Ends every session. A full listing may hide others behind those that were ended a moment ago, so only a short one ends
-/// the work.
+/// Ends every session. A full listing may hide others behind those that were ended a moment ago, and PingOne may not find to
+/// end what it still lists, so only a listing without any ends the work.
 pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
     live(task, id).await?;
-    let mut ended = BTreeSet::new();
+    let (mut seen, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    let (mut left, mut idle) = (0, 0);
+    // One listing alone may be behind.
+    let list = || task.read(task.client().session_ids(id));
+    let mut listing = sure(task, list, Vec::is_empty).await;
     for _ in 0..ROUNDS {
-        let listed = match task.read(task.client().session_ids(id)).await {
+        let listed = match listing {
             Ok(listed) => listed,
             Err(failure) => return after(&ended, id, failure),
         };
-        let is_short = listed.len() < PAGE;
-        let fresh: Vec<String> = listed.into_iter().filter(|session| !ended.contains(session)).collect();
-        if fresh.is_empty() && is_short {
-            return Ok(complete(match ended.len() {
+        left = listed.len();
+        seen.extend(listed.iter().cloned());
+        idle += 1;
+        for session in listed {
+            if ended.contains(&session) {
+                continue;
+            }
+            match end(task, id, &session).await {
+                Ok(true) => {
+                    ended.insert(session);
+                    idle = 0;
+                }
+                Ok(false) => {}
+                Err(failure) => return after(&ended, id, failure),
+            }
+        }
+        if left == 0 || task.is_dry_run() {
+            return Ok(complete(match seen.len() {
                 0 => format!("Account {id} had no session"),
                 1 => format!("1 session of account {id} has been ended"),
                 n => format!("{n} sessions of account {id} have been ended"),
             }));
         }
-        if fresh.is_empty() && !task.wait(SETTLE).await? {
+        if idle == IDLE_ROUNDS || idle > 0 && !task.wait(SETTLE).await? {
             break;
         }
-        for session in fresh {
-            if let Err(failure) = end(task, id, &session).await {
-                return after(&ended, id, failure);
-            }
-            ended.insert(session);
-        }
+        listing = list().await;
     }
     Ok(failed(format!(
-        "{} sessions of account {id} have been ended and there may be more: PingOne still lists {PAGE}. Disable the \
+        "{} sessions of account {id} have been ended and there may be more: PingOne still lists {left}. Disable the \
          account first, so that no new ones begin, and try again",
         ended.len()
     )))
 }
 
-/// One that is gone already is ended.
-async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<(), Failure> {
+/// Ends one. `false`: PingOne does not find it to end and still lists it.
+async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<bool, Failure> {
     let call = end_session(id, session);
     let entry = AuditEntry {
         object: &format!("session of user {id}"),
@@ -70,8 +85,8 @@ async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<(), Failure>
         Ok(listed.len() < PAGE || !client.has_session(id, session).await?)
     };
     match apply_state(task, Write::new(&call, entry, Rules::DELETION), gone).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.is_not_found() => Ok(()),
+        Ok(_) => Ok(true),
+        Err(failure) if failure.is_not_found() => Ok(false),
         Err(failure) => Err(failure),
     }
 }

@@ -16,9 +16,10 @@ use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, invalid, unshown};
 use crate::provision::population::move_to;
 use crate::provision::spelling::{is_void, key_of, nearest};
+use crate::provision::sure::catch_up;
 use crate::provision::write::{Applied, Rules, SETTLE, Write, apply, apply_state};
 use crate::sync::{UserRules, translate_user};
-use baton::task::{ActionOutcome, JsonObject, TaskError};
+use baton::task::{ActionOutcome, Code, JsonObject, TaskError};
 use pingone::types::User;
 use pingone::write::users;
 use pingone::{Client, SchemaAttribute};
@@ -109,10 +110,17 @@ async fn update(task: &TaskContext, id: Uuid, mut changes: Changes) -> Result<Up
     if changes.is_empty() {
         return Err(invalid("no attribute is named").into());
     }
-    let before = live(task, id).await?;
+    let mut before = live(task, id).await?;
     check_custom(task, &mut changes).await?;
     let steps = steps(task, &before, &changes).await?;
-    changes.retain_differing(&before);
+    let wanted = changes;
+    let is_so = |user: &User| wanted.differing(user).keys().is_empty() && steps.iter().all(|step| step.is_so(user));
+    if is_so(&before) {
+        // One read alone may be behind.
+        catch_up(task).await?;
+        before = live(task, id).await?;
+    }
+    let changes = wanted.differing(&before);
     let mut updated = Updated {
         keys: Vec::new(),
         user: before.clone(),
@@ -121,7 +129,8 @@ async fn update(task: &TaskContext, id: Uuid, mut changes: Changes) -> Result<Up
     if let Some(body) = changes.body(&before) {
         patch(task, &before, &changes, &body, &mut updated).await?;
     }
-    for step in steps {
+    let patched = !updated.keys.is_empty();
+    for step in steps.iter().filter(|step| !step.is_so(&before)) {
         match step.run(task, &before).await {
             Ok(()) => updated.keys.push(step.key().to_owned()),
             Err(failure) if updated.keys.is_empty() => return Err(failure),
@@ -134,7 +143,36 @@ async fn update(task: &TaskContext, id: Uuid, mut changes: Changes) -> Result<Up
             }
         }
     }
+    if updated.failure.is_none() && !updated.keys.is_empty() && !task.is_dry_run() {
+        // What shows the patch is not behind.
+        let now = if patched {
+            updated.user.clone()
+        } else {
+            live(task, id).await?
+        };
+        updated.failure = not_any_more(&before, &now, &wanted, &steps, &updated.keys);
+    }
     Ok(updated)
+}
+
+/// What was not sent because the first read showed it so must be so after the writes as well: that read may have come from
+/// a node that was behind.
+fn not_any_more(before: &User, now: &User, wanted: &Changes, steps: &[Step], sent: &[String]) -> Option<String> {
+    let unsent = |key: &str| !sent.iter().any(|sent| sent == key);
+    let unmet = wanted
+        .unmet(before, now)
+        .into_iter()
+        .filter(|key| unsent(key))
+        .map(shown);
+    let steps = steps.iter().filter(|step| !step.is_so(now) && unsent(step.key()));
+    let names: Vec<String> = unmet.chain(steps.map(|step| step.key().to_owned())).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "account {}: {} was so when it was first read and is not any more. Try again",
+            before.id,
+            names.join(", ")
+        )
+    })
 }
 
 /// The attributes of the user object, all in one call.
@@ -165,7 +203,17 @@ async fn patch(
         .audited_by_caller();
     let end = apply(task, write, |client| async move {
         let now = client.user(id).await?;
-        Ok(changes.ignored(before, &now).is_empty().then_some(now))
+        if changes.unmet(before, &now).is_empty() {
+            return Ok(Some(now));
+        }
+        if changes.otherwise(before, &now).is_empty() {
+            return Ok(None);
+        }
+        // Somebody else's value is neither ours nor to be overwritten.
+        Err(Failure::refused(
+            Code::Unavailable,
+            "the user has another value than was asked for",
+        ))
     });
     let (after, outcome, request_id) = match end.await? {
         Applied::Planned => (None, None, None),
@@ -180,7 +228,7 @@ async fn patch(
         Applied::Seen(user) => (Some(user), Some(ChangeOutcome::Confirmed), None),
         Applied::Already(user) => (Some(user), None, None),
     };
-    let ignored = after.as_ref().map(|after| changes.ignored(before, after));
+    let ignored = after.as_ref().map(|after| changes.unmet(before, after));
     let ignored = ignored.unwrap_or_default();
     let effective: Vec<&str> = keys.iter().filter(|key| !ignored.contains(key)).copied().collect();
     if let Some(outcome) = outcome {
@@ -195,7 +243,7 @@ async fn patch(
     if !ignored.is_empty() {
         let names: Vec<String> = ignored.iter().map(|key| shown(key)).collect();
         updated.failure = Some(format!(
-            "account {id}: PingOne took the update and did not change {}",
+            "account {id}: PingOne took the update and did not change {} as it was asked for",
             names.join(", ")
         ));
     }
@@ -207,13 +255,13 @@ async fn patch(
 
 /// The user as a read shows it after PingOne's answer; `None` where it lacks what the answer shows.
 async fn read_back(task: &TaskContext, before: &User, changes: &Changes, said: &User) -> Option<User> {
-    let left_out = changes.ignored(before, said);
+    let left_out = changes.unmet(before, said);
     for look in 0..READ_BACKS {
         if look > 0 {
             tokio::time::sleep(SETTLE).await;
         }
         if let Ok(now) = task.deciding().user(before.id).await
-            && changes.ignored(before, &now).iter().all(|key| left_out.contains(key))
+            && changes.unmet(before, &now).iter().all(|key| left_out.contains(key))
         {
             return Some(now);
         }
@@ -234,6 +282,15 @@ impl Step {
             Self::Population(_) => "population",
             Self::Mfa(_) => "mfa_enabled",
             Self::IdentityProvider(_) => "identity_provider_id",
+        }
+    }
+
+    /// The user has it.
+    fn is_so(&self, user: &User) -> bool {
+        match self {
+            Self::Population(target) => user.population_id() == Some(*target),
+            Self::Mfa(wanted) => user.mfa_enabled == Some(*wanted),
+            Self::IdentityProvider(provider) => provider_id(user) == Some(provider),
         }
     }
 
@@ -283,27 +340,20 @@ fn provider_id(user: &User) -> Option<&str> {
     user.identity_provider.as_ref()?.id.as_deref()
 }
 
-/// The changes with calls of their own that the user does not have yet, everything that they name looked up.
+/// The changes with calls of their own, everything that they name looked up.
 async fn steps(task: &TaskContext, user: &User, changes: &Changes) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
     if let Some(wanted) = &changes.population {
-        let target = population_named(task, wanted).await?;
-        if user.population_id() != Some(target) {
-            steps.push(Step::Population(target));
-        }
+        steps.push(Step::Population(population_named(task, wanted).await?));
     }
-    if let Some(wanted) = changes.mfa_enabled
-        && user.mfa_enabled != Some(wanted)
-    {
-        steps.push(Step::Mfa(wanted));
-    }
-    if let Some(wanted) = &changes.identity_provider
-        && provider_id(user) != Some(wanted)
-    {
-        let known = task.read(task.client().identity_providers()).await?;
-        if !known.iter().any(|provider| provider.id == *wanted) {
-            let message = "identity_provider_id names no identity provider of this environment";
-            return Err(invalid(message).into());
+    steps.extend(changes.mfa_enabled.map(Step::Mfa));
+    if let Some(wanted) = &changes.identity_provider {
+        if provider_id(user) != Some(wanted) {
+            let known = task.read(task.client().identity_providers()).await?;
+            if !known.iter().any(|provider| provider.id == *wanted) {
+                let message = "identity_provider_id names no identity provider of this environment";
+                return Err(invalid(message).into());
+            }
         }
         steps.push(Step::IdentityProvider(wanted.clone()));
     }

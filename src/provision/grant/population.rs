@@ -7,6 +7,7 @@ use crate::provision::context::TaskContext;
 use crate::provision::error::Failure;
 use crate::provision::population::{explained, move_to, mover, refuse_off, refuse_out_of_sight};
 use crate::provision::protect;
+use crate::provision::sure::sure;
 use crate::provision::write::SETTLE;
 use baton::model::{EntitlementId, Grant, ResourceId, grant_id};
 use baton::task::{Annotation, GrantReply, ResourceRef};
@@ -22,12 +23,13 @@ pub(super) async fn grant(
     protect::refuse_user(task, user)?;
     let _lock = task.lock(user).await?;
     refuse_out_of_sight(task, population).await?;
-    let now = placement(task, user).await?;
+    let is_member = |now: &Placement| now.population() == population;
+    let now = sure(task, || placement(task, user), is_member).await?;
     let from = now.population();
-    if from == Some(population) {
+    if from == population {
         return Ok(reply(task, population, user, Annotation::GrantAlreadyExists));
     }
-    if let Err(refused) = move_to(task, user, from, population).await {
+    if let Err(refused) = move_to(task, user, Some(from), population).await {
         return Err(explained(task, population, refused).await);
     }
     tracing::info!(
@@ -35,10 +37,8 @@ pub(super) async fn grant(
         groups = now.groups(),
         "a user was moved to another population; what groups of the former one gave is lost"
     );
-    let replaced = from.map(|from| {
-        let former = EntitlementId::member(POPULATION, from).to_string();
-        Annotation::GrantReplaced(grant_id(&former, USER.id(), &user.to_string()))
-    });
+    let former = EntitlementId::member(POPULATION, from).to_string();
+    let replaced = Annotation::GrantReplaced(grant_id(&former, USER.id(), &user.to_string()));
     Ok(reply(task, population, user, replaced))
 }
 
@@ -52,11 +52,9 @@ async fn placement(task: &TaskContext, user: Uuid) -> Result<Placement, Failure>
     }
 }
 
-fn reply(task: &TaskContext, population: Uuid, user: Uuid, first: impl Into<Option<Annotation>>) -> GrantReply {
+fn reply(task: &TaskContext, population: Uuid, user: Uuid, first: Annotation) -> GrantReply {
     let mut annotations = task.annotations();
-    if let Some(first) = first.into() {
-        annotations.insert(0, first);
-    }
+    annotations.insert(0, first);
     let entitlement = EntitlementId::member(POPULATION, population);
     GrantReply {
         resource: None,

@@ -11,6 +11,7 @@ use crate::provision::group::{Kind, is_refusal, read_group};
 use crate::provision::memory::LAG;
 use crate::provision::protect;
 use crate::provision::scope::{Over, Wanted};
+use crate::provision::sure::sure;
 use crate::provision::target::uuid;
 use crate::provision::write::{Applied, Reaction, Rules, SETTLE, Write, apply};
 use crate::sync::{Pair, RoleInfo, Scope};
@@ -52,7 +53,8 @@ pub(super) async fn grant(
     protect::refuse_holder(task, principal)?;
     let _lock = task.lock(principal.id()).await?;
     let named = check(task, role, over, principal).await?;
-    let before = look_first(task, &named).await?;
+    let is_so = |before: &Assignments| !before.own.is_empty();
+    let before = sure(task, || look_first(task, &named), is_so).await?;
     if let Some(own) = before.own.first() {
         return Ok(reply(task, &named, Some(own), true));
     }

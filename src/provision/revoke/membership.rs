@@ -8,6 +8,7 @@ use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found};
 use crate::provision::group::{Belongs, GroupFacts, Kind, belongs, belongs_by, origin, read_group};
 use crate::provision::protect;
+use crate::provision::sure::sure;
 use crate::provision::target::member;
 use crate::provision::write::{Applied, Reaction, Rules, Write, apply};
 use baton::task::{ResourceRef, RevokeReply};
@@ -20,7 +21,8 @@ pub(super) async fn revoke(task: &TaskContext, group: Uuid, principal: &Resource
     let group = found(read_group(task, group).await)?.unwrap_or_else(|| GroupFacts::unknown(group));
     protect::refuse_group(task, &group).await?;
     if group.kind == Kind::External {
-        return match belongs(task, user, group.id).await? {
+        let read = || belongs(task, user, group.id);
+        return match sure(task, read, |now| *now == Belongs::No).await? {
             Belongs::No => Ok(already_revoked(task)),
             Belongs::Directly | Belongs::Indirectly => Err(group.external()),
         };

@@ -7,7 +7,9 @@ use crate::provision::context::TaskContext;
 use crate::provision::error::{Failure, found};
 use crate::provision::population::{explained, move_to, mover, refuse_off, refuse_out_of_sight};
 use crate::provision::protect;
+use crate::provision::sure::sure;
 use baton::task::{ResourceRef, RevokeReply};
+use pingone::types::Placement;
 
 pub(super) async fn revoke(
     task: &TaskContext,
@@ -18,8 +20,10 @@ pub(super) async fn revoke(
     let user = mover(principal)?;
     protect::refuse_user(task, user)?;
     let _lock = task.lock(user).await?;
-    let now = found(task.read(task.client().placement(user)).await)?;
-    let Some(now) = now.filter(|now| now.population() == Some(population)) else {
+    let read = || async { found(task.read(task.client().placement(user)).await) };
+    let is_member = |now: &Placement| now.population() == population;
+    let now = sure(task, read, |now| !now.as_ref().is_some_and(is_member)).await?;
+    let Some(now) = now.filter(is_member) else {
         return Ok(already_revoked(task));
     };
     let Some(default) = default_population(task).await?.filter(|default| *default != population) else {

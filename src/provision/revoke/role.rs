@@ -15,6 +15,7 @@ use crate::provision::error::{Failure, found, task_error_with};
 use crate::provision::grant::is_there;
 use crate::provision::protect;
 use crate::provision::scope::{Over, Wanted};
+use crate::provision::sure::sure;
 use crate::provision::target::uuid;
 use crate::provision::write::{Rules, Write, apply};
 use baton::task::{Code, ResourceRef, RevokeReply};
@@ -38,7 +39,14 @@ pub(super) async fn revoke(
     protect::refuse_role(task, role).await?;
     let wanted = Wanted::over(task, role, over).await?;
     let unseen = task.memory().remembered(principal, &wanted);
-    let Some(now) = list(task, principal, &wanted, unseen.is_empty()).await? else {
+    let read = || list(task, principal, &wanted, unseen.is_empty());
+    let is_so = |now: &Option<Assignments>| {
+        unseen.is_empty()
+            && now
+                .as_ref()
+                .is_none_or(|now| now.own.is_empty() && now.inherited.is_empty())
+    };
+    let Some(now) = sure(task, read, is_so).await? else {
         return Ok(already_revoked(task));
     };
     if now.own.is_empty() && unseen.is_empty() {

@@ -4,6 +4,7 @@ use baton::model::{Grant, Value};
 use baton::task::Code;
 use baton_ping_one::provision::ChangeOutcome::Confirmed;
 use sandbox::pingone::{Fault, FaultAction, Lost, Readers};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::rig::{HELP_DESK, READ_ONLY, Rig, existed, refuse, refused, resource, role_entitlement};
@@ -381,5 +382,21 @@ async fn an_assignment_that_was_never_made_is_unknown_and_then_made_once() {
     refused(rig.assign(READ_ONLY, "ann").await, Code::Unavailable, &["is not known"]);
     assert_eq!(rig.writes(), 1);
     rig.assign(READ_ONLY, "ann").await.unwrap();
+    assert_eq!(rig.held("ann", READ_ONLY, rig.server.environment_id()), 1);
+}
+
+/// A list that is behind shows once what was taken back: the role would be missing.
+#[tokio::test(start_paused = true)]
+async fn what_one_list_shows_as_granted_is_not_believed() {
+    let rig = Rig::new().await;
+    let held = json!({"_links": {}, "size": 1, "_embedded": {"roleAssignments": [{
+        "id": rig.id("bob"), "role": {"id": rig.role(READ_ONLY)},
+        "scope": {"id": rig.server.environment_id(), "type": "ENVIRONMENT"},
+    }]}});
+    let lists = "/environments/{id}/users/{id}/roleAssignments";
+    rig.server
+        .set_faults(vec![Fault::on("GET", lists, FaultAction::Body(held.to_string()))]);
+    let reply = rig.assign(READ_ONLY, "ann").await.unwrap();
+    assert!(!existed(&reply));
     assert_eq!(rig.held("ann", READ_ONLY, rig.server.environment_id()), 1);
 }

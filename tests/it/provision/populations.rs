@@ -320,3 +320,28 @@ async fn who_was_moved_on_meanwhile_stays_there() {
         assert_eq!(rig.writes(), 1, "lost: {lost}");
     }
 }
+
+/// A node that is behind shows once where the user is not; a page without a population shows nothing at all.
+#[tokio::test(start_paused = true)]
+async fn where_a_user_stands_is_not_taken_from_one_read_or_from_none() {
+    let user = "/environments/{id}/users/{id}";
+    let body = |rig: &Rig, population: &str| {
+        FaultAction::Body(json!({"id": rig.id("ann"), "population": {"id": rig.id(population)}}).to_string())
+    };
+    let rig = rig().await;
+    // She was moved to staff a moment ago.
+    rig.server.set_faults(vec![Fault::on("GET", user, body(&rig, "third"))]);
+    let took = take(&rig, "staff", "ann").await;
+    refused(took, Code::FailedPrecondition, &["grant another population instead"]);
+    rig.server
+        .set_faults(vec![Fault::on("GET", user, body(&rig, "guests"))]);
+    let reply = put(&rig, "guests", "ann").await.unwrap();
+    assert!(!existed(&reply));
+    assert_eq!(stands(&rig, "ann").await, rig.id("guests"));
+    let nowhere = json!({"id": rig.id("ann")}).to_string();
+    rig.server
+        .set_faults(vec![Fault::on("GET", user, FaultAction::Body(nowhere)).times(0)]);
+    assert!(take(&rig, "guests", "ann").await.is_err());
+    assert!(put(&rig, "guests", "ann").await.is_err());
+    assert_eq!(rig.writes(), 1);
+}

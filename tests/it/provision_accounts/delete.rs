@@ -3,6 +3,7 @@
 use baton::task::{Annotation, Code};
 use baton_ping_one::provision::{Deprovision, ProvisionOptions};
 use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
+use serde_json::json;
 
 use super::rig::{ENABLED, Rig, USER, refuse, refused};
 
@@ -268,5 +269,23 @@ async fn a_dry_run_writes_nothing() {
             assert_eq!(rig.provisioner.take_plan().unwrap().calls().len(), calls, "{mode:?}");
         }
         assert_eq!(rig.writes(), 0);
+    }
+}
+
+/// A node that is behind shows once that the user is disabled or gone: the account would stay live.
+#[tokio::test(start_paused = true)]
+async fn what_one_read_shows_as_disabled_or_gone_is_not_believed() {
+    for is_gone in [false, true] {
+        let rig = in_mode(Deprovision::Disable).await;
+        let disabled = json!({"id": rig.id("mara"), "enabled": false}).to_string();
+        let behind = if is_gone {
+            FaultAction::status(404)
+        } else {
+            FaultAction::Body(disabled)
+        };
+        rig.fault(Fault::on("GET", USER, behind));
+        let annotations = rig.delete("user", &rig.id("mara").to_string()).await.unwrap();
+        assert!(!annotations.contains(&Annotation::ResourceDoesNotExist));
+        assert_eq!(rig.user("mara").body["enabled"], false, "{is_gone}");
     }
 }

@@ -1,6 +1,6 @@
 //! Creations of several calls: never live when they should be disabled, and told honestly when a step fails.
 
-use sandbox::pingone::{Fault, FaultAction};
+use sandbox::pingone::{Fault, FaultAction, FaultBody};
 use serde_json::json;
 
 use super::rig::{
@@ -155,5 +155,28 @@ async fn lost_answers_of_the_steps_are_read_back() {
                 .count(),
             1
         );
+    }
+}
+
+/// A gateway that says that it is up says nothing of a password.
+#[tokio::test(start_paused = true)]
+async fn a_password_is_set_only_by_pingones_word() {
+    for body in [r#"{"status":"UP"}"#, r#"{"status":"OK"}"#, "{}", r#"{"message":"ok"}"#] {
+        let rig = Rig::new().await;
+        rig.server.set_faults(vec![
+            Fault::on("GET", PASSWORD, FaultAction::Body(body.to_owned())).times(0),
+            Fault::on(
+                "PUT",
+                PASSWORD,
+                FaultAction::foreign(200, FaultBody::Html).before_effect(),
+            )
+            .times(0),
+        ]);
+        let profile = json!({"username": "n", "create_disabled": true});
+        let created = rig.create_with(profile, random(), to_us()).await.unwrap();
+        assert!(created.secrets.is_empty(), "{body}");
+        assert!(action_required(&created).1.contains("rotate its credentials"), "{body}");
+        assert_eq!(rig.named("n").unwrap().1.password, None);
+        assert!(rig.audited().last().unwrap().ends_with("(unknown)"), "{body}");
     }
 }

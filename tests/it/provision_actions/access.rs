@@ -203,3 +203,39 @@ async fn a_slow_action_is_running_and_then_complete() {
         (ActionStatus::Complete, running.id, "sign_out_user")
     );
 }
+
+/// PingOne does not find to delete what it still lists: the listing counts.
+#[tokio::test(start_paused = true)]
+async fn what_is_still_listed_is_not_deleted() {
+    for (action, path, part) in [
+        (
+            "reset_mfa",
+            "/environments/{id}/users/{id}/devices/{id}",
+            "0 of 2 devices",
+        ),
+        (
+            "sign_out_user",
+            "/environments/{id}/users/{id}/sessions/{id}",
+            "0 sessions",
+        ),
+    ] {
+        let rig = Rig::new().await;
+        let before = rig.snapshot();
+        rig.fault(Fault::on("DELETE", path, FaultAction::status(404).before_effect()).times(0));
+        let message = rig.failure(action, "mara", json!({})).await;
+        assert!(
+            message.starts_with(part) && message.contains("still lists"),
+            "{message}"
+        );
+        assert_eq!(rig.snapshot(), before);
+        // Once they are found, all go.
+        rig.server.set_faults(Vec::new());
+        rig.complete(action, "mara", json!({})).await;
+        let mara = rig.user("mara");
+        assert!(if action == "reset_mfa" {
+            mara.devices.is_empty()
+        } else {
+            mara.sessions.is_empty()
+        });
+    }
+}

@@ -221,3 +221,50 @@ async fn names_may_be_written_as_people_do() {
     let error = rig.call("update_user", None, args).await.unwrap_err();
     assert!(error.message.contains("the nearest is title"), "{error}");
 }
+
+/// The write had no effect and somebody else changed the attribute meanwhile: that is not what was asked for.
+#[tokio::test(start_paused = true)]
+async fn a_third_value_after_a_foreign_answer_is_no_success() {
+    let path = "/environments/{id}/users/{id}";
+    for action in ["update_user", "update_profile"] {
+        let rig = Rig::new().await;
+        let mut third = rig.user("mara").body;
+        third["title"] = json!("Clerk");
+        let third = third.to_string();
+        rig.server.set_faults(vec![
+            Fault::on("PATCH", path, FaultAction::Html.before_effect()).times(0),
+            Fault::on("GET", path, FaultAction::Body(third)).nth(2).times(0),
+        ]);
+        let args = if action == "update_user" {
+            json!({"user_profile": {"title": "Auditor"}})
+        } else {
+            json!({"title": "Auditor"})
+        };
+        let message = rig.failure(action, "mara", args).await;
+        assert!(message.contains("not known"), "{message}");
+        let lines = rig.audited();
+        assert!(
+            !lines.is_empty() && lines.iter().all(|line| line[4] == "unknown"),
+            "{lines:?}"
+        );
+        assert!(
+            lines.iter().all(|line| line[2] == "other values" && line[3] == "title"),
+            "{lines:?}"
+        );
+    }
+}
+
+/// What the first read shows as so already is not sent; it must be so afterwards as well.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_is_looked_at_again() {
+    let path = "/environments/{id}/users/{id}";
+    let rig = Rig::new().await;
+    let mut behind = rig.user("mara").body;
+    behind["nickname"] = json!("Nick");
+    rig.fault(Fault::on("GET", path, FaultAction::Body(behind.to_string())));
+    let profile = json!({"user_profile": {"title": "Auditor", "nickname": "Nick"}});
+    let message = rig.failure("update_user", "mara", profile.clone()).await;
+    assert!(message.contains("nickname was so when it was first read"), "{message}");
+    rig.complete("update_user", "mara", profile).await;
+    assert_eq!(rig.user("mara").body["nickname"], "Nick");
+}

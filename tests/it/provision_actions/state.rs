@@ -231,3 +231,38 @@ async fn a_user_is_deleted_and_a_second_time_is_success() {
     );
     assert_eq!(rig.writes(), 2);
 }
+
+/// A node that is behind shows once that it is so already: nothing is said before a second read.
+#[tokio::test(start_paused = true)]
+async fn what_one_read_shows_as_so_already_is_not_believed() {
+    let path = "/environments/{id}/users/{id}";
+    let guests = |rig: &Rig| json!({"population": {"id": rig.id("guests")}});
+    let to_guests =
+        |rig: &Rig| json!({"population_id": {"resource_type_id": "population", "resource_id": rig.id("guests")}});
+    let none = |_: &Rig| json!({});
+    type Part = fn(&Rig) -> serde_json::Value;
+    let cases: [(&str, &str, Part, Part); 5] = [
+        ("disable_user", "mara", |_| json!({"enabled": false}), none),
+        ("enable_user", "off", |_| json!({"enabled": true}), none),
+        ("lock_user", "mara", |_| json!({"account": {"status": "LOCKED"}}), none),
+        ("unlock_user", "locked", |_| json!({"account": {"status": "OK"}}), none),
+        ("set_population", "mara", guests, to_guests),
+    ];
+    for (action, user, behind, args) in cases {
+        // Or a page with the user's id that says nothing of it.
+        for nothing in [false, true] {
+            let rig = Rig::new().await;
+            let mut body = json!({"id": rig.id(user)});
+            if !nothing {
+                let parts = behind(&rig);
+                body.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+            }
+            rig.fault(Fault::on("GET", path, FaultAction::Body(body.to_string())));
+            let before = rig.snapshot();
+            let message = rig.done(action, user, args(&rig)).await;
+            assert!(!message.contains("already"), "{action}: {message}");
+            assert_ne!(rig.snapshot(), before, "{action}: {message}");
+            assert_eq!(rig.writes(), 1, "{action}");
+        }
+    }
+}

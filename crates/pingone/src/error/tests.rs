@@ -237,3 +237,33 @@ fn advice_of_the_caller_takes_the_place_of_the_remedy_and_a_page_is_named() {
     );
     assert!(!error.to_string().contains("user-filter"));
 }
+
+/// A gateway's 502 with PingOne's body, or a redirect with one, says nothing of what PingOne did.
+#[test]
+fn a_code_that_refuses_counts_only_under_a_status_that_refuses() {
+    let transient = ErrorClass::Transient { retry_after: None };
+    for (status, class) in [(302, ErrorClass::Corrupt), (502, transient.clone()), (504, transient)] {
+        for (code, detail) in [
+            ("NOT_FOUND", None),
+            ("ACCESS_FAILED", None),
+            ("ACCESS_FAILED", Some("INSUFFICIENT_PERMISSIONS")),
+            ("INVALID_DATA", Some("UNIQUENESS_VIOLATION")),
+            ("REQUEST_LIMITED", None),
+        ] {
+            let error = api(status, code, detail);
+            let case = format!("{status} {code} {detail:?}");
+            assert_eq!(error.class(), class, "{case}");
+            assert!(!error.is_gone() && !error.is_right_missing(), "{case}");
+            let write = PingOneError {
+                operation: Operation::SetEnabled,
+                ..error
+            };
+            assert!(write.outcome_unknown(), "{case}");
+        }
+    }
+    let mut read_only = api(502, "ACCESS_FAILED", None);
+    if let Reason::Api { message, .. } = &mut read_only.reason {
+        "Role assignment x cannot be deleted as it is read only".clone_into(message);
+    }
+    assert!(!read_only.is_read_only_assignment());
+}

@@ -3,27 +3,42 @@ use reqwest::header::{HeaderName, HeaderValue};
 use super::*;
 
 #[test]
-fn an_answer_without_a_code_is_not_pingones() {
-    let gateway = br#"{"message":"Missing Authentication Token"}"#;
-    assert_eq!(
-        refusal(403, Some("application/json".to_owned()), gateway).0,
-        Reason::Foreign {
-            status: 403,
-            media_type: "application/json".to_owned(),
-            length: gateway.len()
-        }
-    );
-    assert!(matches!(
-        refusal(502, None, b"<html>").0,
-        Reason::Foreign { status: 502, .. }
-    ));
+fn an_answer_without_a_code_or_an_id_or_as_another_media_type_is_not_pingones() {
+    let whole = r#"{"id":"1","code":"NOT_FOUND","message":"m"}"#;
+    for (media_type, body) in [
+        ("application/json", r#"{"message":"Missing Authentication Token"}"#),
+        ("application/json", r#"{"code":"NOT_FOUND","message":"m"}"#),
+        ("application/json", r#"{"id":"","code":"NOT_FOUND"}"#),
+        ("application/json", r#"{"id":"1","code":""}"#),
+        ("application/json", r#"[{"id":"1","code":"NOT_FOUND"}]"#),
+        ("text/html", whole),
+        ("none", whole),
+        ("none", "<html>"),
+    ] {
+        let told = Some(media_type).filter(|told| *told != "none").map(str::to_owned);
+        let foreign = Reason::Foreign {
+            status: 404,
+            media_type: media_type.to_owned(),
+            length: body.len(),
+        };
+        assert_eq!(
+            refusal(404, told, body.as_bytes()),
+            (foreign, None),
+            "{media_type} {body}"
+        );
+    }
+    for media_type in ["application/json", "application/hal+json"] {
+        let (reason, id) = refusal(404, Some(media_type.to_owned()), whole.as_bytes());
+        assert!(matches!(reason, Reason::Api { status: 404, .. }), "{media_type}");
+        assert_eq!(id.as_deref(), Some("1"));
+    }
 }
 
 #[test]
 fn the_first_detail_counts_and_its_inner_error_is_kept() {
     let body = br#"{"id":"1","code":"INVALID_DATA","message":"m","details":[{"code":"UNIQUENESS_VIOLATION","target":"username",
         "message":"d","innerError":{"existingId":"7c2e","quotaLimit":"35","allowedPattern":["x"]}},{"code":"OTHER"}]}"#;
-    let (reason, id) = refusal(400, None, body);
+    let (reason, id) = refusal(400, Some("application/hal+json".to_owned()), body);
     let Reason::Api {
         detail,
         target,

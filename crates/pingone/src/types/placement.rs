@@ -4,7 +4,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Identified, Reference, id};
-use crate::lenient::{object, texts};
+use crate::lenient::texts;
 
 /// A user of whom only the population and the groups matter (`include=memberOfGroupIDs`).
 #[derive(Debug, Clone, Deserialize)]
@@ -12,17 +12,16 @@ pub struct Placement {
     /// The user.
     #[serde(deserialize_with = "id")]
     pub id: Uuid,
-    /// Where he is; PingOne always says it.
-    #[serde(default, deserialize_with = "object")]
-    population: Option<Reference>,
+    /// Where he is. PingOne always says it, so an answer without it is none.
+    population: Reference,
     #[serde(default, rename = "memberOfGroupIDs", deserialize_with = "texts")]
     groups: Option<Vec<String>>,
 }
 
 impl Placement {
     /// The user's population.
-    pub fn population(&self) -> Option<Uuid> {
-        self.population.map(|population| population.id)
+    pub fn population(&self) -> Uuid {
+        self.population.id
     }
 
     /// How many groups the user is in, where PingOne says it.

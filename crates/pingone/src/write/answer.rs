@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Operation, WriteCall};
 use crate::error::Reason;
+use crate::transport::is_json;
 
 /// The answer of a call that was met with a 2xx. `true`: it holds the object that was asked for, as it was asked for.
 /// `false`: 204, which PingOne answers where there is nothing to show. Everything else is not to be believed.
@@ -47,11 +48,6 @@ fn corrupt(what: &str) -> Reason {
     Reason::Corrupt {
         what: format!("the answer is not the object that was asked for: it {what}"),
     }
-}
-
-/// `application/json` and its relatives, such as `application/hal+json`.
-fn is_json(media_type: &str) -> bool {
-    media_type == super::JSON || media_type.ends_with("+json")
 }
 
 /// Links and the environment are not promised (pingone-api.md §3.2). Where they are there, they are those of the call.

@@ -8,6 +8,7 @@ use super::super::{complete, result};
 use super::shown;
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, invalid};
+use crate::provision::sure::sure;
 use crate::provision::write::{Applied, Rules, Write, apply};
 use baton::task::{ActionOutcome, JsonObject};
 use pingone::types::Group;
@@ -16,7 +17,8 @@ use pingone::{MemberKind, Principal};
 
 pub(super) async fn delete(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
     let confirmed = text(args, CONFIRM_NAME)?.ok_or_else(|| invalid(format!("{CONFIRM_NAME} is required")))?;
-    let Some(group) = found(task.read(task.client().group_with_counts(id)).await)? else {
+    let read = || async { found(task.read(task.client().group_with_counts(id)).await) };
+    let Some(group) = sure(task, read, Option::is_none).await? else {
         return Ok(already(id));
     };
     let name = group.name.clone().unwrap_or_else(|| id.to_string());

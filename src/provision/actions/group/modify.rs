@@ -6,9 +6,11 @@ use super::super::schema::groups::{DESCRIPTION, NAME};
 use super::{complete, description, explained, is_text, name, shown};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, invalid};
+use crate::provision::sure::sure;
 use crate::provision::write::{Rules, Write, apply_state};
 use baton::task::{ActionOutcome, JsonObject};
 use pingone::Client;
+use pingone::types::GroupDocument;
 use pingone::write::groups;
 
 pub(super) async fn modify(task: &TaskContext, id: Uuid, args: &JsonObject) -> Result<ActionOutcome, Failure> {
@@ -16,7 +18,11 @@ pub(super) async fn modify(task: &TaskContext, id: Uuid, args: &JsonObject) -> R
     if new_name.is_none() && new_description.is_none() {
         return Err(invalid(format!("give {NAME}, {DESCRIPTION} or both")).into());
     }
-    let now = task.read(task.client().whole_group(id)).await?;
+    let is_so = |now: &GroupDocument| {
+        let is = |member, wanted: Option<&str>| wanted.is_none_or(|wanted| is_text(now.text(member), Some(wanted)));
+        is("name", new_name) && is("description", new_description)
+    };
+    let now = sure(task, || task.read(task.client().whole_group(id)), is_so).await?;
     let old_name = now.text("name").unwrap_or_default();
     if now.text("sourceType").is_some() {
         return Err(Failure::precondition(format!(

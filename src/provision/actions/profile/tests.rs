@@ -24,7 +24,7 @@ fn read(profile: Value) -> Result<Changes, TaskError> {
 
 fn body(profile: Value) -> Option<Value> {
     let mut changes = read(profile).unwrap();
-    changes.retain_differing(&user());
+    changes = changes.differing(&user());
     changes.body(&user())
 }
 
@@ -149,16 +149,26 @@ fn what_cannot_be_changed_here_is_an_error_that_says_what_can() {
 }
 
 #[test]
-fn an_attribute_that_stayed_as_it_was_counts_as_ignored_and_one_that_was_rewritten_does_not() {
+fn an_attribute_that_stayed_as_it_was_or_has_a_third_value_is_unmet_and_one_that_was_rewritten_is_not() {
     let mut changes = read(json!({"title": "Auditor", "email": "M@EXAMPLE.COM", "departement": "x"})).unwrap();
-    changes.retain_differing(&user());
+    changes = changes.differing(&user());
     let after = User {
         title: Some("Auditor".to_owned()),
         email: Some("m@example.com".to_owned()),
         ..user()
     };
-    assert_eq!(changes.ignored(&user(), &after), ["departement"]);
-    assert_eq!(changes.ignored(&user(), &user()), ["departement", "email", "title"]);
+    assert_eq!(changes.unmet(&user(), &after), ["departement"]);
+    assert_eq!(changes.unmet(&user(), &user()), ["departement", "email", "title"]);
+    let third = User {
+        title: Some("Clerk".to_owned()),
+        ..after
+    };
+    assert_eq!(changes.unmet(&user(), &third), ["departement", "title"]);
+    assert_eq!(changes.otherwise(&user(), &third), ["title"]);
+    // Where only the letters' case is to change, the old one is not the new one.
+    let mut changes = read(json!({"title": "CLERK"})).unwrap();
+    changes = changes.differing(&third);
+    assert_eq!(changes.unmet(&third, &third), ["title"]);
 }
 
 #[test]
@@ -179,8 +189,8 @@ fn every_named_key_changes_the_attribute_that_it_is_compared_with() {
                 .into(),
         )
         .unwrap();
-        assert!(changes.ignored(&User::default(), &after).is_empty(), "{}", named.key);
-        changes.retain_differing(&after);
+        assert!(changes.unmet(&User::default(), &after).is_empty(), "{}", named.key);
+        changes = changes.differing(&after);
         assert!(changes.is_empty(), "{}", named.key);
     }
 }
