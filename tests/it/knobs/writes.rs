@@ -159,6 +159,8 @@ struct Outcome {
     after: Snapshot,
     /// Whether the wish is so now
     is_so: bool,
+    /// How many calls may be called done: as many objects as are gone, or any number if the wish is so.
+    effects: usize,
 }
 
 impl Outcome {
@@ -175,16 +177,14 @@ impl Outcome {
                     | Code::Unimplemented
             )
         };
-        let sure = self
-            .audited
-            .iter()
-            .any(|line| line == "done" || line == "confirmed_by_read");
+        let is_sure = |line: &&String| *line == "done" || *line == "confirmed_by_read";
+        let sure = self.audited.iter().filter(is_sure).count();
         match &self.said {
             Ok(true) if !self.is_so => Ended::Wrong("it is said to be done and is not".to_owned()),
             Err(error) if definite(error.code) && changed => {
                 Ended::Wrong(format!("it is said to be refused and was done: {error}"))
             }
-            _ if sure && !self.is_so => Ended::Wrong(format!("the audit says {:?}, and it is not so", self.audited)),
+            _ if sure > self.effects => Ended::Wrong(format!("the audit says {:?}, and it is not so", self.audited)),
             _ if changed && self.audited.is_empty() => Ended::Wrong("it was done without an audit line".to_owned()),
             Ok(_) => Ended::Equal,
             Err(error) => Ended::Failed(error.to_string()),
@@ -227,6 +227,7 @@ async fn perform_grant(operation: Operation, faults: Vec<Fault>, set: fn(&mut Op
         before,
         after: rig.server.snapshot(),
         is_so,
+        effects: if is_so { usize::MAX } else { 0 },
     }
 }
 
@@ -277,6 +278,7 @@ async fn perform_on_account(operation: Operation, faults: Vec<Fault>, set: fn(&m
         before,
         after,
         is_so,
+        effects: if is_so { usize::MAX } else { 0 },
     }
 }
 
@@ -323,12 +325,20 @@ async fn perform_action(operation: Operation, faults: Vec<Fault>, set: fn(&mut O
         SignOut => after.users[&rig.id("mara")].sessions.is_empty(),
         _ => body(rig.id("mara"))["title"] == "Auditor",
     };
+    let mara = [&before, &after].map(|snapshot| &snapshot.users[&rig.id("mara")]);
+    let effects = match operation {
+        ResetMfa => mara[0].devices.len() - mara[1].devices.len(),
+        SignOut => mara[0].sessions.len() - mara[1].sessions.len(),
+        _ if is_so => usize::MAX,
+        _ => 0,
+    };
     Outcome {
         said,
         audited: rig.audited().into_iter().map(|[.., outcome]| outcome).collect(),
         before,
         after,
         is_so,
+        effects,
     }
 }
 
