@@ -114,7 +114,7 @@ struct Inner {
     throttle: Throttle,
     bodies: Bodies,
     /// When the environment was last asked for after a refusal, and was not missing.
-    environment_seen: Mutex<Option<Instant>>,
+    environment_seen: tokio::sync::Mutex<Option<Instant>>,
     /// Something answered at least once since the client was made.
     answered: AtomicBool,
     /// When it was last noted or told that requests fail.
@@ -178,7 +178,7 @@ impl Client {
                 tokens,
                 throttle: Throttle::new(config.rate_limit, config.max_in_flight, observer),
                 bodies: Bodies::new(),
-                environment_seen: Mutex::default(),
+                environment_seen: tokio::sync::Mutex::default(),
                 answered: AtomicBool::new(false),
                 trouble: Mutex::default(),
                 session: HeaderValue::try_from(Uuid::new_v4().to_string()).ok(),

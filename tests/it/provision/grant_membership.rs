@@ -24,6 +24,7 @@ async fn a_grant_is_one_write_between_two_reads_of_the_membership() {
     assert_eq!(
         rig.calls(),
         [
+            "GET  200 x1",
             "GET /groups/_ 200 x1",
             "GET /users/_/memberOfGroups/_ 200 x1",
             "GET /users/_/memberOfGroups/_ 404 x1",
@@ -180,6 +181,7 @@ async fn an_unknown_user_is_asked_for_again_once_and_then_not_found() {
     assert_eq!(
         rig.calls(),
         [
+            "GET  200 x1",
             "GET /groups/_ 200 x1",
             "GET /users/_/memberOfGroups/_ 404 x1",
             "POST /users/_/memberOfGroups 404 x2"

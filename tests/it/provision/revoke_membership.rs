@@ -17,6 +17,7 @@ async fn a_revoke_is_one_write_between_two_reads_of_the_membership() {
         rig.calls(),
         [
             "DELETE /users/_/memberOfGroups/_ 204 x1",
+            "GET  200 x1",
             "GET /groups/_ 200 x1",
             "GET /users/_/memberOfGroups/_ 200 x1",
             "GET /users/_/memberOfGroups/_ 404 x1"

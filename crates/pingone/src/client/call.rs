@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -107,6 +108,8 @@ struct Received {
     retry_after: Option<Duration>,
     /// For how many seconds a cache has kept it.
     age: Option<u64>,
+    /// When a success was told.
+    date: Option<Timestamp>,
 }
 
 impl Client {
@@ -248,31 +251,58 @@ impl Client {
         }
     }
 
-    /// Before a permission error is reported: an environment that is gone looks the same (pingone-api.md §3.6).
+    /// Before a permission error is reported, or an object called gone: an environment that is gone looks the same
+    /// (pingone-api.md §3.6), and so does whatever answers 404 to everything. What PingOne does not find while it cannot be
+    /// asked for the environment is not known to be gone.
     async fn environment_or(&self, error: PingOneError, deadline: Instant) -> PingOneError {
         let refused = matches!(error.class(), ErrorClass::Forbidden | ErrorClass::Auth)
             && matches!(error.reason, Reason::Api { .. } | Reason::Foreign { .. });
-        if !refused || error.operation == Operation::ReadEnvironment || error.is_service_off() {
-            return error;
-        }
-        let seen = |seen: &Option<Instant>| seen.is_some_and(|at| at.elapsed() < STILL_THERE);
-        if self.inner.environment_seen.lock().is_ok_and(|at| seen(&at)) {
+        let gone = error.is_gone() && !error.operation.is_write();
+        if !(refused || gone) || error.operation == Operation::ReadEnvironment || error.is_service_off() {
             return error;
         }
         let call = Call::get(Operation::ReadEnvironment, self.environment_id(), self.url(&[]));
-        match Box::pin(self.attempt(&call, None, deadline)).await {
-            Err(probe) if probe.error.is_gone() => PingOneError {
+        // Whoever comes meanwhile waits for the same answer.
+        let Ok(mut seen) = tokio::time::timeout_at(deadline, self.inner.environment_seen.lock()).await else {
+            return if gone { call.failed(Reason::TimedOut) } else { error };
+        };
+        if seen.is_some_and(|at| at.elapsed() < STILL_THERE) {
+            return error;
+        }
+        match self.probe(&call, gone, deadline).await {
+            Err(probe) if probe.is_gone() => PingOneError {
                 reason: Reason::EnvironmentMissing,
                 ..error
             },
-            Err(probe) if probe.error.class() != ErrorClass::Forbidden => error,
+            Err(probe) if probe.class() != ErrorClass::Forbidden => {
+                if gone {
+                    probe
+                } else {
+                    error
+                }
+            }
             // Shown, or hidden in the words that are for what exists.
             _ => {
-                if let Ok(mut seen) = self.inner.environment_seen.lock() {
-                    *seen = Some(Instant::now());
-                }
+                *seen = Some(Instant::now());
                 error
             }
+        }
+    }
+
+    /// One read, repeated a few times where more than the words of a refusal depend on it.
+    async fn probe(&self, call: &Call<'_>, is_needed: bool, deadline: Instant) -> Result<Answer, PingOneError> {
+        let (mut backoff, mut left) = (Backoff::default(), if is_needed { BETWEEN_REPEATS } else { 0 });
+        loop {
+            let error = match Box::pin(self.attempt(call, None, deadline)).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed.error,
+            };
+            let wait = backoff.next_delay(error.retry_after);
+            if left == 0 || !error.class().is_retryable() || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            left -= 1;
+            self.pause(wait).await;
         }
     }
 
@@ -331,6 +361,9 @@ impl Client {
         {
             return Err(of_something_between(call, received, reason));
         }
+        if let Some(at) = received.date {
+            self.stats().clock_told(at);
+        }
         Ok(received.answer)
     }
 
@@ -364,11 +397,7 @@ impl Client {
         let request_id = header(headers, "correlation-id");
         let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok());
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
-        if answer.status().is_success()
-            && let Some(at) = date(headers)
-        {
-            self.stats().clock_told(at);
-        }
+        let date = date(headers).filter(|_| answer.status().is_success());
         let status = answer.status().as_u16();
         match under_way.read(answer, &call.url).await {
             Ok(body) => Ok(Received {
@@ -382,6 +411,7 @@ impl Client {
                 },
                 retry_after,
                 age,
+                date,
             }),
             Err(reason) => Err((reason, request_id)),
         }

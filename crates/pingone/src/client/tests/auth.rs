@@ -172,6 +172,27 @@ async fn an_unknown_environment_is_told_from_a_missing_role() {
 }
 
 #[tokio::test]
+async fn nothing_is_gone_while_pingone_does_not_show_the_environment_either() {
+    let nobody = Uuid::new_v4();
+    let pair = pair(|_| {}).await;
+    for _ in 0..3 {
+        assert!(pair.client.user(nobody).await.unwrap_err().is_gone());
+    }
+    assert_eq!(pair.server.requests().of("GET", "/environments/{id}"), 1);
+    for (path, status, class) in [
+        ("*", 404, ErrorClass::Forbidden),
+        ("/environments/{id}", 404, ErrorClass::Forbidden),
+        ("/environments/{id}", 500, ErrorClass::Transient { retry_after: None }),
+    ] {
+        let pair = super::pair(|_| {}).await;
+        let fault = Fault::on("GET", path, FaultAction::status(status)).times(0);
+        pair.server.set_faults(vec![fault]);
+        let error = pair.client.user(nobody).await.unwrap_err();
+        assert_eq!((error.is_gone(), error.class()), (false, class), "{path} {status}");
+    }
+}
+
+#[tokio::test]
 async fn validation_reads_one_row_of_each() {
     let pair = pair(|_| {}).await;
     pair.client.validate().await.unwrap();
