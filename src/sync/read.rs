@@ -329,9 +329,7 @@ impl Reads {
     pub(crate) async fn users_of(&self, filter: &str, populations: &[Uuid]) -> Result<Vec<Uuid>, SyncError> {
         let found = self.client.users_with_population(filter).await?;
         self.warnings.step();
-        let stranger = found
-            .iter()
-            .find(|(_, of)| of.is_some_and(|of| !populations.contains(&of)));
+        let stranger = found.iter().find(|(_, of)| !populations.contains(of));
         match stranger {
             Some((user, _)) => Err(SyncError::OtherPopulation(*user)),
             None => Ok(found.into_iter().map(|(user, _)| user).collect()),

@@ -34,7 +34,8 @@ pub struct PasswordState {
 /// What an answer says that it is about.
 #[derive(Debug, Clone, Deserialize)]
 struct Named {
-    id: String,
+    #[serde(default, deserialize_with = "text")]
+    id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,7 +46,8 @@ struct Links {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Link {
-    href: String,
+    #[serde(default, deserialize_with = "text")]
+    href: Option<String>,
 }
 
 impl PasswordState {
@@ -56,15 +58,31 @@ impl PasswordState {
     }
 
     /// It is this user's: it names the user, or links to itself under the user, and names no other environment. Only
-    /// `environment.id` is promised, the user's id is in the sample (pingone-api.md §6.5), so a link will do.
+    /// `environment.id` is promised, the user's id is in the sample (pingone-api.md §6.5), so an answer that has neither a
+    /// user nor a link must name the environment.
     fn is_of(&self, user: &str, environment: &str) -> bool {
-        let is = |named: &Named, id: &str| named.id.eq_ignore_ascii_case(id);
-        let links = || {
-            let href = self.links.as_ref()?.itself.as_ref()?.href.to_ascii_lowercase();
-            Some(href.contains(&user.to_ascii_lowercase()))
+        let id = |named: &Named| named.id.as_ref().map(|id| id.to_ascii_lowercase());
+        let link = || {
+            Some(
+                self.links
+                    .as_ref()?
+                    .itself
+                    .as_ref()?
+                    .href
+                    .as_ref()?
+                    .to_ascii_lowercase(),
+            )
         };
-        let of_user = self.user.as_ref().map(|named| is(named, user)).or_else(links);
-        of_user == Some(true) && self.environment.as_ref().is_none_or(|named| is(named, environment))
+        let of_user = match self.user.as_ref().and_then(id) {
+            Some(named) => Some(named == user.to_ascii_lowercase()),
+            None => link().map(|link| link.contains(&user.to_ascii_lowercase())),
+        };
+        let here = self.environment.as_ref().and_then(id);
+        let is_here = here.map(|named| named == environment.to_ascii_lowercase());
+        match of_user {
+            Some(of_user) => of_user && is_here != Some(false),
+            None => is_here == Some(true),
+        }
     }
 }
 

@@ -51,8 +51,13 @@ pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOut
             Ok(listed) => listed,
             Err(failure) => return after(&found, &deleted, id, failure),
         };
-        if listed.is_empty() || round + 1 == ROUNDS || !task.wait(SETTLE).await? {
+        if listed.is_empty() || round + 1 == ROUNDS {
             break;
+        }
+        match task.wait(SETTLE).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(failure) => return after(&found, &deleted, id, failure),
         }
     }
     if !listed.is_empty() {

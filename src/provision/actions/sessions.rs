@@ -1,6 +1,7 @@
 //! `sign_out_user`: there is no call for all sessions at once, and a listing shows ten (pingone-api.md §6.5).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ const IDLE_ROUNDS: usize = 6;
 /// end what it still lists, so only a listing without any ends the work.
 pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, Failure> {
     live(task, id).await?;
-    let (mut seen, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut ended, mut absent) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut left, mut idle) = (0, 0);
     // One listing alone may be behind.
     let list = || task.read(task.client().session_ids(id));
@@ -33,33 +34,39 @@ pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcom
             Ok(listed) => listed,
             Err(failure) => return after(&ended, id, failure),
         };
-        left = listed.len();
         seen.extend(listed.iter().cloned());
-        idle += 1;
-        for session in listed {
-            if ended.contains(&session) {
+        let is_whole = listed.len() < PAGE;
+        let before = ended.len() + absent.len();
+        for session in &listed {
+            if ended.contains(session) || absent.contains(session) {
                 continue;
             }
-            match end(task, id, &session).await {
-                Ok(true) => {
-                    ended.insert(session);
-                    idle = 0;
-                }
-                Ok(false) => {}
+            match end(task, id, session).await {
+                Ok(Ending::Ended) => _ = ended.insert(session.clone()),
+                Ok(Ending::Absent) => _ = absent.insert(session.clone()),
+                Ok(Ending::Listed) => {}
                 Err(failure) => return after(&ended, id, failure),
             }
         }
-        if left == 0 || task.is_dry_run() {
-            return Ok(complete(match seen.len() {
+        idle = if ended.len() + absent.len() > before {
+            0
+        } else {
+            idle + 1
+        };
+        // Of a whole listing only what PingOne does not find may be left; a full one may hide more.
+        left = listed.iter().filter(|session| !absent.contains(*session)).count();
+        if listed.is_empty() || left == 0 && is_whole || task.is_dry_run() {
+            return Ok(complete(match seen.difference(&absent).count() {
                 0 => format!("Account {id} had no session"),
                 1 => format!("1 session of account {id} has been ended"),
                 n => format!("{n} sessions of account {id} have been ended"),
             }));
         }
-        if idle == IDLE_ROUNDS || idle > 0 && !task.wait(SETTLE).await? {
-            break;
+        match task.wait(if idle > 0 { SETTLE } else { Duration::ZERO }).await {
+            Ok(true) if idle < IDLE_ROUNDS => listing = list().await,
+            Ok(_) => break,
+            Err(failure) => return after(&ended, id, failure),
         }
-        listing = list().await;
     }
     Ok(failed(format!(
         "{} sessions of account {id} have been ended and there may be more: PingOne still lists {left}. Disable the \
@@ -68,8 +75,17 @@ pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcom
     )))
 }
 
-/// Ends one. `false`: PingOne does not find it to end and still lists it.
-async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<bool, Failure> {
+/// How ending one session went.
+enum Ending {
+    /// It is not listed any more.
+    Ended,
+    /// PingOne finds it neither to end nor to read and lists it all the same: one that has expired (pingone-api.md §6.5).
+    Absent,
+    /// PingOne does not find it to end, and shows it.
+    Listed,
+}
+
+async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<Ending, Failure> {
     let call = end_session(id, session);
     let entry = AuditEntry {
         object: &format!("session of user {id}"),
@@ -85,8 +101,11 @@ async fn end(task: &TaskContext, id: Uuid, session: &str) -> Result<bool, Failur
         Ok(listed.len() < PAGE || !client.has_session(id, session).await?)
     };
     match apply_state(task, Write::new(&call, entry, Rules::DELETION), gone).await {
-        Ok(_) => Ok(true),
-        Err(failure) if failure.is_not_found() => Ok(false),
+        Ok(_) => Ok(Ending::Ended),
+        Err(failure) if failure.is_not_found() => {
+            let there = task.read(task.client().has_session(id, session)).await?;
+            Ok(if there { Ending::Listed } else { Ending::Absent })
+        }
         Err(failure) => Err(failure),
     }
 }

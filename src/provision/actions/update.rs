@@ -143,14 +143,23 @@ async fn update(task: &TaskContext, id: Uuid, mut changes: Changes) -> Result<Up
             }
         }
     }
-    if updated.failure.is_none() && !updated.keys.is_empty() && !task.is_dry_run() {
+    let left_out = wanted.keys().len() + steps.len() > updated.keys.len();
+    if updated.failure.is_none() && !updated.keys.is_empty() && left_out && !task.is_dry_run() {
         // What shows the patch is not behind.
         let now = if patched {
-            updated.user.clone()
+            Ok(updated.user.clone())
         } else {
-            live(task, id).await?
+            task.deciding().user(id).await
         };
-        updated.failure = not_any_more(&before, &now, &wanted, &steps, &updated.keys);
+        updated.failure = match now {
+            Ok(now) => not_any_more(&before, &now, &wanted, &steps, &updated.keys),
+            Err(error) => {
+                let done = updated.keys.join(",");
+                Some(format!(
+                    "account {id}: {done} changed, and whether the rest is still so could not be read: {error}"
+                ))
+            }
+        };
     }
     Ok(updated)
 }
@@ -173,6 +182,19 @@ fn not_any_more(before: &User, now: &User, wanted: &Changes, steps: &[Step], sen
             names.join(", ")
         )
     })
+}
+
+/// The user, where all that was asked for is so; `None` where nothing of it is. Somebody else's value is neither ours nor to
+/// be overwritten.
+fn verified(changes: &Changes, before: &User, now: User) -> Result<Option<User>, Failure> {
+    if changes.unmet(before, &now).is_empty() {
+        return Ok(Some(now));
+    }
+    if changes.otherwise(before, &now).is_empty() {
+        return Ok(None);
+    }
+    let message = "the user has another value than was asked for";
+    Err(Failure::refused(Code::Unavailable, message))
 }
 
 /// The attributes of the user object, all in one call.
@@ -202,18 +224,7 @@ async fn patch(
         .accepting(|call, written| written.json::<User>(call).is_ok())
         .audited_by_caller();
     let end = apply(task, write, |client| async move {
-        let now = client.user(id).await?;
-        if changes.unmet(before, &now).is_empty() {
-            return Ok(Some(now));
-        }
-        if changes.otherwise(before, &now).is_empty() {
-            return Ok(None);
-        }
-        // Somebody else's value is neither ours nor to be overwritten.
-        Err(Failure::refused(
-            Code::Unavailable,
-            "the user has another value than was asked for",
-        ))
+        verified(changes, before, client.user(id).await?)
     });
     let (after, outcome, request_id) = match end.await? {
         Applied::Planned => (None, None, None),

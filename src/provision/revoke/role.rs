@@ -40,11 +40,9 @@ pub(super) async fn revoke(
     let wanted = Wanted::over(task, role, over).await?;
     let unseen = task.memory().remembered(principal, &wanted);
     let read = || list(task, principal, &wanted, unseen.is_empty());
-    let is_so = |now: &Option<Assignments>| {
-        unseen.is_empty()
-            && now
-                .as_ref()
-                .is_none_or(|now| now.own.is_empty() && now.inherited.is_empty())
+    let is_so = |now: &Option<Assignments>| match now {
+        None => true,
+        Some(now) => unseen.is_empty() && now.own.is_empty() && now.inherited.is_empty(),
     };
     let Some(now) = sure(task, read, is_so).await? else {
         return Ok(already_revoked(task));

@@ -232,6 +232,8 @@ async fn a_user_is_deleted_and_a_second_time_is_success() {
     assert_eq!(rig.writes(), 2);
 }
 
+type Part = fn(&Rig) -> serde_json::Value;
+
 /// A node that is behind shows once that it is so already: nothing is said before a second read.
 #[tokio::test(start_paused = true)]
 async fn what_one_read_shows_as_so_already_is_not_believed() {
@@ -240,7 +242,6 @@ async fn what_one_read_shows_as_so_already_is_not_believed() {
     let to_guests =
         |rig: &Rig| json!({"population_id": {"resource_type_id": "population", "resource_id": rig.id("guests")}});
     let none = |_: &Rig| json!({});
-    type Part = fn(&Rig) -> serde_json::Value;
     let cases: [(&str, &str, Part, Part); 5] = [
         ("disable_user", "mara", |_| json!({"enabled": false}), none),
         ("enable_user", "off", |_| json!({"enabled": true}), none),

@@ -220,7 +220,7 @@ impl Client {
     }
 
     /// Ids of the users that a filter finds, with the population that each says he is in.
-    pub async fn users_with_population(&self, filter: &str) -> Result<Vec<(Uuid, Option<Uuid>)>, PingOneError> {
+    pub async fn users_with_population(&self, filter: &str) -> Result<Vec<(Uuid, Uuid)>, PingOneError> {
         let url = self.users_url(Some(filter));
         let operation = Operation::ListUsers;
         let found: Vec<Placement> = Pages::new(self.clone(), operation, self.environment_id(), "users", url)

@@ -242,7 +242,7 @@ fn advice_of_the_caller_takes_the_place_of_the_remedy_and_a_page_is_named() {
 #[test]
 fn a_code_that_refuses_counts_only_under_a_status_that_refuses() {
     let transient = ErrorClass::Transient { retry_after: None };
-    for (status, class) in [(302, ErrorClass::Corrupt), (502, transient.clone()), (504, transient)] {
+    for (status, class) in [(302, ErrorClass::Corrupt), (502, transient), (504, transient)] {
         for (code, detail) in [
             ("NOT_FOUND", None),
             ("ACCESS_FAILED", None),
