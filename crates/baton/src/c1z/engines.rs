@@ -672,6 +672,33 @@ fn the_same_row_twice_is_a_fault_of_ours() {
     }
 }
 
+/// In the model of bindings the types come at the end.
+#[test]
+fn resources_are_counted_by_type_before_their_type_is_there() {
+    for engine in StorageEngine::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("sync.c1z");
+        let mut writer = Writer::create(dir.path(), start(), options(engine)).unwrap();
+        for resource_id in ["a", "b"] {
+            let row = ResourceRow {
+                resource_type_id: "user",
+                resource_id,
+                parent: None,
+                data: b"",
+            };
+            writer.put_resource(&row).unwrap();
+        }
+        for id in ["group", "user"] {
+            writer.put_resource_type(&ResourceTypeRow { id, data: b"" }).unwrap();
+        }
+        writer.finish(end(true), &target).unwrap();
+        let reader = Reader::open(&target, dir.path(), Limits::default()).unwrap();
+        let counts = &reader.run().stats.resources_by_resource_type;
+        let expected = [("group", 0), ("user", 2)].map(|(id, count)| (id.to_owned(), count));
+        assert_eq!(*counts, expected.into(), "{engine}");
+    }
+}
+
 #[test]
 fn an_empty_directory_makes_a_file() {
     for engine in StorageEngine::ALL {

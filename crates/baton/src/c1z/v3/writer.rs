@@ -233,9 +233,8 @@ impl Writer {
             self.children.push((parent, number));
         }
         self.stats.resources += 1;
-        if let Some(count) = self.stats.resources_by_resource_type.get_mut(row.resource_type_id) {
-            *count += 1;
-        }
+        // Its type may come later.
+        bump(&mut self.stats.resources_by_resource_type, row.resource_type_id);
         Ok(())
     }
 
