@@ -31,6 +31,8 @@ type contents struct {
 	// nonHuman counts machine identities; owners are whose the credentials are.
 	nonHuman int
 	owners   map[string]string
+	// bindings are roles over scopes, by the key of either.
+	bindings map[string][]string
 }
 
 type grant struct {
@@ -80,7 +82,7 @@ func readAll(ctx context.Context, file string) (*contents, error) {
 	defer store.Close(ctx)
 	c := &contents{
 		full: full, types: map[string]*v2.ResourceType{}, resources: map[string]bool{}, entitlements: map[string]string{},
-		grants: map[string]grant{}, owners: map[string]string{},
+		grants: map[string]grant{}, owners: map[string]string{}, bindings: map[string][]string{},
 	}
 	if err := c.readTypes(ctx, store); err != nil {
 		return nil, err
@@ -168,6 +170,7 @@ func (c *contents) checkResource(item *v2.Resource) error {
 	}{
 		v2.ResourceType_TRAIT_USER: &v2.UserTrait{}, v2.ResourceType_TRAIT_GROUP: &v2.GroupTrait{}, v2.ResourceType_TRAIT_ROLE: &v2.RoleTrait{},
 		v2.ResourceType_TRAIT_APP: &v2.AppTrait{}, v2.ResourceType_TRAIT_SECRET: &v2.SecretTrait{},
+		v2.ResourceType_TRAIT_SCOPE_BINDING: &v2.ScopeBindingTrait{},
 	}
 	for _, wanted := range c.types[item.GetId().GetResourceType()].GetTraits() {
 		if err := checkTrait(item, wanted, traits[wanted]); err != nil {
@@ -177,10 +180,10 @@ func (c *contents) checkResource(item *v2.Resource) error {
 	return nil
 }
 
-// readMachine notes machine identities, and whose a credential is. A credential says of what type it is, and no detail is empty.
+// readMachine notes machine identities, whose a credential is, and what a binding binds. A credential says of what type it is, and no detail is empty.
 func (c *contents) readMachine(item *v2.Resource) error {
 	for _, annotation := range item.GetAnnotations() {
-		nonHuman, secret := &v2.NonHumanIdentityTrait{}, &v2.SecretTrait{}
+		nonHuman, secret, binding := &v2.NonHumanIdentityTrait{}, &v2.SecretTrait{}, &v2.ScopeBindingTrait{}
 		switch {
 		case annotation.MessageIs(nonHuman):
 			if err := annotation.UnmarshalTo(nonHuman); err != nil {
@@ -200,18 +203,34 @@ func (c *contents) readMachine(item *v2.Resource) error {
 			if owner := secret.GetIdentityId(); owner != nil {
 				c.owners[resourceKey(item.GetId())] = resourceKey(owner)
 			}
+		case annotation.MessageIs(binding):
+			if err := annotation.UnmarshalTo(binding); err != nil {
+				return err
+			}
+			key := resourceKey(item.GetId())
+			c.bindings[key] = []string{resourceKey(binding.GetRoleId()), resourceKey(binding.GetScopeResourceId())}
 		}
 	}
 	return nil
 }
 
-// checkMachines demands that every credential's owner is in the file, and that a file of credentials has owners that are
+// checkMachines demands that the owner of every credential and both ends of every binding are in the file, and that a file of credentials has owners that are
 // machine identities.
 func (c *contents) checkMachines() error {
 	for key, owner := range c.owners {
 		if !c.resources[owner] {
 			return fmt.Errorf("credential %s is of %s, which is not in the file", key, owner)
 		}
+	}
+	for key, ends := range c.bindings {
+		for _, end := range ends {
+			if !c.resources[end] {
+				return fmt.Errorf("binding %s is of %s, which is not in the file", key, end)
+			}
+		}
+	}
+	if kind := c.types["role_assignment"]; kind != nil && len(c.bindings) == 0 {
+		return fmt.Errorf("a type of bindings and not one of them")
 	}
 	if c.types["secret"] != nil && (len(c.owners) == 0 || c.nonHuman == 0) {
 		return fmt.Errorf("%d credentials with owners, %d machine identities", len(c.owners), c.nonHuman)
@@ -222,7 +241,7 @@ func (c *contents) checkMachines() error {
 func checkTrait(item *v2.Resource, wanted v2.ResourceType_Trait, _ any) error {
 	for _, annotation := range item.GetAnnotations() {
 		user, group, role, app := &v2.UserTrait{}, &v2.GroupTrait{}, &v2.RoleTrait{}, &v2.AppTrait{}
-		secret := &v2.SecretTrait{}
+		secret, binding := &v2.SecretTrait{}, &v2.ScopeBindingTrait{}
 		switch {
 		case wanted == v2.ResourceType_TRAIT_USER && annotation.MessageIs(user):
 			if err := annotation.UnmarshalTo(user); err != nil {
@@ -252,6 +271,11 @@ func checkTrait(item *v2.Resource, wanted v2.ResourceType_Trait, _ any) error {
 				return err
 			}
 			return secret.ValidateAll()
+		case wanted == v2.ResourceType_TRAIT_SCOPE_BINDING && annotation.MessageIs(binding):
+			if err := annotation.UnmarshalTo(binding); err != nil {
+				return err
+			}
+			return binding.ValidateAll()
 		}
 	}
 	return fmt.Errorf("no trait %s", wanted)
