@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::k8s::{Client, Parts};
-use crate::sync::observations::{Parcel, is_vacant, pack, unpack};
+use crate::sync::observations::{Parcel, forget_dropped, is_vacant, pack, unpack, was_dropped};
 use crate::sync::{ObservationSettings, Reuse};
 
 /// For each call to the API server.
@@ -19,6 +19,8 @@ pub(super) struct Handover {
     dir: PathBuf,
     /// It was said that there is too much.
     told: AtomicBool,
+    /// In this term what was left was taken up, or was not there.
+    taken: AtomicBool,
 }
 
 impl Handover {
@@ -33,15 +35,23 @@ impl Handover {
             parts: Parts::new(kube?, name?),
             dir: settings.dir.clone(),
             told: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
         })
     }
 
-    /// Takes up what was left, where this process has nothing of its own.
+    /// A term begins: another leader may have left something since.
+    pub(super) fn begin_term(&self) {
+        self.taken.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes up what was left, once a term, where this process has nothing of its own and dropped nothing.
     pub(super) async fn take(&self) {
-        if !is_vacant(&self.dir) {
+        if !self.withdraw().await || self.taken.load(Ordering::Relaxed) || !is_vacant(&self.dir) {
             return;
         }
-        let packed = match self.parts.read(PATIENCE).await {
+        let read = self.parts.read(PATIENCE).await;
+        self.taken.store(read.is_ok(), Ordering::Relaxed);
+        let packed = match read {
             Ok(Some(packed)) => packed,
             Ok(None) => return,
             Err(error) => {
@@ -65,18 +75,47 @@ impl Handover {
     pub(super) async fn leave(&self) {
         let packed = match pack(&self.dir) {
             Ok(Parcel::Packed(packed)) => packed,
-            Ok(Parcel::TooLarge) => return self.tell_size(),
-            Ok(Parcel::Nothing) => return,
+            Ok(Parcel::TooLarge) => {
+                self.withdraw().await;
+                return self.tell_size();
+            }
+            Ok(Parcel::Nothing) => {
+                self.withdraw().await;
+                return;
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "observations were not read and not handed on");
                 return;
             }
         };
         match self.parts.write(&packed, PATIENCE).await {
-            Ok(true) => tracing::debug!(bytes = packed.len(), "observations of roles were handed on"),
-            Ok(false) => self.tell_size(),
+            Ok(true) => {
+                forget_dropped(&self.dir);
+                tracing::debug!(bytes = packed.len(), "observations of roles were handed on");
+            }
+            Ok(false) => {
+                self.withdraw().await;
+                self.tell_size();
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "observations were not handed on: the next leader reads everything");
+            }
+        }
+    }
+
+    /// Takes back what is left where it was dropped here, so that nobody takes it up; `false` where that did not succeed.
+    pub(super) async fn withdraw(&self) -> bool {
+        if !was_dropped(&self.dir) {
+            return true;
+        }
+        match self.parts.clear(PATIENCE).await {
+            Ok(()) => {
+                forget_dropped(&self.dir);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "observations that were dropped are still in their ConfigMaps");
+                false
             }
         }
     }

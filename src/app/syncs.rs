@@ -157,6 +157,9 @@ impl Syncs {
 
     /// A term begins: the metric goes on from what the leaders before it left.
     pub(super) fn take_over(&self) {
+        if let Some(handover) = self.handover.get() {
+            handover.begin_term();
+        }
         if let Some(at) = self.history.last_success() {
             self.metrics.sync_succeeded(at);
         }
@@ -185,9 +188,12 @@ impl Syncs {
             handover.take().await;
         }
         let ended = sync::run(self.client.clone(), options, steps, token.clone()).await;
-        if let (Some(handover), Ok(_)) = (handover, &ended) {
+        if let Some(handover) = handover {
             // Whoever lost the Lease meanwhile leaves nothing.
-            token.run_until_cancelled(handover.leave()).await;
+            match &ended {
+                Ok(_) => token.run_until_cancelled(handover.leave()).await,
+                Err(_) => token.run_until_cancelled(handover.withdraw()).await.map(drop),
+            };
         }
         match &ended {
             Ok(report) => {

@@ -103,6 +103,17 @@ impl Parts {
         Ok(true)
     }
 
+    /// Leaves nothing in place of what was there.
+    pub async fn clear(&self, deadline: Duration) -> Result<(), K8sError> {
+        let Some(mut first) = self.part(0, deadline).await? else {
+            return Ok(());
+        };
+        // Without the first one the others are no parts of anything.
+        (first.binary_data, first.data) = (None, None);
+        let name = format!("{}-0", self.name);
+        self.put(&name, &first, deadline).await
+    }
+
     /// Whoever leads is alone in writing them, so whatever is there is replaced.
     async fn put(&self, name: &str, map: &ConfigMap, deadline: Duration) -> Result<(), K8sError> {
         let (api, object, params) = (self.api(), format!("configmaps/{name}"), PostParams::default());

@@ -1,12 +1,13 @@
 //! What was asked of PingOne since the client was made: counters that a report or a metric reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::operation::{Operation, RateGroup};
 
@@ -85,7 +86,12 @@ pub struct Stats {
     waited_nanos: [AtomicU64; RateGroup::ALL.len()],
     /// The time that PingOne last told, and when that was heard.
     clock: Mutex<Option<(Timestamp, Instant)>>,
+    /// What was written to, and when last.
+    written: Mutex<HashMap<Uuid, Instant>>,
 }
+
+/// What was written to is forgotten after this.
+const WRITTEN_KEPT: Duration = Duration::from_mins(5);
 
 impl Default for Stats {
     fn default() -> Self {
@@ -96,6 +102,7 @@ impl Default for Stats {
             lenient_fields: AtomicU64::new(0),
             waited_nanos: Default::default(),
             clock: Mutex::new(None),
+            written: Mutex::default(),
         }
     }
 }
@@ -126,6 +133,23 @@ impl Stats {
     /// PingOne's time as its last answer told it, and the moment of that; early by a second at most. `None` before one did.
     pub fn clock(&self) -> Option<(Timestamp, Instant)> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A write to these objects is sent, or was answered.
+    pub(crate) fn wrote(&self, ids: &[Uuid]) {
+        let now = Instant::now();
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|_, at| now.duration_since(*at) < WRITTEN_KEPT);
+        written.extend(ids.iter().map(|id| (*id, now)));
+    }
+
+    /// Objects that this client, or a clone of it, wrote to at most so long ago, five minutes at most: those that the write's
+    /// path names, and whom it joins to them.
+    pub fn written_within(&self, time: Duration) -> Vec<Uuid> {
+        let now = Instant::now();
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = written.iter().filter(|(_, at)| now.duration_since(**at) <= time);
+        recent.map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn request(&self, operation: Operation, class: StatusClass) {

@@ -79,6 +79,16 @@ impl WriteCall {
     }
 }
 
+impl WriteCall {
+    /// The objects that the path names, and the group that somebody is joined to.
+    fn touches(&self) -> Vec<uuid::Uuid> {
+        let value = self.body.as_ref().and_then(WriteBody::value);
+        let joined = value.as_ref().and_then(|value| value.get("id")?.as_str());
+        let ids = self.path.iter().map(String::as_str).chain(joined);
+        ids.filter_map(|id| uuid::Uuid::try_parse(id).ok()).collect()
+    }
+}
+
 /// Names, ids and truth values of a JSON value.
 fn outlined(value: &Value) -> String {
     match value {
@@ -173,7 +183,12 @@ impl Client {
             body: call.body.as_ref(),
             token: None,
         };
-        let answer = self.call(&request).await?;
+        let touched = call.touches();
+        self.stats().wrote(&touched);
+        let answered = self.call(&request).await;
+        // However long it took: its activity counts from here at the latest.
+        self.stats().wrote(&touched);
+        let answer = answered?;
         let judged = answer::judge(
             call,
             self.environment_id(),
@@ -201,6 +216,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_write_touches_what_its_path_names_and_the_group_that_it_joins() {
+        let (user, group) = (uuid::Uuid::from_u128(7), uuid::Uuid::from_u128(8));
+        let path = ["users", &user.to_string(), "memberOfGroups"];
+        let join = WriteCall::new(Operation::ALL[0], user, Method::POST, &path);
+        assert_eq!(join.touches(), [user]);
+        let join = join.with(WriteBody::json(&json!({"id": group, "population": {"id": user}})));
+        assert_eq!(join.touches(), [user, group]);
+        let stats = crate::Stats::default();
+        stats.wrote(&join.touches());
+        let mut found = stats.written_within(std::time::Duration::from_mins(2));
+        found.sort_unstable();
+        assert_eq!(found, [user, group]);
+    }
 
     #[test]
     fn an_outline_holds_names_and_ids_and_nothing_of_a_person() {

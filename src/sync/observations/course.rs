@@ -1,7 +1,7 @@
 //! Where a sync takes up what others left, and what becomes of it at its end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use uuid::Uuid;
@@ -21,6 +21,9 @@ use process::error::ErrorClass;
 
 /// Requests that reading the activities may always take.
 const PAGES_FEW: u64 = 20;
+
+/// What we wrote ourselves less long ago counts as touched, whether its activity can be read or not.
+const OWN_WRITES: Duration = Duration::from_mins(2);
 
 /// What a sync has of observations, until it ends.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ async fn found(client: &Client, options: &SyncOptions, environment: Uuid) -> Opt
         tracing::warn!("PingOne tells no time: observations are neither kept nor used");
         return None;
     };
-    let identity = identity(client, options, environment);
+    let client_id = client.client_id();
+    let identity = identity(&client_id, options, environment);
     let store = match Store::open(&settings.dir, &identity) {
         Ok(Some(store)) => store,
         Ok(None) => {
@@ -62,11 +66,11 @@ async fn found(client: &Client, options: &SyncOptions, environment: Uuid) -> Opt
         }
     };
     let clock = (trail::seconds(told), heard);
-    Some(Box::pin(take_up(client, settings, store, identity, clock)).await)
+    Some(Box::pin(take_up((client, client_id), settings, store, identity, clock)).await)
 }
 
 async fn take_up(
-    client: &Client,
+    (client, client_id): (&Client, String),
     settings: &ObservationSettings,
     mut store: Store,
     identity: [u8; 32],
@@ -80,9 +84,14 @@ async fn take_up(
         Reuse::Verify | Reuse::All => settings.max_age,
     };
     let max_age = Seconds::try_from(age.as_secs()).unwrap_or(Seconds::MAX);
+    let ahead = i64::from(now) - jiff::Timestamp::now().as_second();
+    let was_set = store.drop_set(ahead);
     let (stored, times) = read_through(&mut store, now, max_age);
     let last = store.segments.iter().map(|segment| segment.head.began).max();
     let mut tally = Tally::default();
+    if was_set {
+        tell(Gap::Clock, &mut tally);
+    }
     let pages_most = PAGES_FEW.max(u64::try_from(times.len() / 2).unwrap_or(u64::MAX));
     let (touched, newest) = match Box::pin(meanwhile(client, &store, now, pages_most)).await {
         Ok(trail) => {
@@ -108,6 +117,7 @@ async fn take_up(
     let head = Head {
         identity,
         began: now,
+        ahead,
         newest,
     };
     let out = store.begin(&head);
@@ -121,16 +131,24 @@ async fn take_up(
         turn,
         tally,
     };
-    Keeper::new(settings.reuse, clock, rules, loaded)
+    let client = (client.clone(), client_id);
+    Keeper::new((client, settings.reuse), (clock, pages_most), rules, loaded)
 }
 
-/// The activities since the first of the syncs that left something.
+/// The activities since the first of the syncs that left something, with what we wrote ourselves just before.
 async fn meanwhile(client: &Client, store: &Store, now: Seconds, pages_most: u64) -> Result<Trail, Gap> {
-    let newest = store.segments.iter().find_map(|segment| segment.head.newest);
-    match store.segments.iter().map(|segment| segment.head.began).min() {
-        Some(first) => trail::read(client, (first, now), newest, pages_most).await,
-        None => Ok(Trail::default()),
+    let Some(first) = store.segments.iter().map(|segment| segment.head.began).min() else {
+        return Ok(Trail::default());
+    };
+    let (asked, newest) = (
+        Instant::now(),
+        store.segments.iter().find_map(|segment| segment.head.newest),
+    );
+    let mut trail = trail::read(client, (first, now), newest, pages_most).await?;
+    for id in client.stats().written_within(OWN_WRITES + asked.elapsed()) {
+        trail.touched.wrote(id, now);
     }
+    Ok(trail)
 }
 
 fn tell(gap: Gap, tally: &mut Tally) {
@@ -139,10 +157,9 @@ fn tell(gap: Gap, tally: &mut Tally) {
 }
 
 /// A digest of whatever an observation depends on that is no part of the directory.
-fn identity(client: &Client, options: &SyncOptions, environment: Uuid) -> [u8; 32] {
+fn identity(client_id: &str, options: &SyncOptions, environment: Uuid) -> [u8; 32] {
     let text = format!(
-        "{environment} {} {:?} {:?} {:?} {:?} {}",
-        client.client_id(),
+        "{environment} {client_id} {:?} {:?} {:?} {:?} {}",
         options.resource_types,
         options.role_scan,
         options.population_filter,
@@ -168,9 +185,16 @@ impl Kept {
         if keeper.differs() {
             // What changed while the sync ran, an activity tells.
             let until = keeper.now();
-            let meanwhile = Box::pin(trail::read(client, (keeper.began(), until), None, PAGES_FEW)).await;
-            let touched = meanwhile.map(|trail| trail.touched);
-            keeper.explain(&touched.unwrap_or_default());
+            let meanwhile = trail::read(client, (keeper.began(), until), None, keeper.pages_most());
+            match Box::pin(meanwhile).await {
+                Ok(mut trail) => {
+                    for id in client.stats().written_within(keeper.ran() + OWN_WRITES) {
+                        trail.touched.wrote(id, until);
+                    }
+                    keeper.explain(&trail.touched);
+                }
+                Err(gap) => keeper.leave_unexplained(gap),
+            }
         }
         Some(keeper.replace())
     }

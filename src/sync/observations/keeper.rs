@@ -1,12 +1,13 @@
 //! The observations of one sync: what syncs before it left, judged by the rules, and what this one sees, kept as it goes.
 //! Nothing here can fail a sync: what cannot be read is read from PingOne, what cannot be written is not kept.
 
+mod end;
 mod everybody;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -18,21 +19,17 @@ use super::record::{
 use super::rules::{Rules, Turn, Why};
 use super::segment::Appender;
 use super::store::{Store, remove};
-use super::tally::{ObservationReport, Tally};
-use super::touched::Touched;
+use super::tally::Tally;
 use crate::sync::options::Reuse;
 use crate::sync::read::Assignment;
 use everybody::Dynamic;
+use pingone::Client;
 use pingone::types::{Group, Population, Role};
 
 /// Users' records in a block, where they come one by one: a killed process loses no more.
 const USERS_AT_A_TIME: usize = 4;
 /// Bytes in a block, where they are copied.
 const COPIED_AT_A_TIME: usize = 1 << 16;
-/// So many differences are an accident.
-const DIFFERENCES_FEW: u64 = 2;
-/// One difference in so many is, too; more, and everything kept is doubtful.
-const DIFFERENCES_RARE: u64 = 100;
 
 /// What the sync has of observations.
 #[derive(Debug)]
@@ -40,6 +37,8 @@ pub(crate) struct Keeper {
     reuse: Reuse,
     /// PingOne's time, and when it was that.
     clock: (Seconds, Instant),
+    /// What reading the activities may cost.
+    pages_most: u64,
     rules: Rules,
     hasher: RandomState,
     state: Mutex<State>,
@@ -64,10 +63,17 @@ struct State {
     expected: HashMap<(Kind, Uuid), u64>,
     differ: Vec<(Kind, Uuid)>,
     tally: Tally,
+    /// Whose answers are kept: our client, and the id that it had when the sync began.
+    client: (Client, String),
 }
 
 impl Keeper {
-    pub(super) fn new(reuse: Reuse, clock: (Seconds, Instant), rules: Rules, loaded: Loaded) -> Self {
+    pub(super) fn new(
+        (client, reuse): ((Client, String), Reuse),
+        (clock, pages_most): ((Seconds, Instant), u64),
+        rules: Rules,
+        loaded: Loaded,
+    ) -> Self {
         let Loaded {
             store,
             out,
@@ -78,6 +84,7 @@ impl Keeper {
         Self {
             reuse,
             clock,
+            pages_most,
             rules,
             hasher: RandomState::new(),
             state: Mutex::new(State {
@@ -94,6 +101,7 @@ impl Keeper {
                 expected: HashMap::new(),
                 differ: Vec::new(),
                 tally,
+                client,
             }),
         }
     }
@@ -106,6 +114,16 @@ impl Keeper {
     pub(crate) fn now(&self) -> Seconds {
         let (at, heard) = self.clock;
         at.saturating_add(u32::try_from(heard.elapsed().as_secs()).unwrap_or(u32::MAX))
+    }
+
+    /// Requests that reading the activities may take.
+    pub(super) const fn pages_most(&self) -> u64 {
+        self.pages_most
+    }
+
+    /// How long the sync has run.
+    pub(super) fn ran(&self) -> Duration {
+        Duration::from_secs(self.now().saturating_sub(self.began()).into())
     }
 
     /// When the sync began, by PingOne's clock.
@@ -194,7 +212,7 @@ impl Keeper {
         verdict: Result<(), Why>,
         body: &[u8],
     ) -> bool {
-        let verdict = verdict.and_then(|()| Rules::turn(&mut state.turn, at));
+        let verdict = verdict.and_then(|()| self.rules.turn(&mut state.turn, at));
         match verdict {
             Ok(()) if self.reuse != Reuse::Verify => {
                 state.tally.reused(kind, at);
@@ -343,69 +361,6 @@ impl Keeper {
             }
         }
     }
-
-    /// Whether something was read that is not what was kept.
-    pub(super) fn differs(&self) -> bool {
-        !self.state().differ.is_empty()
-    }
-
-    /// Leaves out what activities of the meantime explain; what remains, no activity told of.
-    pub(super) fn explain(&self, meanwhile: &Touched) {
-        self.state().differ.retain(|(kind, id)| match kind {
-            Kind::UserRoles | Kind::GroupRoles => !meanwhile.roles_since([id], 0),
-            Kind::Nested | Kind::Members => !meanwhile.contents_since(id, 0),
-            Kind::Everybody => !meanwhile.contents_since(id, 0) && !meanwhile.has_changed(),
-        });
-    }
-
-    /// The sync succeeded: what it kept replaces what was there before.
-    pub(super) fn replace(&self) -> ObservationReport {
-        let mut state = self.state();
-        state.flush();
-        for (kind, id) in state.differ.iter().take(100) {
-            tracing::warn!(
-                kind = kind.as_str(),
-                id = %id,
-                "what was kept differs from what was read, and no audit activity tells of a change"
-            );
-        }
-        state.tally.differences = u64::try_from(state.differ.len()).unwrap_or(u64::MAX);
-        let Tally {
-            differences, compared, ..
-        } = state.tally;
-        let doubtful = differences > DIFFERENCES_FEW && differences > compared / DIFFERENCES_RARE;
-        if doubtful {
-            tracing::error!(
-                differences,
-                compared,
-                "too much changed without an audit activity: all observations are dropped, the next sync reads everything"
-            );
-        }
-        if doubtful || self.reuse == Reuse::Resume {
-            state.discard();
-        } else {
-            let synced = state.out.as_ref().map_or(Ok(()), Appender::sync);
-            if let Err(error) = synced {
-                tracing::warn!(error = %error, "observations were not kept");
-                state.discard();
-            } else if let Some(store) = &mut state.store {
-                store.drop_earlier();
-            }
-        }
-        state.tally.report(self.now())
-    }
-
-    /// What was seen is not to be believed.
-    pub(super) fn discard(&self) {
-        self.state().discard();
-    }
-
-    /// The sync is over: whoever still has this neither keeps nor finds anything.
-    pub(super) fn close(&self) {
-        let mut state = self.state();
-        state.flush();
-        (state.out, state.store) = (None, None);
-    }
 }
 
 impl State {
@@ -446,9 +401,25 @@ impl State {
 
     fn append(&mut self, kind: Kind, content: &[u8]) {
         let Some(out) = &mut self.out else { return };
+        if self.client.0.client_id() != self.client.1 {
+            tracing::info!("another client answers for ours now: what is observed from here on is not kept");
+            self.out = None;
+            return;
+        }
         if let Err(error) = out.append(kind, content) {
             tracing::warn!(error = %error, "observations cannot be written and are no longer kept in this sync");
             self.out = None;
+        }
+    }
+
+    /// Nothing that is kept is to be believed, and no copy of it elsewhere either.
+    fn drop_all(&mut self) {
+        self.discard();
+        if let Some(store) = &self.store {
+            store.drop_own();
+        }
+        if let Some(Err(error)) = self.store.as_ref().map(Store::mark_dropped) {
+            tracing::warn!(error = %error, "that observations were dropped cannot be noted (state-dir)");
         }
     }
 

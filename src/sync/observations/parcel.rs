@@ -92,6 +92,7 @@ mod tests {
         let head = Head {
             identity: [7; 32],
             began: 9,
+            ahead: 0,
             newest: Some((5, 6)),
         };
         let mut file = Appender::create(store::path(from.path(), 3), &head).unwrap();

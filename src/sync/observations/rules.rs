@@ -8,7 +8,16 @@ use super::touched::Touched;
 use crate::sync::read::Assignment;
 
 /// An activity can be read this long after its record at the latest, and a read may lag as much (pingone-api.md §6.11).
-pub(crate) const OVERLAP: Seconds = 60;
+const LAG: Seconds = 60;
+/// PingOne's clock and ours may drift apart by so much from one sync to the next; its time is told in whole seconds.
+const DRIFT: Seconds = 10;
+/// Activities are read from so long before the time that something was kept at.
+pub(crate) const OVERLAP: Seconds = LAG + DRIFT;
+
+/// Whether PingOne's clock, or ours, was set since: by so many seconds PingOne's was ahead of ours `before` and is `now`.
+pub(crate) fn is_set(before: i64, now: i64) -> bool {
+    before.abs_diff(now) > u64::from(DRIFT)
+}
 
 /// Why something was read anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,10 +117,15 @@ impl Rules {
         if at > self.now || began > self.now {
             return Err(Why::Trail);
         }
-        if self.now - at >= self.max_age {
+        Ok((touched, at.max(began).saturating_sub(self.overlap)))
+    }
+
+    /// Asked last: of what is only too old nothing says that it changed.
+    fn young(&self, at: Seconds) -> Result<(), Why> {
+        if self.now.saturating_sub(at) >= self.max_age {
             return Err(Why::Age);
         }
-        Ok((touched, at.max(began).saturating_sub(self.overlap)))
+        Ok(())
     }
 
     /// A user's role assignments in a file of a sync that `began` then. `population` is the user's now; `known` says of
@@ -227,8 +241,9 @@ impl Rules {
         }
     }
 
-    /// Whether it is this one's turn to be verified; asked only of what may be used again.
-    pub(crate) fn turn(turn: &mut Turn, at: Seconds) -> Result<(), Why> {
+    /// Whether it is too old, or its turn to be verified; asked last, only of what nothing else speaks against.
+    pub(crate) fn turn(&self, turn: &mut Turn, at: Seconds) -> Result<(), Why> {
+        self.young(at)?;
         if turn.takes(at) { Err(Why::Verification) } else { Ok(()) }
     }
 }
@@ -236,6 +251,47 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A group's record from 1,000, with `touched` in the activities since.
+    fn kept(touched: Touched) -> (Rules, GroupHead, GroupFacts) {
+        let facts = GroupFacts {
+            users: Some(1),
+            groups: Some(0),
+            updated_ms: 1,
+        };
+        let group = Uuid::from_u128(1);
+        let rules = Rules {
+            now: 9_000,
+            overlap: OVERLAP,
+            max_age: 100,
+            touched: Some(touched),
+        };
+        let head = GroupHead {
+            group,
+            at: 1_000,
+            facts,
+        };
+        (rules, head, facts)
+    }
+
+    #[test]
+    fn what_is_too_old_and_was_touched_is_touched() {
+        let mut touched = Touched::default();
+        touched.wrote(Uuid::from_u128(1), 2_000);
+        for (touched, expected) in [(touched, Why::Touched), (Touched::default(), Why::Age)] {
+            let (rules, head, facts) = kept(touched);
+            let verdict = rules.group(Kind::GroupRoles, &head, 1_000, &facts);
+            let verdict = verdict.and_then(|()| rules.turn(&mut Turn::default(), head.at));
+            assert_eq!(verdict, Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_noticed_in_both_directions() {
+        for (now, expected) in [(5, false), (15, false), (16, true), (-6, true), (i64::MIN, true)] {
+            assert_eq!(is_set(5, now), expected, "{now}");
+        }
+    }
 
     #[test]
     fn the_oldest_are_verified_at_an_even_cost() {

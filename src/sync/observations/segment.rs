@@ -10,9 +10,9 @@ use super::record::{Kind, Seconds};
 
 const MAGIC: [u8; 8] = *b"PING1OBS";
 /// Raised whenever the layout changes: an older file is read anew from PingOne instead.
-const VERSION: u16 = 1;
-/// Magic, version, identity, begin, newest activity and its time, checksum.
-const HEAD: usize = 8 + 2 + 32 + 4 + 8 + 4 + 4;
+const VERSION: u16 = 2;
+/// Magic, version, identity, begin, how far PingOne's clock was ahead, newest activity and its time, checksum.
+const HEAD: usize = 8 + 2 + 32 + 4 + 8 + 8 + 4 + 4;
 /// Kind, length, checksum.
 const BLOCK_HEAD: usize = 1 + 4 + 4;
 /// Nothing larger is written or read.
@@ -25,6 +25,8 @@ pub(crate) struct Head {
     pub(crate) identity: [u8; 32],
     /// When the sync began: whatever is older in the file was proved by the activities until then.
     pub(crate) began: Seconds,
+    /// By how many seconds PingOne's clock was ahead of ours then.
+    pub(crate) ahead: i64,
     /// The newest activity that was seen by then, as a digest of its id with its time; the next reading must find it again.
     pub(crate) newest: Option<(u64, Seconds)>,
 }
@@ -60,6 +62,7 @@ pub(super) fn encode(head: &Head) -> Vec<u8> {
     out.extend(VERSION.to_le_bytes());
     out.extend(head.identity);
     out.extend(head.began.to_le_bytes());
+    out.extend(head.ahead.to_le_bytes());
     let (id, at) = head.newest.unwrap_or_default();
     out.extend(id.to_le_bytes());
     out.extend(at.to_le_bytes());
@@ -73,6 +76,7 @@ fn decode(bytes: &[u8; HEAD]) -> Option<Head> {
     let (version, rest) = rest.split_first_chunk::<2>()?;
     let (identity, rest) = rest.split_first_chunk::<32>()?;
     let (began, rest) = rest.split_first_chunk::<4>()?;
+    let (ahead, rest) = rest.split_first_chunk::<8>()?;
     let (id, rest) = rest.split_first_chunk::<8>()?;
     let at = u32::from_le_bytes(*rest.first_chunk::<4>()?);
     let is_ours = *magic == MAGIC
@@ -81,6 +85,7 @@ fn decode(bytes: &[u8; HEAD]) -> Option<Head> {
     is_ours.then(|| Head {
         identity: *identity,
         began: u32::from_le_bytes(*began),
+        ahead: i64::from_le_bytes(*ahead),
         newest: (at > 0).then(|| (u64::from_le_bytes(*id), at)),
     })
 }
@@ -231,6 +236,7 @@ mod tests {
     const HEAD_OF_TEST: Head = Head {
         identity: [7; 32],
         began: 9,
+        ahead: -7,
         newest: Some((5, 6)),
     };
 

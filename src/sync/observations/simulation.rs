@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::record::{GroupFacts, GroupHead, Kind, Seconds, UserRecord};
-use super::rules::{OVERLAP, Rules, Why};
+use super::rules::{OVERLAP, Rules, Turn, Why, is_set};
 use super::touched::Touched;
 use crate::sync::read::Assignment;
 
@@ -47,6 +47,7 @@ enum Planted {
     AgeIgnored,
     GapIgnored,
     InheritedIgnored,
+    ClockIgnored,
 }
 
 #[derive(Clone)]
@@ -60,6 +61,8 @@ struct Event {
 #[derive(Clone, Default)]
 struct World {
     now: Seconds,
+    /// By how much PingOne's clock was set in all.
+    ahead: i64,
     roles: BTreeMap<u128, BTreeSet<u128>>,
     group_roles: BTreeMap<u128, BTreeSet<u128>>,
     members: BTreeMap<u128, BTreeSet<u128>>,
@@ -74,6 +77,7 @@ struct World {
 #[derive(Default, Clone)]
 struct File {
     began: Seconds,
+    ahead: i64,
     users: Vec<UserRecord>,
     groups: Vec<(GroupHead, Vec<Uuid>)>,
 }
@@ -112,7 +116,7 @@ impl World {
             return;
         }
         // Late, but not later than the contract says.
-        let visible = self.now + Seconds::try_from(dice.below(u64::from(OVERLAP))).unwrap();
+        let visible = self.now + Seconds::try_from(dice.below(60)).unwrap();
         let value = json!({"action": {"type": action}, "resources": [resource]});
         self.events.push(Event {
             recorded: self.now,
@@ -250,7 +254,11 @@ impl Syncs {
         };
         let first = self.files.iter().map(|file| file.began).min().unwrap_or(world.now);
         let from = first.saturating_sub(rules.overlap);
-        if !gap || self.planted == Planted::GapIgnored {
+        let was_set = self.files.iter().any(|file| is_set(file.ahead, world.ahead));
+        let is_minded = self.planted != Planted::ClockIgnored;
+        if was_set && is_minded {
+            // Nothing is believed.
+        } else if !gap || self.planted == Planted::GapIgnored {
             let touched = if gap {
                 Touched::default()
             } else {
@@ -260,6 +268,7 @@ impl Syncs {
         }
         self.files.push(File {
             began: world.now,
+            ahead: world.ahead,
             ..File::default()
         });
         let mut left = kill_after;
@@ -291,7 +300,8 @@ impl Syncs {
                 } else {
                     population
                 };
-                rules.user(record, *began, population, &|_| true).is_ok()
+                let known = rules.user(record, *began, population, &|_| true);
+                known.and_then(|()| rules.turn(&mut Turn::default(), record.at)).is_ok()
             });
             let record = if let Some((_, record)) = kept {
                 record
@@ -341,6 +351,7 @@ impl Syncs {
                 let known = rules.group(Kind::Members, head, *began, &facts);
                 known
                     .and_then(|()| rules.members(head, *began, members, &|_| true))
+                    .and_then(|()| rules.turn(&mut Turn::default(), head.at))
                     .is_ok()
             });
             let (head, members) = if let Some((_, kept)) = kept {
@@ -378,13 +389,13 @@ impl Syncs {
 /// A history; the first thing that was wrong.
 fn history(seed: u64, planted: Planted) -> Result<(), String> {
     let mut dice = Dice::of(seed);
-    let (mut world, silent) = (World::new(), dice.one_in(3));
+    let (mut world, silent, clock_is_set) = (World::new(), dice.one_in(3), dice.one_in(2));
     let mut syncs = Syncs {
         files: Vec::new(),
         planted,
         step: Seconds::try_from(dice.below(4)).unwrap(),
     };
-    for round in 0..8 {
+    for round in 0..10 {
         for _ in 0..dice.below(6) {
             world.change(&mut dice, silent);
             world.now += Seconds::try_from(dice.below(90)).unwrap();
@@ -394,10 +405,17 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
                 let kill = Some(dice.below(25));
                 syncs.run(&mut world, &mut dice, kill, false);
             }
-            // PingOne's clock is put back; what was recorded keeps its time, and appears no later for it.
-            1 => {
-                world.now -= 200;
-                world.events.iter_mut().for_each(|event| event.visible -= 200);
+            // PingOne's clock is set, and what was recorded keeps its time but appears no later for it; then something changes.
+            1 if clock_is_set => {
+                let step = i64::try_from(dice.below(500)).unwrap() - 250;
+                let set = |time: Seconds| Seconds::try_from(i64::from(time) + step).unwrap();
+                world.ahead += step;
+                world.now = set(world.now);
+                world
+                    .events
+                    .iter_mut()
+                    .for_each(|event| event.visible = set(event.visible));
+                world.change(&mut dice, false);
             }
             _ => {}
         }
@@ -468,6 +486,7 @@ fn each_planted_fault_is_caught() {
         Planted::AgeIgnored,
         Planted::GapIgnored,
         Planted::InheritedIgnored,
+        Planted::ClockIgnored,
     ] {
         let caught = (0..HISTORIES).any(|seed| history(seed, planted).is_err());
         assert!(caught, "{planted:?}");

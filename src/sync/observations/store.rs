@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::{Kind, Parts, Seconds};
+use super::rules::is_set;
 use super::segment::{Appender, Head, Segment, Unusable};
 use baton::c1z::{C1zError, Lock};
 
@@ -15,6 +16,8 @@ const EXTENSION: &str = "seg";
 pub(super) const LOCK: &str = "store";
 /// What was set aside, for somebody to look at; the last one of each name.
 const ASIDE: &str = "set-aside";
+/// Says that what was here was dropped, so that copies elsewhere are not to be taken up.
+const DROPPED: &str = "dropped";
 
 /// The folder while this process has it.
 #[derive(Debug)]
@@ -97,12 +100,42 @@ impl Store {
         Appender::create(path(&self.dir, self.next), head)
     }
 
+    /// Removes what was kept before PingOne's clock, or ours, was set.
+    pub(crate) fn drop_set(&mut self, ahead: i64) -> bool {
+        let set = |found: &mut Segment| is_set(found.head.ahead, ahead);
+        let dropped: Vec<_> = self.segments.extract_if(.., set).collect();
+        for segment in &dropped {
+            remove(&segment.path);
+        }
+        !dropped.is_empty()
+    }
+
+    /// Removes the file of the sync that runs, whoever writes it or has stopped.
+    pub(crate) fn drop_own(&self) {
+        remove(&path(&self.dir, self.next));
+    }
+
+    /// Notes that what was here is not to be believed.
+    pub(crate) fn mark_dropped(&self) -> io::Result<()> {
+        std::fs::write(self.dir.join(DROPPED), [])
+    }
+
     /// Removes what syncs before this one left.
     pub(crate) fn drop_earlier(&mut self) {
         for segment in self.segments.drain(..) {
             remove(&segment.path);
         }
     }
+}
+
+/// Whether observations were dropped since copies of them were last replaced.
+pub fn was_dropped(dir: &Path) -> bool {
+    dir.join(DROPPED).exists()
+}
+
+/// No copy of what was dropped is left.
+pub fn forget_dropped(dir: &Path) {
+    remove(&dir.join(DROPPED));
 }
 
 /// The file of a number.
@@ -189,6 +222,7 @@ pub fn discard(dir: &Path) -> io::Result<bool> {
     }
     match Lock::take(&dir.join(LOCK)) {
         Ok(_lock) => {
+            let marked = std::fs::write(dir.join(DROPPED), []);
             for entry in std::fs::read_dir(dir)? {
                 let path = entry?.path();
                 let extension = path.extension().and_then(|extension| extension.to_str());
@@ -196,6 +230,7 @@ pub fn discard(dir: &Path) -> io::Result<bool> {
                     std::fs::remove_file(&path)?;
                 }
             }
+            marked?;
             Ok(true)
         }
         Err(C1zError::InUse { .. }) => Ok(false),
@@ -211,6 +246,7 @@ mod tests {
         Head {
             identity: [identity; 32],
             began: 1,
+            ahead: 0,
             newest: None,
         }
     }
@@ -233,7 +269,11 @@ mod tests {
         assert!(store.begin(&head(1)).unwrap().path.ends_with("0000000004.seg"));
         drop(store);
         assert!(discard(dir.path()).unwrap());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing but the note: {left:?}");
+        assert!(was_dropped(dir.path()));
+        forget_dropped(dir.path());
+        assert!(!was_dropped(dir.path()));
     }
 
     #[test]

@@ -65,6 +65,14 @@ impl Touched {
         }
     }
 
+    /// Takes in that we wrote to an object ourselves, of which activities may not tell yet.
+    pub(crate) fn wrote(&mut self, id: Uuid, at: Seconds) {
+        for map in [&mut self.roles, &mut self.contents, &mut self.left, &mut self.changed] {
+            later(map, id, at);
+        }
+        self.group_roles.push(at);
+    }
+
     /// Too many ids for it to be of use.
     pub(crate) fn is_too_much(&self) -> bool {
         self.roles.len() + self.contents.len() + self.left.len() + self.changed.len() > IDS_MOST

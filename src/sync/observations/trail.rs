@@ -36,7 +36,7 @@ pub(crate) enum Gap {
     Unproved,
     /// What is kept of them does not reach back far enough.
     Retention,
-    /// PingOne's clock was put back, or it tells none.
+    /// PingOne's clock or ours was set, or PingOne tells no time.
     Clock,
     /// Reading them costs more than it saves.
     TooMany,
@@ -86,7 +86,7 @@ impl fmt::Display for Gap {
             Self::Incomplete => "audit activities are missing from their list",
             Self::Unproved => "there is not one audit activity, so nothing proves that all are listed",
             Self::Retention => "audit activities are not kept as long as the last sync is ago",
-            Self::Clock => "PingOne's clock was put back, or it tells no time",
+            Self::Clock => "PingOne's clock or ours was set, or PingOne tells no time",
             Self::TooMany => "reading the audit activities would cost more than it saves",
         })
     }
@@ -137,15 +137,14 @@ pub(crate) async fn read(
     let client = client.with_budget(PATIENCE);
     let mut trail = Trail::default();
     let (mut found_known, mut told, mut pages) = (known.is_none(), None, 0);
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::<u64>::new();
     let mut list = client.activities(&since(from), PAGE);
     loop {
-        let mut fresh = 0;
+        let mut ids = Vec::new();
         let page = list.next_with(|activity| {
             let (id, at) = place(&activity, now);
-            fresh += usize::from(id.is_none_or(|id| seen.insert(id)));
+            ids.push(id);
             found_known |= known.is_some_and(|(known, _)| Some(known) == id);
-            trail.read += 1;
             if let Some(id) = id
                 && trail.newest.is_none_or(|(_, newest)| at > newest)
             {
@@ -156,15 +155,20 @@ pub(crate) async fn read(
         let Some(page) = page.await.map_err(|error| gap(&error))? else {
             break;
         };
-        let items = u64::try_from(page.items).unwrap_or(u64::MAX);
         if page.restarted {
-            (told, trail.read) = (None, items);
+            (told, trail.read) = (None, 0);
+            seen.clear();
         }
-        if items > 1 && fresh == 0 && !page.restarted {
+        // One that an earlier page had stands for no other; what the list names twice it counts twice.
+        let fresh = ids.iter().filter(|id| id.is_none_or(|id| !seen.contains(&id))).count();
+        seen.extend(ids.iter().flatten());
+        trail.read += u64::try_from(fresh).unwrap_or(u64::MAX);
+        if page.items > 1 && fresh == 0 && !page.restarted {
             // The same page twice stands where another one should.
             return Err(Gap::Incomplete);
         }
-        told = told.max(page.count);
+        // What comes while they are read belongs to the next sync.
+        told = told.or(page.count);
         pages += 1;
         if pages > pages_most || trail.touched.is_too_much() {
             return Err(Gap::TooMany);

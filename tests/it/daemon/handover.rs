@@ -1,5 +1,6 @@
 //! A pod that does not share its volume goes on from what the leader before it left.
 
+use baton_ping_one::sync::observations::{discard, folder, was_dropped};
 use sandbox::c1::proto::baton::task::{SyncFullTask, TaskType::SyncFull};
 use sandbox::pingone::{ChangeKind, Changes};
 
@@ -61,4 +62,22 @@ async fn a_new_leader_without_the_volume_asks_for_few_roles() {
     let fourth = start(&world, "d").await;
     assert_eq!(sync(&world).await, all);
     fourth.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_taken_back_and_nobody_takes_it_up() {
+    let world = World::new().await;
+    world.pingone.change(&Changes::of(ChangeKind::UpdateUser, 1));
+    given_back(&world);
+    let first = start(&world, "a").await;
+    let all = sync(&world).await;
+    first.stop().await;
+    let is_left = || world.kube.data().config_maps["left-0"]["binaryData"].is_object();
+    assert!(is_left());
+    let kept = folder(&world.path("a"), world.pingone.environment_id());
+    assert!(discard(&kept).unwrap() && was_dropped(&kept));
+    let second = start(&world, "a").await;
+    assert_eq!(sync(&world).await, all, "{}", second.log());
+    second.stop().await;
+    assert!(is_left() && !was_dropped(&kept), "it is left anew");
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_ping_one::sync::observations::{ObservationReport, summary};
+use baton_ping_one::sync::observations::{ObservationReport, summary, was_dropped};
 use baton_ping_one::sync::{ObservationSettings, Reuse, SyncOptions, run};
+use pingone::Principal;
+use pingone::write::roles;
 use sandbox::pingone::{ChangeKind, Changes, Options, Server, start};
 use tokio_util::sync::CancellationToken;
 
@@ -196,4 +198,48 @@ async fn events_may_be_doubled_late_and_in_any_order() {
     let next = sync_with(&server, dir.path(), keep()).await;
     same(&next, &full(&server, dir.path()).await);
     assert!(!next.report().reused.is_empty(), "{:?}", next.report());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_too_much_differs_everything_is_dropped_and_that_is_noted() {
+    let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+    let verify = || settings(dir.path(), Reuse::Verify);
+    sync_with(&server, dir.path(), Some(verify())).await;
+    server.change(&Changes {
+        silent: true,
+        ..Changes::of(ChangeKind::AssignRole, 20)
+    });
+    let found = sync_with(&server, dir.path(), Some(verify())).await;
+    assert!(found.report().differences > 8, "{:?}", found.report());
+    assert_eq!(summary(&verify().dir).unwrap().files, 0);
+    assert!(was_dropped(&verify().dir));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_we_wrote_ourselves_is_read_again_before_its_activity_can_be_read() {
+    let mut late = Options::default();
+    late.audit.activity_delay_ms = 3_000;
+    let (server, dir) = (lively(late).await, tempfile::tempdir().unwrap());
+    // The activities of the sandbox's own start can be read by then.
+    tokio::time::sleep(Duration::from_millis(3_200)).await;
+    let client = client(&server, UNLIMITED);
+    let sync = async || {
+        let options = options(dir.path(), Some(settings(dir.path(), Reuse::All)));
+        let file = options.file.clone();
+        let report = run(client.clone(), options, Arc::default(), CancellationToken::new())
+            .await
+            .unwrap();
+        (rows(&file, dir.path()), report.observations.unwrap())
+    };
+    sync().await;
+    let user = *server.directory().users().last().unwrap();
+    let mut written = false;
+    for (role, ..) in server.directory().roles() {
+        let call = roles::assign(Principal::User(user), role, "ENVIRONMENT", server.environment_id());
+        written = written || client.write(&call).await.is_ok();
+    }
+    assert!(written);
+    let (found, report) = sync().await;
+    assert!(report.gap.is_none() && !report.reused.is_empty(), "{report:?}");
+    assert!(found == full(&server, dir.path()).await.rows, "{report:?}");
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Asked, agrees};
 use crate::sync::observations::record::{GroupFacts, GroupHead, Kind, Seconds};
-use crate::sync::observations::rules::{OVERLAP, Rules};
+use crate::sync::observations::rules::{OVERLAP, Rules, Turn};
 use crate::sync::observations::simulation::Dice;
 use crate::sync::observations::touched::Touched;
 
@@ -133,7 +133,7 @@ impl World {
         if silent {
             self.silent = Some(self.now);
         } else {
-            let visible = self.now + Seconds::try_from(dice.below(u64::from(OVERLAP))).unwrap();
+            let visible = self.now + Seconds::try_from(dice.below(60)).unwrap();
             self.events.push((self.now, visible, told));
         }
     }
@@ -208,7 +208,8 @@ impl Syncs {
             let listed = |user| world.users.contains_key(&user);
             let verdict = rules
                 .group(Kind::Everybody, &head, began, &facts)
-                .and_then(|()| rules.everybody(&head, began, &ids, &listed));
+                .and_then(|()| rules.everybody(&head, began, &ids, &listed))
+                .and_then(|at| rules.turn(&mut Turn::default(), head.at).map(|()| at));
             if let Ok(at) = verdict {
                 since = Some(since.map_or(at, |since: Seconds| since.min(at)));
                 kept.insert(*group, (head, ids));

@@ -97,29 +97,37 @@ async fn other_settings_and_a_damaged_store_mean_a_full_sync() {
     }
 }
 
-/// Moves the time at which the kept sync began, as the head of each file has it.
-fn shift(folder: &Path, seconds: i64) {
+/// Moves the time at which the kept sync began, and by how much PingOne's clock was ahead of ours, as the head of each file
+/// has them.
+fn shift(folder: &Path, began_by: i64, ahead_by: i64) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
-        // Magic, version and identity; the time; the newest activity; the checksum. The lock's file is shorter.
-        let Some(began) = bytes.get(42..46) else { continue };
-        let began = u32::from_le_bytes(began.try_into().unwrap());
-        let began = u32::try_from(i64::from(began) + seconds).unwrap();
+        // Magic, version and identity; the time; how far ahead; the newest activity; the checksum. Other files are shorter.
+        let Some(head) = bytes.get(..70) else { continue };
+        let began = u32::from_le_bytes(head.get(42..46).unwrap().try_into().unwrap());
+        let ahead = i64::from_le_bytes(head.get(46..54).unwrap().try_into().unwrap());
+        let began = u32::try_from(i64::from(began) + began_by).unwrap();
         bytes.splice(42..46, began.to_le_bytes());
-        let sum = crc32c::crc32c(bytes.get(..58).unwrap());
-        bytes.splice(58..62, sum.to_le_bytes());
+        bytes.splice(46..54, (ahead + ahead_by).to_le_bytes());
+        let sum = crc32c::crc32c(bytes.get(..66).unwrap());
+        bytes.splice(66..70, sum.to_le_bytes());
         std::fs::write(&path, bytes).unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn too_long_ago_and_a_clock_that_was_put_back_mean_a_full_sync() {
-    for (seconds, gap) in [(-15 * 86_400, "retention"), (3_600, "clock")] {
+async fn too_long_ago_and_a_clock_that_was_set_mean_a_full_sync() {
+    for (began, ahead, gap) in [
+        (-15 * 86_400, 0, "retention"),
+        (3_600, 0, "clock"),
+        (0, 60, "clock"),
+        (0, -60, "clock"),
+    ] {
         let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
         let keep = || settings(dir.path(), Reuse::All);
         sync_with(&server, dir.path(), Some(keep())).await;
-        shift(&keep().dir, seconds);
+        shift(&keep().dir, began, ahead);
         let found = sync_with(&server, dir.path(), Some(keep())).await;
         assert_eq!(found.report().gap, Some(gap));
         assert!(found.report().reused.is_empty(), "{gap}");
@@ -128,5 +136,48 @@ async fn too_long_ago_and_a_clock_that_was_put_back_mean_a_full_sync() {
         let next = sync_with(&server, dir.path(), Some(keep())).await;
         assert_eq!(next.report().gap, None, "after {gap}");
         assert!(!next.report().reused.is_empty(), "after {gap}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_difference_counts_only_where_the_activities_of_the_meantime_are_whole() {
+    let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+    let verify = || Some(settings(dir.path(), Reuse::Verify));
+    sync_with(&server, dir.path(), verify()).await;
+    server.change(&Changes {
+        silent: true,
+        ..Changes::of(ChangeKind::AssignRole, 3)
+    });
+    // The first request is what the sync begins with, the second what it ends with.
+    let foreign = FaultAction::foreign(200, FaultBody::GatewayOk);
+    server.set_faults(vec![fault("*/activities", 2, foreign).times(0)]);
+    let found = sync_with(&server, dir.path(), verify()).await;
+    server.set_faults(Vec::new());
+    let report = found.report();
+    assert!(report.compared > 300, "{report:?}");
+    assert_eq!((report.gap, report.differences), (None, 0), "{report:?}");
+    same(&found, &full(&server, dir.path()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_activity_that_comes_twice_stands_for_no_other() {
+    for (skipped, gap) in [(false, None), (true, Some("incomplete"))] {
+        let mut options = Options::default();
+        options.audit.newest_activity_first = true;
+        let (server, dir) = (lively(options).await, tempfile::tempdir().unwrap());
+        let keep = || Some(settings(dir.path(), Reuse::All));
+        sync_with(&server, dir.path(), keep()).await;
+        server.change(&Changes::of(ChangeKind::UpdateUser, 120));
+        // One more comes meanwhile and moves the last one of the first page onto the second.
+        let more = FaultAction::Changes(Changes::of(ChangeKind::UpdateUser, 1));
+        let mut faults = vec![fault("*/activities", 2, more)];
+        if skipped {
+            faults.push(fault("*/activities", 1, FaultAction::SkipRow));
+        }
+        server.set_faults(faults);
+        let found = sync_with(&server, dir.path(), keep()).await;
+        server.set_faults(Vec::new());
+        assert_eq!(found.report().gap, gap);
+        same(&found, &full(&server, dir.path()).await);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use baton_ping_one::sync::observations::summary;
+use baton_ping_one::sync::observations::{summary, was_dropped};
 use baton_ping_one::sync::{ObservationSettings, Progress, Reuse, SyncError, run};
 use sandbox::pingone::{Changes, FaultAction, Options, Server};
 use tokio_util::sync::CancellationToken;
@@ -98,4 +98,8 @@ async fn doubtful_data_leaves_nothing() {
     .await;
     assert!(failed.is_err());
     assert_eq!(summary(&keep().dir).unwrap().files, 0);
+    assert!(
+        was_dropped(&keep().dir),
+        "copies elsewhere are not to be believed either"
+    );
 }
