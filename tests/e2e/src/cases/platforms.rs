@@ -202,7 +202,13 @@ pub async fn paused_and_smaller(world: &World) -> anyhow::Result<Outcome> {
     leases
         .patch(&lease, &PatchParams::default(), &Patch::Merge(&accept))
         .await?;
-    daemon.sync(Duration::from_mins(2)).await?;
+    // The leader reads the annotation when it renews the Lease next, and a sync may begin before that.
+    let accepted = async || {
+        let task = world.sandboxes.task(world, &json!({"syncFull": {}})).await?;
+        reported(world, &task, SYNC).await.map(Some)
+    };
+    wait::until("the smaller sync to be accepted", Duration::from_mins(2), accepted).await?;
+    daemon.wait_upload(before, SYNC).await?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
 }
