@@ -17,6 +17,8 @@ use super::observe::{MemberLists, Observe};
 use super::read::{Reads, length};
 use super::translate::{GroupKind, GroupPlan};
 use super::writer_thread::Member;
+use crate::model::USER;
+use baton::model::ResourceId;
 use process::runtime::spawn::spawn;
 
 /// Members that may wait in memory while an earlier group is still read: 16 bytes each.
@@ -334,13 +336,23 @@ impl MemberReads {
                 }
             })
             .buffered(16);
+        let mut lost = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer? {
                 (user, Some(true)) => users.push(Member { user, indirect: false }),
                 (user, Some(false)) if dynamic && !nested.contains(&user) => {
                     users.push(Member { user, indirect: true });
                 }
-                _ => {}
+                (_, Some(false)) => {}
+                (user, None) => lost.push(user),
+            }
+        }
+        drop(answers);
+        if !lost.is_empty() {
+            // Whoever left the group must be out of its list, too.
+            let now = self.reads.all_members(group_id).await?.unwrap_or_default();
+            if let Some(user) = lost.iter().find(|user| now.ids.contains(user)) {
+                return Err(SyncError::Contradicted(ResourceId::new(USER, user)));
             }
         }
         Ok(sorted(users))

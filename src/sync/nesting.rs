@@ -110,7 +110,10 @@ impl Nesting {
             if group.direct_groups.is_none_or(|told| told <= found) {
                 continue;
             }
-            let fresh = reads.counts_of(group.id).await?.and_then(|counts| counts.nested);
+            let Some(counts) = reads.counts_of(group.id).await? else {
+                continue;
+            };
+            let fresh = counts.nested.or(group.direct_groups);
             if let Some(told) = fresh.filter(|told| *told > found) {
                 return Err(SyncError::Incomplete(Shortfall {
                     what: "groups nested in group",

@@ -142,7 +142,7 @@ impl Observe {
                 return Ok(Ok(children));
             }
             told = match self.reads.counts_of(group.id).await? {
-                Some(counts) => counts.nested,
+                Some(counts) => counts.nested.or(told),
                 None => return Ok(Ok(Vec::new())),
             };
             if told.is_none_or(|told| told == length(&children)) && !is_nobodys(&children) {
@@ -305,7 +305,8 @@ impl Observe {
             let Some(counts) = self.reads.counts_of(group.id).await? else {
                 return Ok(Direct::Gone);
             };
-            told = counts.direct.or(short);
+            // A single read may leave out what the list said.
+            told = counts.direct.or(short).or(told);
             if told.is_none_or(|told| told == count) {
                 return Ok(Direct::Members(found));
             }

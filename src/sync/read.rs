@@ -461,10 +461,8 @@ fn merge(roles: &mut Vec<Role>, others: Vec<Role>, from_environment: bool) {
 }
 
 /// Whether this reference is to the gateway that is asked for its roles.
-fn is_gateway(asked: Principal, reference: &serde_json::Value) -> bool {
-    let id = reference.get("id").and_then(serde_json::Value::as_str);
-    let id = id.and_then(|id| Uuid::try_parse(id).ok());
-    matches!(asked, Principal::Gateway(asked) if id == Some(asked))
+fn is_gateway(asked: Principal, reference: &Reference) -> bool {
+    matches!(asked, Principal::Gateway(asked) if asked == reference.id)
 }
 
 /// What a principal's list says, in the sync's terms.

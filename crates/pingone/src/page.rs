@@ -72,7 +72,7 @@ impl Page {
             Found::Empty if !names_itself && !counts => {
                 Some("the body is no page: it has neither a list, nor a count, nor links of one".to_owned())
             }
-            _ if own.is_some_and(|own| names_other_ids(own, listing)) => {
+            _ if own.is_some_and(|own| names_other_ids(own, listing) || filters_other_ids(own, listing)) => {
                 Some("the page is of another listing than the one that was asked for".to_owned())
             }
             _ if self
@@ -103,6 +103,21 @@ fn is_same_listing(one: &Url, other: &Url) -> bool {
 fn names_other_ids(one: &Url, other: &Url) -> bool {
     let ids = |url| below_root(url).filter_map(|segment| uuid::Uuid::try_parse(segment).ok());
     ids(one).zip(ids(other)).any(|(one, other)| one != other)
+}
+
+/// Whether an address filters by other ids than the other one: a group stands only there. The rest of a filter may be written
+/// in other ways (G).
+fn filters_other_ids(own: &Url, listing: &Url) -> bool {
+    let ids = |url: &Url| -> Vec<uuid::Uuid> {
+        let filter = url.query_pairs().find(|(key, _)| key == "filter");
+        let filter = filter.map(|(_, filter)| filter).unwrap_or_default();
+        filter
+            .split('"')
+            .filter_map(|part| uuid::Uuid::try_parse(part).ok())
+            .collect()
+    };
+    let own = ids(own);
+    !own.is_empty() && own != ids(listing)
 }
 
 fn below_root(url: &Url) -> impl Iterator<Item = &str> {

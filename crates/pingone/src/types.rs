@@ -62,6 +62,14 @@ pub(crate) fn safe<E: serde::de::Error>(what: impl std::fmt::Display) -> E {
     E::custom(format_args!("{SAFE}{what}{SAFE}"))
 }
 
+fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(serde_json::Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(safe("the filter of a group is no text")),
+    }
+}
+
 /// An object of which only the id is kept.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct IdOnly {
@@ -267,8 +275,8 @@ pub struct Group {
     /// Present: a group of one population.
     #[serde(default, deserialize_with = "object")]
     pub population: Option<Reference>,
-    /// Present: a dynamic group.
-    #[serde(default, deserialize_with = "text")]
+    /// Present: a dynamic group. One that is no text must not read as none.
+    #[serde(default, deserialize_with = "filter")]
     pub user_filter: Option<String>,
     /// Present: an external group.
     #[serde(default, deserialize_with = "text")]
@@ -378,6 +386,12 @@ mod tests {
             let found: Capabilities = serde_json::from_value(body.clone()).unwrap();
             assert_eq!(found.rates().directory, expected, "{body}");
         }
+        let told = json!({"licenseQuantities": {"rlgConfigRpm": {"limit": 600}, "rlgAuditRps": {"limit": 2}}});
+        let rates = serde_json::from_value::<Capabilities>(told).unwrap().rates();
+        assert_eq!(
+            (rates.directory, rates.configuration, rates.audit),
+            (None, Some(10.0), Some(2.0))
+        );
     }
 
     #[test]

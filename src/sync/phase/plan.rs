@@ -186,8 +186,9 @@ pub(super) async fn read_populations_again(job: &Job, plan: &mut Plan) -> Result
     fresh.sort_unstable_by_key(|population| population.id);
     let counts: HashMap<Uuid, Option<u64>> = fresh.iter().map(|fresh| (fresh.id, fresh.user_count)).collect();
     for population in &mut plan.populations {
-        // One that is gone says nothing any more.
-        population.user_count = counts.get(&population.id).copied().flatten();
+        // Only an empty one can be deleted, so one that is not listed any more, or not counted, may just be out of sight.
+        let fresh = counts.get(&population.id).copied().flatten();
+        population.user_count = fresh.or(population.user_count);
     }
     fresh.retain(|fresh| plan.populations.iter().all(|known| known.id != fresh.id));
     if fresh.is_empty() {

@@ -161,3 +161,88 @@ async fn each_member_who_is_not_there_must_have_left_the_list() {
     let error = failure(&server, |_| {}).await;
     assert!(error.contains("is still listed"), "{error}");
 }
+
+/// The list of groups counts members and nested groups; the single read of a group says nothing of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_list_of_groups_counts_holds_where_the_group_itself_says_nothing() {
+    let server = serve(|_| {}).await;
+    let team = staff().build().id("team").unwrap();
+    let silent = json!({"id": team, "name": "team", "totalMemberCounts": {"users": 2}}).to_string();
+    for action in [FaultAction::FilterMatchesNobody, FaultAction::FilterIgnored] {
+        server.set_faults(vec![
+            always(USERS, action).query("DIRECT"),
+            always(&format!("*/groups/{team}"), FaultAction::Body(silent.clone())),
+        ]);
+        gives_the_truth(&server).await;
+    }
+}
+
+/// After the first list of populations the worker sees only one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_populations_counted_at_first_holds_when_they_are_out_of_sight() {
+    let server = serve(|_| {}).await;
+    server.set_faults(vec![
+        always(USERS, FaultAction::Narrowed(1)),
+        fault("/environments/{id}/populations", 2, FaultAction::Narrowed(1)).times(0),
+    ]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("users of population"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_another_groups_members_is_not_believed() {
+    let server = serve(|_| {}).await;
+    let (team, other) = (staff().build().id("team").unwrap(), Uuid::from_u128(7));
+    let own = format!("{}/environments/{}/users", server.api_url(), server.environment_id());
+    let filter = format!("memberOfGroups%5Bid%20eq%20%22{other}%22%5D");
+    let eve = staff().build().id("eve").unwrap();
+    let page = json!({
+        "_links": {"self": {"href": format!("{own}?filter={filter}")}},
+        "_embedded": {"users": [{"id": eve, "environment": {"id": server.environment_id()}}]},
+        "count": 1,
+        "size": 1,
+    });
+    server.set_faults(vec![
+        always(USERS, FaultAction::Body(page.to_string())).query(&team.to_string()),
+    ]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("another listing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_filter_and_no_gateway_spoils_the_row() {
+    let server = serve(|_| {}).await;
+    let environment = json!({"id": server.environment_id()});
+    let group = json!({"id": Uuid::from_u128(7), "name": "g", "environment": environment, "userFilter": {"scim": "x"},
+        "directMemberCounts": {"users": 0, "groups": 0}});
+    let groups = json!({"_links": {}, "_embedded": {"groups": [group]}, "count": 1, "size": 1});
+    server.set_faults(vec![always(GROUPS, FaultAction::Body(groups.to_string()))]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("no text"), "{error}");
+    let role = server.directory().roles()[0].0;
+    let held = json!({"id": Uuid::from_u128(8), "role": {"id": role}, "environment": environment, "gateway": {},
+        "scope": {"type": "ENVIRONMENT", "id": server.environment_id()}});
+    let held = json!({"_links": {}, "_embedded": {"roleAssignments": [held]}, "size": 1});
+    server.set_faults(vec![always(
+        "*/users/{id}/roleAssignments",
+        FaultAction::Body(held.to_string()),
+    )]);
+    failure(&server, |_| {}).await;
+}
+
+/// PingOne's 404 about one membership, where the plain list still shows the member.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whom_the_list_still_shows_is_not_left_out() {
+    let server = serve(|options| {
+        options.filters.refuse_direct = true;
+        options.custom = Some(staff().member("clerks", "ada").build());
+    })
+    .await;
+    let ben = staff().build().id("ben").unwrap();
+    server.set_faults(vec![always(
+        &format!("*/users/{ben}/memberOfGroups/*"),
+        FaultAction::status(404),
+    )]);
+    let error = failure(&server, |_| {}).await;
+    assert!(error.contains("does not find") || error.contains("still"), "{error}");
+}

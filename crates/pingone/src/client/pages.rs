@@ -298,6 +298,12 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
                     "the links to the next pages lack the filter, and the pages hold others than the first one counts";
                 return Err(Reason::Corrupt { what: what.to_owned() });
             }
+            let most = parameter(&self.first, "limit").and_then(|limit| limit.parse().ok());
+            let is_full = most.is_some_and(|most: usize| items >= most);
+            if is_full && page.this.is_none() && page.count.is_none_or(|told| told != self.items) {
+                let what = "the page is full and has no links, so whether another one follows is not told".to_owned();
+                return Err(Reason::Corrupt { what });
+            }
             return Ok(None);
         };
         let most = page

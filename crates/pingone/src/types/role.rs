@@ -124,9 +124,9 @@ pub struct RoleAssignment {
     /// The user who holds it, where it says so (G).
     #[serde(default, deserialize_with = "object")]
     pub user: Option<Reference>,
-    /// The gateway it belongs to (G).
+    /// The gateway it belongs to (G). Whatever stands there and has no id could be anybody's, so it spoils the row.
     #[serde(default)]
-    pub gateway: Option<serde_json::Value>,
+    pub gateway: Option<Reference>,
 }
 
 fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
