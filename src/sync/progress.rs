@@ -85,7 +85,8 @@ impl Progress {
             0 => Phase::Plan,
             1 => Phase::Users,
             2 => Phase::Members,
-            3 => Phase::Roles,
+            3 => Phase::Applications,
+            4 => Phase::Roles,
             _ => Phase::Seal,
         }
     }
@@ -93,4 +94,19 @@ impl Progress {
 
 pub(crate) fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_is_read_as_it_was_entered() {
+        use Phase::{Applications, Members, Plan, Roles, Seal, Users};
+        let progress = Progress::default();
+        for phase in [Plan, Users, Members, Applications, Roles, Seal] {
+            progress.enter(phase);
+            assert_eq!(progress.phase(), phase);
+        }
+    }
 }
