@@ -19,6 +19,7 @@ mod applications;
 mod believed;
 mod complete;
 mod evidence;
+mod gaps;
 mod incremental;
 mod machines;
 mod populations;

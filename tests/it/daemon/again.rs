@@ -106,3 +106,21 @@ async fn that_c1_is_not_reached_and_answers_again_are_events() {
     world.c1.set_down(false);
     soon(told("C1Reached")).await;
 }
+
+/// An entry that names no role would protect nothing.
+#[tokio::test]
+async fn a_protected_role_that_does_not_exist_ends_the_daemon_with_the_names_that_do() {
+    let world = World::new().await;
+    let mut values = world.pingone_values().to_vec();
+    values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
+    values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+    let flags = ["--provisioning", "--protected-roles=Helpdesk Admin"];
+    let mut daemon = world.start(&flags, &values).await;
+    assert!(!daemon.ended().await.success());
+    let log = daemon.log();
+    assert!(
+        log.contains("Helpdesk Admin") && log.contains("Help Desk Admin"),
+        "{log}"
+    );
+    assert_eq!(world.c1.count("Hello"), 0);
+}

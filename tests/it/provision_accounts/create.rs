@@ -412,3 +412,24 @@ async fn a_dry_run_checks_and_shows_every_call_and_writes_nothing() {
     assert_eq!((rig.writes(), rig.server.snapshot()), (0, before));
     assert!(rig.audited().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fields_may_be_written_as_people_do() {
+    let rig = Rig::new().await;
+    let profile = json!({
+        "userName": "nils", "email_address": "nils@example.com", "firstName": "Nils", "last_name": "Ek",
+        "population_id": rig.id("guests"), "department": null
+    });
+    rig.create(profile).await.unwrap();
+    let (_, state) = rig.named("nils").unwrap();
+    assert_eq!(
+        (&state.body["email"], &state.body["name"], state.population),
+        (
+            &json!("nils@example.com"),
+            &json!({"given": "Nils", "family": "Ek"}),
+            Some(rig.id("guests"))
+        )
+    );
+    let outcome = rig.create(json!({"username": "n", "titel": "x"})).await;
+    refused(outcome, Code::InvalidArgument, "the nearest is title");
+}

@@ -4,7 +4,9 @@
 
 use baton_ping_one::model::{GROUP, ROLE};
 use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{
+    Directory, DirectoryBuilder, Fault, FaultAction, FaultBody, Holder, Options, ScopeOf, Server, start,
+};
 use serde_json::json;
 
 use super::{fault, refuse};
@@ -273,4 +275,26 @@ async fn without_counts_a_filter_that_finds_nothing_is_not_believed() {
     server.set_faults(vec![nothing(GROUPS), nothing(USERS)]);
     super::run_with(&server, options()).await.unwrap();
     assert_eq!(super::rows(&file, dir.path()), truth);
+}
+
+/// The names of built-in roles and of the organization.
+#[tokio::test(start_paused = true)]
+async fn what_a_sync_can_do_without_may_fail() {
+    let directory = staff().assignment(Holder::User("ada".to_owned()), READ_ONLY, ScopeOf::Environment);
+    let server = serve(directory).await;
+    for path in ["/roles", "*/organizations/*"] {
+        for action in [
+            FaultAction::status(500),
+            FaultAction::Hang,
+            FaultAction::Html,
+            FaultAction::foreign(502, FaultBody::Html),
+        ] {
+            server.set_faults(vec![fault(path, 1, action).times(0)]);
+            gives_the_truth(&server, |_| {}).await;
+        }
+    }
+    assert!(
+        server.requests().of("GET", "/organizations/{id}") > 0,
+        "it is asked for"
+    );
 }

@@ -766,3 +766,30 @@ mod fixtures {
         assert!(pairs > 0, "no pair of files");
     }
 }
+
+/// A role that only an assignment names comes after the users.
+#[test]
+fn a_resource_that_comes_late_moves_no_other_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("sync.c1z");
+    let mut writer = open(dir.path());
+    for kind in ["role", "user"] {
+        put_type(&mut writer, kind);
+    }
+    for id in ["u1", "u2", "u3"] {
+        put_resource(&mut writer, "user", id);
+    }
+    put_resource(&mut writer, "role", "r1");
+    writer.finish(end(), &target).unwrap();
+    let db = database(&target, dir.path());
+    let mut rows = db
+        .prepare("SELECT id, external_id FROM v1_resources ORDER BY id")
+        .unwrap();
+    let rows: Vec<(i64, String)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let expected = [(1, "user:u1"), (2, "user:u2"), (3, "user:u3"), (4, "role:r1")];
+    assert_eq!(rows, expected.map(|(id, key)| (id, key.to_owned())));
+}

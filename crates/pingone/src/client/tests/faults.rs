@@ -268,3 +268,15 @@ async fn a_certificate_that_is_not_trusted_is_said_and_never_tried_again() {
     let error = pair.client.write(&new_user(&pair, "x")).await.unwrap_err();
     assert_eq!((error.reason.clone(), error.outcome_unknown()), (untrusted, false));
 }
+
+/// Proxies have moments: the repetitions are apart.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_not_json_is_asked_again_after_pauses() {
+    let pair = pair(|_| {}).await;
+    pair.client.prove().await.unwrap();
+    pair.server
+        .set_faults(vec![Fault::on("GET", ENVIRONMENT, FaultAction::Html).times(3)]);
+    let begun = tokio::time::Instant::now();
+    pair.client.environment().await.unwrap();
+    assert!(begun.elapsed() > Duration::from_millis(1), "{:?}", begun.elapsed());
+}
