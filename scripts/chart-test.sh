@@ -108,6 +108,21 @@ plant "a NetworkPolicy without DNS" values.yaml 's/dnsPorts: \[53\]/dnsPorts: [5
 plant "a NetworkPolicy that shuts the collector out" templates/networkpolicy.yaml 's/with include "baton-ping-one.collectorPort" \./with ""/'
 plant "a NetworkPolicy that shuts the proxy out" templates/networkpolicy.yaml 's/with .Values.proxy.httpsProxy/with ""/'
 
+# --- in a parent chart ----------------------------------------------------------
+parent() { # parent CHART true|false: what a chart renders that has this one as its dependency
+	rm -rf "$work/parent"
+	mkdir -p "$work/parent/charts"
+	cp -r "$1" "$work/parent/charts/baton-ping-one"
+	printf '%s\n' 'apiVersion: v2' 'name: parent' 'version: 0.1.0' 'dependencies:' \
+		'  - {name: baton-ping-one, version: 0.1.0, condition: baton-ping-one.enabled}' >"$work/parent/Chart.yaml"
+	helm template parent "$work/parent" --namespace baton --set "global.team=identity,baton-ping-one.enabled=$2"
+}
+switched_on() { [[ $(parent "$chart" true | grep -c '^  name: parent-baton-ping-one$') -gt 3 ]]; }
+switched_off() { [[ -z $(parent "$chart" false) ]]; }
+check "a parent chart switches it on" switched_on
+check "a parent chart switches it off" switched_off
+finds "a schema that no parent chart can use" "global" parent "$(mutant values.schema.json 's/"global": \{/"globl": {/')" true
+
 # --- schemas of Kubernetes ------------------------------------------------------
 valid() { # valid VERSION FILE...: known kinds against the strict schemas; others are named
 	local version=$1 known="$work/known.yaml"
@@ -153,6 +168,8 @@ names() { "$python" scripts/chart_metrics.py "$@"; }
 check "alerts have their headings in the runbook, Events too" names runbook docs/runbook-kubernetes.md "$monitoring"
 sed 's/^### BatonPingOneNoLeader/### Other/' docs/runbook-kubernetes.md >"$work/runbook.md"
 finds "an alert without a heading" BatonPingOneNoLeader names runbook "$work/runbook.md" "$monitoring"
+sed 's/^### CredentialsRestored/### Other/' docs/runbook-kubernetes.md >"$work/runbook.md"
+finds "an Event without a heading" CredentialsRestored names runbook "$work/runbook.md" "$monitoring"
 check "the runbook's commands run" scripts/runbook-test.sh
 check "the commands of docs/operations.md run" scripts/runbook-test.sh docs/operations.md 12
 other_operations() { # other_operations SED: that page with one change
@@ -285,6 +302,8 @@ if command -v systemd-analyze >/dev/null; then
 	check "the systemd unit is sound and closed" unit ''
 	finds "a unit that may see other users' files" "Overall exposure level" unit '/^ProtectSystem/d; /^PrivateUsers/d; /^CapabilityBoundingSet/d'
 	finds "a misspelt key of the unit" "RestartSecs" unit 's/^RestartSec=/RestartSecs=/'
+else
+	printf 'skip  the systemd unit: there is no systemd-analyze\n'
 fi
 
 # --- hadolint, checkov ----------------------------------------------------------

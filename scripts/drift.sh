@@ -26,4 +26,10 @@ python3 scripts/chart_schema.py --check charts/baton-ping-one || different=1
 scripts/manifests.sh --check || different=1
 # Each planted fault still fits the sources.
 python3 scripts/mutants.py --check || different=1
+# A reader that has seen enough is no failure, and the version tells revision and date.
+for shown in 'completion bash' man; do
+  # shellcheck disable=SC2086
+  (sleep 0.3; "$binary" $shown) | true || { echo "$shown does not survive a closed pipe" >&2; different=1; }
+done
+"$binary" --version | grep -Eq '^baton-ping-one [0-9.]+ \(revision .+, .+\)$' || { echo "--version has another form" >&2; different=1; }
 exit "$different"

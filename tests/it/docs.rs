@@ -66,11 +66,15 @@ fn the_published_page_names_only_settings_that_exist() {
         "pingone-client-id",
         "pingone-client-secret",
         "pingone-environment-id",
+        "pingone-region",
         "provisioning",
     ];
-    for name in secret {
-        let line = format!("  {}: ", field(name).unwrap().env());
-        assert!(text.contains(&line), "{line}");
+    let quickstart = page("manifests/quickstart/secret.yaml");
+    for text in [&text, &quickstart] {
+        for name in secret {
+            let line = format!("  {}: ", field(name).unwrap().env());
+            assert!(text.contains(&line), "{line}");
+        }
     }
     for shown in [
         "pingone-client-id",

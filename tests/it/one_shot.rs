@@ -337,6 +337,7 @@ async fn a_password_is_never_shown_where_stdout_is_no_terminal() {
         .await;
     assert_eq!((ran.code, ran.stdout.as_str()), (64, ""));
     assert!(ran.stderr.contains("--password-file"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stdout is not a terminal"), "{}", ran.stderr);
     assert_eq!(shop.server.snapshot(), before);
 }
 

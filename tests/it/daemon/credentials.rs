@@ -37,12 +37,19 @@ async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() 
     // With an empty value it is still not ready, and says which.
     world.put_secret("", &world.c1_secret);
     daemon.until("/readyz", |_, body| body.contains("empty")).await;
-    world.put_secret(&world.pingone.client_secret(), &format!("{}\n", world.c1_secret));
+    let secret = world.pingone.client_secret();
+    let beside = [
+        ("BATON_PINGONE_CLIENT_SECRET", secret.as_str()),
+        ("BATON_PINGONE_REGION", "eu"),
+    ];
+    world.put_secret_with(&beside, &format!("{}\n", world.c1_secret));
     soon(world.c1.wait_for("Hello", 1)).await;
     daemon.ready().await;
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
     assert!(log.contains("line end was cut off"), "{log}");
+    let ignored = "settings beside the credentials were ignored";
+    assert!(log.contains(ignored) && log.contains("BATON_PINGONE_REGION"), "{log}");
     assert!(!log.contains(&world.c1_secret) && !log.contains(&world.pingone.client_secret()));
 }
 
@@ -64,6 +71,14 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
     )
     .await;
     syncs(&world).await;
+    let problem = "baton_ping_one_credentials_problem{reason=\"refused\",side=\"pingone\"}";
+    daemon.metric(&format!("{problem} 1")).await;
+    // Back to what is in use.
+    world.put_secret(&world.pingone.client_secret(), &world.c1_secret);
+    daemon
+        .metric("baton_ping_one_credentials_reloads_total{outcome=\"restored\"} 1")
+        .await;
+    daemon.metric(&format!("{problem} 0")).await;
     // PingOne's.
     let next = world.pingone.replace_secret(true);
     world.put_secret(&next, &world.c1_secret);
@@ -86,7 +101,7 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
     assert_eq!(hellos, 1, "no restart, no new session");
     assert!(world.c1.violations().is_empty(), "{:?}", world.c1.violations());
     let reasons = reasons(&world);
-    for wanted in ["CredentialsReloaded", "SyncCompleted"] {
+    for wanted in ["CredentialsReloaded", "CredentialsRestored", "SyncCompleted"] {
         assert!(reasons.iter().any(|reason| reason == wanted), "{wanted}: {reasons:?}");
     }
     for secret in [

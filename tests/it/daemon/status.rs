@@ -60,6 +60,18 @@ async fn ask(args: &[&str], port: &str) -> (i32, String, String) {
     )
 }
 
+fn the_log_tells_the_start_and_the_sync(log: &str) {
+    let record = |message: &str| {
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["msg"] == message).unwrap_or_default()
+    };
+    let started = record("baton-ping-one started");
+    for key in ["version", "revision", "region", "environment", "mode", "provisioning"] {
+        assert!(!started[key].is_null(), "{key} is not in {started}");
+    }
+    assert!(record("sync completed")["resources"].as_u64().unwrap() > 0, "{log}");
+}
+
 #[tokio::test]
 async fn the_status_tells_of_work_and_credentials_and_names_nobody() {
     let world = World::new().await;
@@ -115,6 +127,7 @@ async fn the_status_tells_of_work_and_credentials_and_names_nobody() {
     );
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
+    the_log_tells_the_start_and_the_sync(&log);
     let (code, _, error) = ask(&[], &port).await;
     assert!(code == 14 && error.contains("no daemon answers"), "{code} {error}");
 }
