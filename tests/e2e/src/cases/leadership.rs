@@ -157,7 +157,9 @@ pub async fn api_server_stopped(world: &World) -> anyhow::Result<Outcome> {
         .await
         .context("after the API server came back")?;
     world.time("API server back, next Hello", begun.elapsed(), TAKEOVER)?;
-    daemon.sync(SYNC).await?;
+    // The session may move once more until both pods have found the API server; a task of that moment is handed back.
+    let synced = async || daemon.sync(SYNC).await.map(Some);
+    wait::until("a sync after the API server came back", Duration::from_mins(3), synced).await?;
     one_session(&world.sandboxes.seen(world).await?, since)?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
