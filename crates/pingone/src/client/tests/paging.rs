@@ -358,3 +358,19 @@ async fn only_200_is_a_full_answer_to_a_read() {
         assert!(text.contains(&format!("status {status}")), "{text}");
     }
 }
+
+/// Nothing tells whether another page follows: neither links nor a count that fits.
+#[tokio::test]
+async fn a_full_page_without_links_is_not_the_end_of_a_list() {
+    let pair = pair(|_| {}).await;
+    for (rows, count, ends) in [(200, None, false), (200, Some(200), true), (199, None, true)] {
+        let users: Vec<_> = (1..=rows)
+            .map(|number| serde_json::json!({"id": Uuid::from_u128(number)}))
+            .collect();
+        let page = serde_json::json!({"_embedded": {"users": users}, "size": rows, "count": count});
+        let fault = Fault::on("GET", "/environments/{id}/users", FaultAction::Body(page.to_string())).times(0);
+        pair.server.set_faults(vec![fault]);
+        let found = pair.client.user_ids(None).await;
+        assert_eq!(found.is_ok(), ends, "{rows} {count:?}: {found:?}");
+    }
+}
