@@ -75,10 +75,7 @@ impl Handover {
     pub(super) async fn leave(&self) {
         let packed = match pack(&self.dir) {
             Ok(Parcel::Packed(packed)) => packed,
-            Ok(Parcel::TooLarge) => {
-                self.withdraw().await;
-                return self.tell_size();
-            }
+            Ok(Parcel::TooLarge) => return self.leave_nothing().await,
             Ok(Parcel::Nothing) => {
                 self.withdraw().await;
                 return;
@@ -93,10 +90,7 @@ impl Handover {
                 forget_dropped(&self.dir);
                 tracing::debug!(bytes = packed.len(), "observations of roles were handed on");
             }
-            Ok(false) => {
-                self.withdraw().await;
-                self.tell_size();
-            }
+            Ok(false) => self.leave_nothing().await,
             Err(error) => {
                 tracing::warn!(error = %error, "observations were not handed on: the next leader reads everything");
             }
@@ -120,7 +114,9 @@ impl Handover {
         }
     }
 
-    fn tell_size(&self) {
+    /// There is too much: what was dropped is taken back all the same.
+    async fn leave_nothing(&self) {
+        self.withdraw().await;
         if !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "observations of roles are too large for ConfigMaps (observations-configmap): a leader without the volume reads everything"

@@ -89,6 +89,10 @@ fn refuse(path: &str, query: Option<&str>, status: u16, code: &str, detail: &str
     }
 }
 
+fn always(path: &str, action: FaultAction) -> Fault {
+    fault(path, 1, action).times(0)
+}
+
 fn fault(path: &str, nth: u64, action: FaultAction) -> Fault {
     Fault {
         method: Some("GET".to_owned()),

@@ -101,7 +101,7 @@ struct Owned {
 }
 
 impl Client {
-    /// How a user's password stands. An answer that does not name the user, or has no status, is an error.
+    /// How a user's password stands. An answer that is not about this user, or has no status, is an error.
     pub async fn password_state(&self, user: Uuid) -> Result<PasswordState, PingOneError> {
         let user = user.to_string();
         let url = self.url(&["users", &user, "password"]);

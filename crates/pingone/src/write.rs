@@ -77,9 +77,7 @@ impl WriteCall {
         let value = self.body.as_ref().and_then(WriteBody::value);
         value.map_or_else(|| head.clone(), |value| format!("{head} {}", outlined(&value)))
     }
-}
 
-impl WriteCall {
     /// The objects that the path names, and the group that somebody is joined to.
     fn touches(&self) -> Vec<uuid::Uuid> {
         let value = self.body.as_ref().and_then(WriteBody::value);

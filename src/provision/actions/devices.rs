@@ -32,11 +32,10 @@ pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOut
             break;
         }
         found.extend(listed.iter().cloned());
-        for device in listed
-            .into_iter()
-            .filter(|device| !deleted.contains(device))
-            .collect::<Vec<_>>()
-        {
+        for device in listed {
+            if deleted.contains(&device) {
+                continue;
+            }
             match delete(task, id, &device).await {
                 Ok(true) => _ = deleted.insert(device),
                 Ok(false) => {}

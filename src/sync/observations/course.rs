@@ -145,10 +145,15 @@ async fn meanwhile(client: &Client, store: &Store, now: Seconds, pages_most: u64
         store.segments.iter().find_map(|segment| segment.head.newest),
     );
     let mut trail = trail::read(client, (first, now), newest, pages_most).await?;
-    for id in client.stats().written_within(OWN_WRITES + asked.elapsed()) {
+    touch_own_writes(client, &mut trail, asked.elapsed(), now);
+    Ok(trail)
+}
+
+/// What we wrote during this time, or shortly before it, counts as touched.
+fn touch_own_writes(client: &Client, trail: &mut Trail, during: Duration, now: Seconds) {
+    for id in client.stats().written_within(OWN_WRITES + during) {
         trail.touched.wrote(id, now);
     }
-    Ok(trail)
 }
 
 fn tell(gap: Gap, tally: &mut Tally) {
@@ -188,9 +193,7 @@ impl Kept {
             let meanwhile = trail::read(client, (keeper.began(), until), None, keeper.pages_most());
             match Box::pin(meanwhile).await {
                 Ok(mut trail) => {
-                    for id in client.stats().written_within(keeper.ran() + OWN_WRITES) {
-                        trail.touched.wrote(id, until);
-                    }
+                    touch_own_writes(client, &mut trail, keeper.ran(), until);
                     keeper.explain(&trail.touched);
                 }
                 Err(gap) => keeper.leave_unexplained(gap),

@@ -4,11 +4,11 @@
 #![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
 
 use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, FaultAction, Holder, Options, ScopeOf, Server, start};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{fault, refuse, rows, run_with};
+use super::{always, fault, refuse, rows, run_with};
 use crate::knobs::reads::{Ended, judge};
 
 const GROUPS: &str = "/environments/{id}/groups";
@@ -53,10 +53,6 @@ async fn gives_the_truth(server: &Server) {
         Ended::Equal => {}
         Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
     }
-}
-
-fn always(path: &str, action: FaultAction) -> Fault {
-    fault(path, 1, action).times(0)
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use baton::c1z::{Limits, Reader};
 use sandbox::pingone::{Directory, Fault, FaultAction, FaultBody, Options, start};
 use serde_json::json;
 
-use super::{fault, rows, sync};
+use super::{always, fault, rows, sync};
 use crate::knobs::oracle::{Fact, told};
 
 /// What a case must come to.
@@ -28,15 +28,11 @@ use Verdict::{Either, Fails, Grants, True};
 /// Lists of users, members of groups among them.
 const USERS: &str = "/environments/{id}/users";
 
-fn always(path: &str, action: FaultAction) -> Fault {
-    fault(path, 1, action).times(0)
-}
-
 fn members(action: FaultAction) -> Fault {
     always(USERS, action).query("memberOfGroups")
 }
 
-fn miscount(path: &str, key: &str, by: i64) -> Fault {
+pub(super) fn miscount(path: &str, key: &str, by: i64) -> Fault {
     let key = key.to_owned();
     always(path, FaultAction::Miscount { key, by })
 }

@@ -4,36 +4,18 @@
 use std::collections::BTreeSet;
 
 use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{ChangeKind, Changes, Directory, Fault, FaultAction, Options, start};
+use sandbox::pingone::{ChangeKind, Changes, Directory, FaultAction, Options, start};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 
-use super::{fault, rows, run_with, sync};
+use super::complete::miscount;
+use super::{always, fault, refuse, rows, run_with, sync};
 use crate::captured::Captured;
 use crate::knobs::oracle::{Fact, told, truth};
 use crate::knobs::reads::{Ended, judge};
 use crate::knobs::small::small;
 
 const USERS: &str = "/environments/{id}/users";
-
-fn always(path: &str, action: FaultAction) -> Fault {
-    fault(path, 1, action).times(0)
-}
-
-fn miscount(path: &str, key: &str, by: i64) -> Fault {
-    let key = key.to_owned();
-    always(path, FaultAction::Miscount { key, by })
-}
-
-fn refused_direct() -> FaultAction {
-    FaultAction::Refuse {
-        status: 400,
-        code: "INVALID_REQUEST".to_owned(),
-        detail: Some("INVALID_FILTER".to_owned()),
-        target: None,
-        message: "no".to_owned(),
-    }
-}
 
 /// Where a filter leaves users out, only the list's own count says how many there are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,12 +94,13 @@ async fn a_count_that_differs_is_told_with_its_group_and_both_numbers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_refused_for_groups_is_still_used_for_users() {
     let (server, dir) = (start(Options::default()).await.unwrap(), tempfile::tempdir().unwrap());
-    let groups = || always("/environments/{id}/groups", refused_direct()).query("DIRECT");
+    let refused = |path| refuse(path, Some("DIRECT"), 400, "INVALID_REQUEST", "INVALID_FILTER");
+    let groups = || refused("/environments/{id}/groups");
     let one_by_one = "/environments/{id}/users/{id}/memberOfGroups/{id}";
     server.set_faults(vec![groups()]);
     sync(&server, dir.path(), 8).await.unwrap();
     assert_eq!(server.requests().of("GET", one_by_one), 0);
-    server.set_faults(vec![groups(), always(USERS, refused_direct()).query("DIRECT")]);
+    server.set_faults(vec![groups(), refused(USERS)]);
     sync(&server, dir.path(), 8).await.unwrap();
     assert!(server.requests().of("GET", one_by_one) > 0, "the counter counts");
 }

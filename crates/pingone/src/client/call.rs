@@ -274,13 +274,8 @@ impl Client {
                 reason: Reason::EnvironmentMissing,
                 ..error
             },
-            Err(probe) if probe.class() != ErrorClass::Forbidden => {
-                if gone {
-                    probe
-                } else {
-                    error
-                }
-            }
+            Err(probe) if gone && probe.class() != ErrorClass::Forbidden => probe,
+            Err(probe) if probe.class() != ErrorClass::Forbidden => error,
             // Shown, or hidden in the words that are for what exists.
             _ => {
                 *seen = Some(Instant::now());
