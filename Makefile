@@ -33,7 +33,7 @@ lint: ## Clippy, warnings are errors
 
 .PHONY: unit
 unit: ## Unit and integration tests
-	$(CARGO) test --locked --workspace
+	CARGO="$(CARGO)" scripts/unit.sh
 
 .PHONY: knobs
 knobs: ## Every fault knob of the sandbox against reads and writes (many minutes)

@@ -33,12 +33,27 @@ pub fn measured(times: &[(String, Duration, Duration)]) {
 pub struct Report {
     passed: usize,
     skipped: usize,
+    /// Passed when they ran for the second time.
+    unsteady: Vec<&'static str>,
     failed: Vec<&'static str>,
 }
 
 impl Report {
-    /// Runs one case and prints its line.
+    /// Runs one case and prints its line. One that fails runs a second time: a pass then counts, and the last lines name it.
     pub async fn run(&mut self, case: &'static Case, world: &World) {
+        if self.attempt(case, world).await {
+            return;
+        }
+        say(&format!("again {}", case.name));
+        if self.attempt(case, world).await {
+            self.unsteady.push(case.name);
+        } else {
+            self.failed.push(case.name);
+        }
+    }
+
+    /// Whether the case did not fail.
+    async fn attempt(&mut self, case: &'static Case, world: &World) -> bool {
         let begun = Instant::now();
         let outcome = (case.run)(world).await;
         let took = begun.elapsed().as_secs_f64();
@@ -51,16 +66,20 @@ impl Report {
                 self.skipped += 1;
                 say(&format!("skip  {}: {reason}", case.name));
             }
-            Err(error) => {
-                self.failed.push(case.name);
-                say(&format!("FAIL  {} ({took:.1} s): {error:#}", case.name));
-            }
+            Err(error) => say(&format!("FAIL  {} ({took:.1} s): {error:#}", case.name)),
         }
         world.clean(outcome.is_err()).await;
+        outcome.is_ok()
     }
 
     /// The last line; an error if a case failed.
     pub fn finish(self) -> anyhow::Result<()> {
+        if !self.unsteady.is_empty() {
+            say(&format!(
+                "UNSTEADY: {} failed once and passed again",
+                self.unsteady.join(", ")
+            ));
+        }
         say(&format!(
             "{} passed, {} skipped, {} failed",
             self.passed,
