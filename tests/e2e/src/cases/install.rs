@@ -16,7 +16,9 @@ use crate::world::World;
 use crate::{run, wait};
 
 /// Time from the install to Ready.
-const READY: Duration = Duration::from_secs(10);
+const READY: Duration = Duration::from_secs(5);
+/// Time from Ready to the first Hello at C1.
+const HELLO: Duration = Duration::from_secs(5);
 
 /// With helm 4.
 pub async fn with_helm(world: &World) -> anyhow::Result<Outcome> {
@@ -33,9 +35,12 @@ pub async fn with_helm3(world: &World) -> anyhow::Result<Outcome> {
 
 async fn life(world: &World, helm: &str, label: &str) -> anyhow::Result<Outcome> {
     let daemon = Daemon::prepare(world, label).await?;
+    let before = world.sandboxes.seen(world).await?.len();
     let begun = Instant::now();
     daemon.helm(helm, "install", &walled()).await?;
     world.time(&format!("install to Ready ({label})"), begun.elapsed(), READY)?;
+    let (took, _) = daemon.wait_hello(before, "").await?;
+    world.time(&format!("Ready to Hello ({label})"), took, HELLO)?;
     has_policy(world, &daemon.namespace).await?;
     ensure!(daemon.pods().await?.len() == 2, "two replicas by default");
     daemon.wait_leader().await?;

@@ -11,9 +11,11 @@ use crate::wait;
 use crate::world::World;
 
 /// A change that is watched.
-const WATCH: Duration = Duration::from_secs(5);
+const WATCH: Duration = Duration::from_secs(2);
 /// A change that comes through a mounted volume.
 const MOUNT: Duration = Duration::from_secs(90);
+/// Nobody waits longer for anything here.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const PINGONE: &str = "BATON_PINGONE_CLIENT_SECRET";
 const C1: &str = "BATON_CLIENT_SECRET";
@@ -24,10 +26,10 @@ fn single() -> Value {
 }
 
 /// Changes a value and waits until the daemon says that it is in use.
-async fn rotate(daemon: &Daemon<'_>, key: &str, text: &str, limit: Duration) -> anyhow::Result<Duration> {
+async fn rotate(daemon: &Daemon<'_>, key: &str, text: &str) -> anyhow::Result<Duration> {
     let before = daemon.events("CredentialsReloaded").await?.len();
     daemon.set(key, text).await?;
-    daemon.wait_event("CredentialsReloaded", before, limit).await
+    daemon.wait_event("CredentialsReloaded", before, PATIENCE).await
 }
 
 /// PingOne's by API watch.
@@ -53,7 +55,7 @@ async fn by(world: &World, case: &str, values: &Value, key: &str, limit: Duratio
         PINGONE => world.sandboxes.rotate_pingone(world).await?,
         _ => world.sandboxes.rotate_c1(world).await?,
     };
-    let took = rotate(&daemon, key, &secret, limit).await?;
+    let took = rotate(&daemon, key, &secret).await?;
     world.time(&format!("Secret to new credentials ({case})"), took, limit)?;
     // The old secret is still good: whoever used it would not be refused, only counted.
     world.sandboxes.forget(world).await?;
@@ -111,8 +113,8 @@ pub async fn bad_values(world: &World) -> anyhow::Result<Outcome> {
         let events = daemon.events("CredentialsRejected").await?.len();
         let counted = daemon.metric(&["credentials_reloads_total", "refused"]).await?;
         daemon.set(key, text).await?;
-        daemon.wait_event("CredentialsRejected", events, WATCH * 2).await?;
-        wait::until("the metric to count the rejection", WATCH, || async {
+        daemon.wait_event("CredentialsRejected", events, PATIENCE).await?;
+        wait::until("the metric to count the rejection", PATIENCE, || async {
             Ok(wait::when(
                 daemon.metric(&["credentials_reloads_total", "refused"]).await? > counted,
             ))
@@ -128,7 +130,7 @@ pub async fn bad_values(world: &World) -> anyhow::Result<Outcome> {
     }
     // A newline at the end is cut off.
     let secret = world.sandboxes.rotate_pingone(world).await?;
-    rotate(&daemon, PINGONE, &format!("{secret}\n"), WATCH).await?;
+    rotate(&daemon, PINGONE, &format!("{secret}\n")).await?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
 }
@@ -139,13 +141,13 @@ pub async fn deleted_and_made_again(world: &World) -> anyhow::Result<Outcome> {
     daemon.sync(SYNC).await?;
     let events = daemon.events("CredentialsRejected").await?.len();
     daemon.delete_secret().await?;
-    daemon.wait_event("CredentialsRejected", events, WATCH * 2).await?;
+    daemon.wait_event("CredentialsRejected", events, PATIENCE).await?;
     daemon.sync(SYNC).await?;
     world.sandboxes.rotate_pingone(world).await?;
     let values = world.sandboxes.credentials();
     let before = daemon.events("CredentialsReloaded").await?.len();
     daemon.store(&values).await?;
-    daemon.wait_event("CredentialsReloaded", before, WATCH).await?;
+    daemon.wait_event("CredentialsReloaded", before, PATIENCE).await?;
     world.sandboxes.retire(world).await?;
     daemon.sync(SYNC).await?;
     clean(world, &daemon, 0).await?;
@@ -162,7 +164,7 @@ pub async fn during_a_sync(world: &World) -> anyhow::Result<Outcome> {
     let task = world.sandboxes.task(world, &json!({"syncFull": {}})).await?;
     begun(world, "GET", "/populations").await?;
     let secret = world.sandboxes.rotate_pingone(world).await?;
-    rotate(&daemon, PINGONE, &secret, WATCH).await?;
+    rotate(&daemon, PINGONE, &secret).await?;
     // A request counts when it arrives, so those in flight are in this number already.
     let before = old_tokens(world).await?;
     world.sandboxes.retire(world).await?;
@@ -197,7 +199,7 @@ pub async fn during_a_grant(world: &World) -> anyhow::Result<Outcome> {
     })
     .await?;
     let secret = world.sandboxes.rotate_pingone(world).await?;
-    rotate(&daemon, PINGONE, &secret, WATCH).await?;
+    rotate(&daemon, PINGONE, &secret).await?;
     finished(world, &task, SYNC).await?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)
