@@ -6,7 +6,12 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+registry=
+end() {
+	[[ -z $registry ]] || kill "$registry" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap end EXIT
 
 passed=0 failed=0
 check() { # check NAME CMD...
@@ -80,6 +85,24 @@ parts = json.load(open('$work/files/usr/share/baton-ping-one/sbom.cdx.json'))['c
 names = {part['name'] for part in parts}
 assert {'tokio', 'rustls'} <= names and 'proptest' not in names, names"
 check "has no shell and nothing else" sh -c "[ \$(find '$work/files' -type f | wc -l) = 6 ]"
+
+python3 scripts/tools/registry.py "$work/port" &
+registry=$!
+for _ in {1..100}; do [[ -s $work/port ]] || sleep 0.1; done
+where=127.0.0.1:$(cat "$work/port")
+printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$where" >"$work/registries.conf"
+push() {
+	CONTAINERS_REGISTRIES_CONF=$work/registries.conf BINARY=$work/good IMAGE=$where/identity/baton-ping-one:test PUSH=1 scripts/image.sh
+	python3 - "http://$where/v2/identity/baton-ping-one" <<'END'
+import json, sys, urllib.request
+read = lambda path: urllib.request.urlopen(sys.argv[1] + path).read()
+manifest = json.loads(read("/manifests/test"))
+for part in [manifest["config"], *manifest["layers"]]:
+    assert len(read("/blobs/" + part["digest"])) == part["size"], part
+END
+}
+check "pushes it to the registry in its name, whole" push
+refuses "to push to a registry that is not there" "refused" BINARY="$work/good" IMAGE=127.0.0.1:1/baton-ping-one:test PUSH=1
 
 refuses "a program that needs a loader" "is not static" BINARY="$work/dynamic"
 refuses "a program that does not start" "does not start" BINARY="$work/broken"

@@ -3,6 +3,7 @@
 #
 #   IMAGE=REF      name and tag (default: baton-ping-one:VERSION of Cargo.toml)
 #   OUT=FILE.tar   also leave a docker archive there
+#   PUSH=1         also push it to the registry in its name
 #   MODE=host      (default) build the program with this machine's cargo and put it into
 #                  the Dockerfile's last stage: no base image is pulled
 #   MODE=container build it in the Dockerfile's own stages; PLATFORM=linux/arm64 and the
@@ -58,6 +59,7 @@ fi
 
 # buildah gets a store of its own: nothing is left behind but the archive.
 archive=${out:-$work/image.tar}
+push=${PUSH:+1}
 store=(--storage-driver vfs --root "$work/store" --runroot "$work/run")
 say "building $image with $builder, MODE=$mode"
 rm -f "$archive"
@@ -79,4 +81,10 @@ esac
 
 bytes=$(stat --format %s "$archive")
 [[ $bytes -le $max_bytes ]] || die "the image has $bytes bytes, more than $max_bytes"
-say "$image: $bytes bytes${out:+, in $out}"
+if [[ -n $push ]]; then
+	case $builder in
+	buildah) buildah "${store[@]}" push "$image" "docker://$image" ;;
+	*) "$builder" push "$image" ;;
+	esac
+fi
+say "$image: $bytes bytes${out:+, in $out}${push:+, pushed}"

@@ -37,14 +37,10 @@ ln -s "$release/baton-ping-one" "$bin/baton-ping-one"
 END
 program make <<'END'
 PATH=${PATH#"$bin:"} command make --dry-run "$@" >/dev/null
-[ "$*" != image ] || printf '%s\n' "${IMAGE:?}" >>"$known/images"
+[ "$*" != image ] || printf '%s\n' "${IMAGE:?}" >>"$known/images${PUSH:+-pushed}"
 END
 program docker <<'END'
-image() { grep -qxF -- "$1" "$known/images" || { echo "docker: no such image: $1" >&2; exit 1; }; }
-if [ "$1" = push ]; then
-  image "$2"
-  exit
-fi
+image() { cat "$known"/images* | grep -qxF -- "$1" || { echo "docker: no such image: $1" >&2; exit 1; }; }
 [ "$1 $2" = "run --rm" ]
 shift 2
 settings=(BATON_PINGONE_BASE_URL="$BATON_PINGONE_BASE_URL" BATON_PINGONE_AUTH_URL="$BATON_PINGONE_AUTH_URL") folder=
@@ -87,7 +83,7 @@ install | upgrade)
     { echo "helm: the release reads another Secret" >&2; exit 1; }
   if [ "$verb" = install ]; then
     image=$(sed -n 's/^ *image: "\(.*\)"$/\1/p' "$known/release-$name" | head -n 1)
-    grep -qxF -- "$image" "$known/images" || { echo "helm: nobody pushed $image" >&2; exit 1; }
+    grep -qxF -- "$image" "$known/images-pushed" || { echo "helm: nobody pushed $image" >&2; exit 1; }
   fi
   ;;
 test) [ -e "$known/release-$name" ] ;;

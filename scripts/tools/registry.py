@@ -1,15 +1,17 @@
-"""A registry for one test: enough of the OCI distribution API for `helm push`, `helm pull` and `helm install`.
+"""A registry for one test: enough of the OCI distribution API for `helm push`, `helm pull`, `helm install` and the
+push of an image.
 
 usage: registry.py PORT-FILE    serves on a free port of 127.0.0.1 and writes the port into the file
 """
 
 import hashlib
+import itertools
 import pathlib
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
-BLOBS, MANIFESTS = {}, {}
+BLOBS, MANIFESTS, PARTS, UPLOADS = {}, {}, {}, itertools.count()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,7 +30,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def do_GET(self):
         path = urlparse(self.path).path
@@ -48,10 +57,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.body()
-        self.answer(202, Location=urlparse(self.path).path.rstrip("/") + "/1")
+        self.answer(202, Location=f"{urlparse(self.path).path.rstrip('/')}/{next(UPLOADS)}")
+
+    # Where an upload is sent in parts, the last part is the PUT's.
+    def do_PATCH(self):
+        path = urlparse(self.path).path
+        PARTS[path] = PARTS.get(path, b"") + self.body()
+        self.answer(202, Location=path, Range=f"0-{len(PARTS[path]) - 1}")
 
     def do_PUT(self):
         url, data = urlparse(self.path), self.body()
+        data = PARTS.pop(url.path, b"") + data
         if "/manifests/" in url.path:
             found = (self.headers["Content-Type"], data)
             MANIFESTS[url.path] = found
