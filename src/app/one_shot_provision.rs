@@ -85,11 +85,10 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
     let outcome = carry_out(&dispatcher, kind, cancel).await;
     let answer = match (outcome, provisioner.take_plan()) {
         (_, Some(plan)) => {
-            let lacking = match plan.calls() {
-                [] => None,
-                _ => super::abilities::lacking(&client).await,
-            };
-            Answer::planned(operation, plan.calls(), lacking)
+            // Before the rights are asked for, which is no check.
+            let checks = client.stats().by_operation();
+            let rights = super::abilities::needed(&client, plan.calls()).await;
+            Answer::planned(operation, &plan, &checks, &rights)
         }
         (Ok(reply), None) => Answer::of(operation, reply, |secrets| delivery.deliver(&key, secrets)),
         (Err(error), None) => {

@@ -13,19 +13,22 @@ const SHOWN_MAX_BYTES: usize = 700;
 /// The calls that a task would have made, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    calls: Vec<String>,
-    outlines: Vec<String>,
+    calls: Vec<WriteCall>,
 }
 
 impl Plan {
-    pub(super) fn add(&mut self, call: &WriteCall) {
-        self.calls.push(call.to_string());
-        self.outlines.push(call.outline());
+    pub(crate) fn add(&mut self, call: &WriteCall) {
+        self.calls.push(call.clone());
     }
 
     /// One line per call: method, path under the environment, media type, body without secrets. It holds personal data: for
     /// standard output alone.
-    pub fn calls(&self) -> &[String] {
+    pub fn lines(&self) -> Vec<String> {
+        self.calls.iter().map(WriteCall::to_string).collect()
+    }
+
+    /// The calls themselves.
+    pub fn calls(&self) -> &[WriteCall] {
         &self.calls
     }
 
@@ -44,9 +47,10 @@ impl Plan {
 /// Names and ids.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.outlines.is_empty() {
+        if self.calls.is_empty() {
             return f.write_str("nothing");
         }
-        f.write_str(&self.outlines.join("; "))
+        let outlines: Vec<String> = self.calls.iter().map(WriteCall::outline).collect();
+        f.write_str(&outlines.join("; "))
     }
 }

@@ -482,7 +482,7 @@ async fn a_dry_run_prints_the_calls_and_makes_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_says_which_role_is_missing() {
+async fn a_dry_run_says_what_it_checked_and_which_right_each_call_needs() {
     let shop = Shop::open().await;
     let (mara, entitlement) = (shop.id("mara").to_string(), entitlement(shop.id("finance")));
     let args = [
@@ -493,13 +493,15 @@ async fn a_dry_run_says_which_role_is_missing() {
         "--dry-run",
     ];
     let text = shop.run(&args).await;
-    assert!(text.code == 0 && !text.stdout.contains("missing"), "{}", text.stdout);
+    let checked = "  checked  read_environment, read_group, read_membership, read_user\n  right    to add and remove members of groups: held\n";
+    assert!(text.code == 0 && text.stdout.ends_with(checked), "{}", text.stdout);
     shop.server.revoke_worker_roles();
     for role in ["Identity Data Read Only", "Environment Admin"] {
         shop.server.grant_worker_role(role).unwrap();
     }
     let text = shop.run(&args).await;
-    let expected = "  missing  the worker application does not hold Identity Data Admin";
+    let expected = "  right    to add and remove members of groups: missing; give the worker application Identity Data Admin \
+                    (dir:create:groupMembership, dir:delete:groupMembership)\n";
     assert!(
         text.code == 0 && text.stdout.contains(expected),
         "{} {}",

@@ -1,5 +1,6 @@
 //! What a one-shot task is answered with, for people and as JSON. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
@@ -8,13 +9,16 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::secret::Delivered;
+use crate::app::abilities::Right;
 use crate::app::report::columns;
 use crate::config::OneShot;
+use crate::provision::Plan;
 use baton::model::{Grant, Resource, grant_id};
 use baton::task::{
     AccountCreated, AccountResult, ActionField, ActionFieldKind, ActionSchema, ActionState, Annotation, Code,
     EncryptedSecret, Reply, Rotated, TaskError,
 };
+use pingone::Operation;
 
 /// The label of what is asked for, in JSON.
 pub(super) const fn operation(one_shot: &OneShot) -> &'static str {
@@ -111,22 +115,40 @@ impl Answer {
         answer
     }
 
-    /// A dry run: the calls that were not made, and what would stand against them.
-    pub(super) fn planned(operation: &'static str, calls: &[String], lacking: Option<&str>) -> Self {
+    /// A dry run: the calls that were not made, the reads that found nothing against them, and the rights that they need.
+    pub(super) fn planned(
+        operation: &'static str,
+        plan: &Plan,
+        reads: &BTreeMap<&'static str, u64>,
+        rights: &[Right],
+    ) -> Self {
+        let calls = plan.lines();
         let message = match calls.len() {
             0 => "Dry run: nothing would be written".to_owned(),
             1 => "Dry run: nothing was written; 1 call would be made".to_owned(),
             n => format!("Dry run: nothing was written; {n} calls would be made"),
         };
         let mut answer = Self::done(operation, "planned", message);
-        for call in calls {
+        for call in &calls {
             writeln!(answer.details, "  {call}").ok();
         }
-        answer.members.insert("calls".to_owned(), json!(calls));
-        if let Some(lacking) = lacking {
-            writeln!(answer.details, "  missing  {lacking}").ok();
-            answer.members.insert("missing".to_owned(), json!(lacking));
+        let reads: Vec<&str> = reads
+            .keys()
+            .copied()
+            .filter(|read| *read != Operation::Token.as_str())
+            .collect();
+        if !reads.is_empty() {
+            writeln!(answer.details, "  checked  {}", reads.join(", ")).ok();
         }
+        for right in rights {
+            writeln!(answer.details, "  right    {}", right.text()).ok();
+        }
+        let rights = rights
+            .iter()
+            .map(|right| json!({"state": right.state(), "text": right.text()}));
+        answer.members.insert("calls".to_owned(), json!(calls));
+        answer.members.insert("checked".to_owned(), json!(reads));
+        answer.members.insert("rights".to_owned(), rights.collect());
         answer
     }
 

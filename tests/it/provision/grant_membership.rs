@@ -408,7 +408,7 @@ async fn a_dry_run_reads_and_checks_but_writes_nothing() {
         rig.id("ann"),
         rig.id("team")
     );
-    assert_eq!(plan.calls(), [expected]);
+    assert_eq!(plan.lines(), [expected]);
     // Checks still refuse by themselves, and what is there already needs no call.
     refused(
         rig.join("outside", "ann").await,

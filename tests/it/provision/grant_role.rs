@@ -346,7 +346,7 @@ async fn a_dry_run_shows_the_assignment() {
         &["--dry-run"],
     );
     let plan = rig.provisioner.take_plan().unwrap();
-    assert!(plan.calls()[0].starts_with("POST /users/") && plan.calls()[0].contains("\"type\":\"ENVIRONMENT\""));
+    assert!(plan.lines()[0].starts_with("POST /users/") && plan.lines()[0].contains("\"type\":\"ENVIRONMENT\""));
     assert_eq!(rig.writes(), 0);
 }
 

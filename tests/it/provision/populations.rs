@@ -245,7 +245,7 @@ async fn a_dry_run_moves_nobody() {
         &["--dry-run"],
     );
     let plan = rig.provisioner.take_plan().unwrap();
-    assert!(plan.calls()[0].starts_with("PUT /users/") && plan.calls()[0].contains("/population"));
+    assert!(plan.lines()[0].starts_with("PUT /users/") && plan.lines()[0].contains("/population"));
     assert_eq!(rig.writes(), 0);
 }
 

@@ -399,14 +399,10 @@ async fn a_dry_run_checks_and_shows_every_call_and_writes_nothing() {
     assert!(!told.contains("zoe.private"), "{told}");
     refused(outcome, Code::FailedPrecondition, "nothing was written");
     let plan = rig.provisioner.take_plan().unwrap();
-    assert!(plan.calls()[0].contains("zoe.private"), "{:?}", plan.calls());
-    let calls: Vec<&str> = plan
-        .calls()
-        .iter()
-        .map(|call| call.split(' ').next().unwrap())
-        .collect();
-    assert_eq!(calls, ["POST", "PUT", "PUT", "POST"]);
-    assert!(plan.calls()[2].contains("with a secret"), "{plan}");
+    assert!(plan.lines()[0].contains("zoe.private"), "{:?}", plan.lines());
+    let methods: Vec<&str> = plan.calls().iter().map(|call| call.method.as_str()).collect();
+    assert_eq!(methods, ["POST", "PUT", "PUT", "POST"]);
+    assert!(plan.lines()[2].contains("with a secret"), "{plan}");
     let bad: Value = json!({"username": "n", "population": "nowhere"});
     refused(rig.create(bad).await, Code::InvalidArgument, "names no population");
     assert_eq!((rig.writes(), rig.server.snapshot()), (0, before));

@@ -155,14 +155,23 @@ fn a_failure_carries_the_code_and_a_plan_the_calls() {
     assert_eq!(failed.ending.exit_code(), 1);
     let document = json!({"operation": "grant", "result": "failed", "message": "no", "code": "FAILED_PRECONDITION"});
     assert_eq!(json(&failed), document);
-    let planned = Answer::planned("grant", &["PUT /x".to_owned()], None);
+    let mut plan = Plan::default();
+    plan.add(&pingone::WriteCall::new(
+        Operation::SetEnabled,
+        "x",
+        http::Method::PUT,
+        &["x"],
+    ));
+    let reads = BTreeMap::from([("token", 1), ("read_user", 2), ("list_parents", 1)]);
+    let planned = Answer::planned("grant", &plan, &reads, &[]);
     assert_eq!(
         *planned.text(),
-        "Dry run: nothing was written; 1 call would be made\n  PUT /x\n"
+        "Dry run: nothing was written; 1 call would be made\n  PUT /x\n  checked  list_parents, read_user\n"
     );
     assert_eq!(json(&planned)["calls"], json!(["PUT /x"]));
+    assert_eq!(json(&planned)["checked"], json!(["list_parents", "read_user"]));
     assert_eq!(
-        *Answer::planned("grant", &[], None).text(),
+        *Answer::planned("grant", &Plan::default(), &BTreeMap::new(), &[]).text(),
         "Dry run: nothing would be written\n"
     );
 }
