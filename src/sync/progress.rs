@@ -1,5 +1,6 @@
 //! What a sync has done so far, for the terminal, the log and the metrics. Written by the reads, read by anybody.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Where a sync is.
@@ -56,6 +57,8 @@ pub struct Progress {
     pub groups_read: AtomicU64,
     /// Users that the populations promise, 0 where they don't say.
     pub users_expected: AtomicU64,
+    /// Requests that PingOne answered.
+    pub answers: Arc<AtomicU64>,
 }
 
 impl Progress {
@@ -74,6 +77,7 @@ impl Progress {
             &self.grants,
             &self.principals_scanned,
             &self.groups_read,
+            &self.answers,
         ];
         let rows: u64 = counters.map(|counter| counter.load(Ordering::Relaxed)).iter().sum();
         rows.saturating_add(self.phase.load(Ordering::Relaxed).into())

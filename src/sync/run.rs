@@ -49,7 +49,7 @@ async fn run_to_end(
     let start = SyncStart::new(sync_type(&options), jiff::Timestamp::now());
     tracing::Span::current().record("sync_id", start.sync_id.as_str());
     let (client, user_filter) = (
-        client.with_transaction(&start.sync_id),
+        client.with_transaction(&start.sync_id).counting(&progress.answers),
         options.extra_filter().is_some(),
     );
     let reads = Arc::new(Reads::new(client.clone(), Arc::clone(&progress), user_filter));

@@ -131,6 +131,8 @@ pub struct Client {
     /// Until when something must have answered.
     first_answer_by: Option<Instant>,
     transaction: Option<HeaderValue>,
+    /// Counts what PingOne answered to this client and its clones.
+    answers: Option<Arc<AtomicU64>>,
     /// Where this client belongs to one task: its end and what it slept.
     task: Option<Arc<TaskTime>>,
 }
@@ -186,6 +188,7 @@ impl Client {
             budget: Budget::SYNC,
             first_answer_by: None,
             transaction: None,
+            answers: None,
             task: None,
         })
     }
@@ -218,6 +221,15 @@ impl Client {
             .collect();
         Self {
             transaction: HeaderValue::try_from(name).ok().filter(|name| !name.is_empty()),
+            ..self.clone()
+        }
+    }
+
+    /// The same client, which counts the calls that PingOne answers.
+    #[must_use]
+    pub fn counting(&self, answers: &Arc<AtomicU64>) -> Self {
+        Self {
+            answers: Some(Arc::clone(answers)),
             ..self.clone()
         }
     }

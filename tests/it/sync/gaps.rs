@@ -2,10 +2,13 @@
 //! kind, a cursor that dies, strangers by the hundred, a population that was made meanwhile.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use baton_ping_one::sync::SyncOptions;
+use baton_ping_one::sync::{Progress, SyncOptions, run};
 use sandbox::pingone::{ChangeKind, Changes, Directory, FaultAction, Options, start};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber as _;
 
 use super::complete::miscount;
@@ -14,6 +17,7 @@ use crate::captured::Captured;
 use crate::knobs::oracle::{Fact, told, truth};
 use crate::knobs::reads::{Ended, judge};
 use crate::knobs::small::small;
+use crate::stand_in::{UNLIMITED, client};
 
 const USERS: &str = "/environments/{id}/users";
 
@@ -183,4 +187,24 @@ async fn a_population_made_meanwhile_is_in_the_file_with_its_users() {
     let now = of(truth(&server.snapshot(), server.environment_id()));
     assert_eq!(of(told(&dir.path().join("1.c1z"), dir.path())), now);
     assert_eq!(server.snapshot().populations.len(), next as usize + 1);
+}
+
+/// What brings no row of its own, such as the groups nested in a group, is progress for whoever watches a sync.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_progress() {
+    let (server, dir) = (start(small()).await.unwrap(), tempfile::tempdir().unwrap());
+    let (client, progress) = (client(&server, UNLIMITED), Arc::<Progress>::default());
+    let options = SyncOptions::full(dir.path().to_owned(), dir.path().join("a.c1z"));
+    let before = progress.steps();
+    let token = CancellationToken::new();
+    run(client.clone(), options, Arc::clone(&progress), token)
+        .await
+        .unwrap();
+    let asked = client.stats().by_operation_and_class();
+    let good = asked
+        .iter()
+        .filter(|((operation, class), _)| *operation != "token" && *class == "2xx");
+    let answers = progress.answers.load(Ordering::Relaxed);
+    assert_eq!(answers, good.map(|(_, count)| count).sum::<u64>(), "{asked:?}");
+    assert!(progress.steps() > before + answers, "rows count besides");
 }

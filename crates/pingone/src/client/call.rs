@@ -168,6 +168,9 @@ impl Client {
         let ended = self.repeated(call).instrument(span.clone()).await;
         match &ended {
             Ok(answer) => {
+                if let Some(answers) = &self.answers {
+                    answers.fetch_add(1, Ordering::Relaxed);
+                }
                 span.record("status", answer.status);
                 span.record("request_id", answer.request_id.as_deref());
             }
