@@ -17,7 +17,7 @@ demo: ## A made-up PingOne and C1: sync, upload, refusal, provisioning; then run
 test: ci ## Everything that CI runs
 
 .PHONY: ci
-ci: fmt-check lint unit docs drift deny chart-test readme-test compat ## Format, lints, tests, docs, drift, licences, chart, compatibility
+ci: fmt-check lint unit docs drift deny chart-test readme-test page-test compat ## Format, lints, tests, docs, drift, licences, chart, page, compatibility
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -84,7 +84,7 @@ readme-test: ## Run every shell block of README.md against the sandbox
 	scripts/readme-test.sh
 
 .PHONY: page-test
-page-test: ## The status page in headless Chromium, light and dark (needs the package chromium)
+page-test: ## The status page in headless Chromium, light and dark (installs it)
 	scripts/page-test.sh
 
 .PHONY: manifests

@@ -14,7 +14,7 @@ ns=baton-chart-test
 work=$(mktemp -d)
 cleanup() {
 	rm -rf "$work"
-	kubectl delete namespace "$ns" elsewhere --ignore-not-found --wait=false >/dev/null 2>&1 || true
+	kubectl delete namespace "$ns" identity --ignore-not-found --wait=false >/dev/null 2>&1 || true
 	kubectl delete runtimeclass --selector made-by=chart-server-test >/dev/null 2>&1 || true
 }
 trap cleanup EXIT
@@ -39,7 +39,7 @@ finds() { # finds NAME TEXT CMD...: must fail and say TEXT
 	check "$name" refused "$@"
 }
 
-for namespace in "$ns" elsewhere; do
+for namespace in "$ns" identity; do
 	kubectl create namespace "$namespace" >/dev/null
 	kubectl label namespace "$namespace" pod-security.kubernetes.io/{enforce,warn}=restricted >/dev/null
 done
@@ -92,16 +92,16 @@ for overlay in ha standalone; do
 	overlay_in "$ns" $overlay
 	check "the server takes overlay $overlay" accepted "$work/overlay.yaml"
 done
-overlay_in elsewhere ha
-check "overlay ha is applied in another namespace" kubectl apply --filename "$work/overlay.yaml"
+sed -n '/^```yaml$/,/^```$/p' manifests/README.md | sed '/^```/d' >"$work/manifests/mine/kustomization.yaml"
+check "the overlay of manifests/README.md is applied as it is written there" kubectl apply --kustomize "$work/manifests/mine"
 can() { # can NAMESPACE yes|no: whether the account baton-ping-one of a namespace may read the connector's Secret elsewhere
 	local answer
-	answer=$(kubectl auth can-i get secrets/baton-ping-one-secrets -n elsewhere --as="system:serviceaccount:$1:baton-ping-one" 2>/dev/null || true)
+	answer=$(kubectl auth can-i get secrets/baton-ping-one-secrets -n identity --as="system:serviceaccount:$1:baton-ping-one" 2>/dev/null || true)
 	[[ $answer == "$2" ]] || { echo "can-i: $answer, want $2"; return 1; }
 }
-check "its own account may read the Secret there" can elsewhere yes
+check "its own account may read the Secret there" can identity yes
 check "an account of the overlay's own namespace may not" can baton-ping-one no
-kubectl delete --filename "$work/overlay.yaml" >/dev/null
+kubectl delete --kustomize "$work/manifests/mine" >/dev/null
 cat manifests/quickstart/{secret,deployment}.yaml <(echo) >"$work/quickstart.yaml"
 sed -i 's/^apiVersion: apps/---\n&/' "$work/quickstart.yaml"
 check "the server takes the quickstart" accepted "$work/quickstart.yaml" --namespace "$ns"
@@ -118,14 +118,14 @@ permissions() {
 	for verb in get list watch; do check "may $verb its Secret" may yes "$verb" secrets/baton-ping-one-secrets -n "$ns"; done
 	for verb in create update patch delete; do check "may not $verb its Secret" may no "$verb" secrets/baton-ping-one-secrets -n "$ns"; done
 	for verb in get list watch; do check "may not $verb other Secrets" may no "$verb" secrets -n "$ns"; done
-	check "may not get its Secret elsewhere" may no get secrets/baton-ping-one-secrets -n elsewhere
+	check "may not get its Secret elsewhere" may no get secrets/baton-ping-one-secrets -n identity
 	for verb in get update; do check "may $verb its Lease" may yes "$verb" leases.coordination.k8s.io/baton-ping-one-leader -n "$ns"; done
 	check "may create Leases" may yes create leases.coordination.k8s.io -n "$ns"
 	for verb in list watch patch delete; do check "may not $verb its Lease" may no "$verb" leases.coordination.k8s.io/baton-ping-one-leader -n "$ns"; done
 	for verb in get update; do check "may not $verb other Leases" may no "$verb" leases.coordination.k8s.io/other -n "$ns"; done
 	check "may create Events" may yes create events.events.k8s.io -n "$ns"
 	for verb in get list patch delete; do check "may not $verb Events" may no "$verb" events.events.k8s.io -n "$ns"; done
-	check "may not create Events elsewhere" may no create events.events.k8s.io -n elsewhere
+	check "may not create Events elsewhere" may no create events.events.k8s.io -n identity
 	check "may get its Deployment" may yes get deployments.apps/baton-ping-one -n "$ns"
 	for verb in update patch delete; do check "may not $verb its Deployment" may no "$verb" deployments.apps/baton-ping-one -n "$ns"; done
 	for object in pods configmaps deployments.apps serviceaccounts roles.rbac.authorization.k8s.io; do

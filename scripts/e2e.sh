@@ -98,6 +98,8 @@ cp "$sandbox" "$work/root/sandbox"
 if [ ${#only[@]} = 0 ]; then
 	say "the chart and the manifests against the API server"
 	"$cluster" exec -- env KUBECONFIG="$kubeconfig" HELM3=helm3 scripts/chart-server-test.sh
+	say "a release: signed, pushed to a registry, pulled, verified and installed"
+	"$cluster" exec -- env KUBECONFIG="$kubeconfig" IMAGE="$image" scripts/release-test.sh
 fi
 say "the cases"
 "$cluster" exec -- "$e2e" --kubeconfig "$kubeconfig" --cluster "$cluster" --helm helm --helm3 helm3 \

@@ -2,13 +2,17 @@
 # page-test.sh [FOLDER] - the status page in headless Chromium, light and dark: it is drawn, the ground follows the reader's choice, the
 # text stands out, nothing is loaded from elsewhere. The pictures are left in FOLDER (default: a temporary one).
 #
-#   PROGRAM=PATH   baton-ping-one, and beside it the sandbox (default: the demo build)
-#   CHROMIUM=PATH  the browser (default: chromium; on Debian `apt-get install chromium`)
+#   PROGRAM=PATH   baton-ping-one, and beside it the sandbox (default: the debug build)
+#   CHROMIUM=PATH  the browser (default: the one that scripts/tools.sh finds or installs)
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
-chromium=${CHROMIUM:-chromium}
-command -v "$chromium" >/dev/null || { say "there is no $chromium: install the package chromium, or set CHROMIUM"; exit 1; }
-if [ -n "${PROGRAM:-}" ]; then release=$(dirname "$PROGRAM"); else build_demo; fi
+chromium=${CHROMIUM:-$(scripts/tools.sh chromium)}
+if [ -n "${PROGRAM:-}" ]; then
+	release=$(dirname "$PROGRAM")
+else
+	cargo build --locked --quiet --workspace --bins
+	release=$target/debug
+fi
 work=$(mktemp -d)
 out=${1:-$work}
 mkdir -p "$out"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # release-test.sh - a release of the committed tree, with a small C program in the connector's place: made, signed with a
-# throw-away key, verified, and its chart pushed to a registry and rendered from there. KUBECONFIG installs it, too.
+# throw-away key, verified, and its chart pushed to a registry, pulled and rendered from there. KUBECONFIG with IMAGE=REPOSITORY:TAG,
+# which the nodes have, installs it, too.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/tools.sh chart
-helm=$(scripts/tools.sh path)/helm
+helm=$(scripts/tools.sh path)/helm kubectl=$(scripts/tools.sh path)/kubectl
 work=$(mktemp -d)
 registry=
 end() {
@@ -69,13 +70,24 @@ registry=$!
 for _ in $(seq 1 50); do [[ -s $work/port ]] && break || sleep 0.1; done
 where=oci://127.0.0.1:$(<"$work/port")/charts
 check "the chart is pushed to a registry" "$helm" push "$work"/dist/*.tgz "$where" --plain-http
+pulled() {
+	"$helm" pull "$where/baton-ping-one" --version 0.1.0 --plain-http --destination "$work/pulled" && cp "$work"/pulled/*.tgz "$work/whole/" && verify whole key
+}
+mkdir "$work/pulled" && cp -r "$work/dist" "$work/whole" && rm "$work"/whole/*.tgz
+check "the chart of the registry is the one that was signed" pulled
 from_registry() { "$helm" template baton-ping-one "$where/baton-ping-one" --version 0.1.0 --plain-http --namespace baton >"$work/pulled.yaml"; }
 check "the chart is rendered from the registry" from_registry
 same() { "$helm" template baton-ping-one charts/baton-ping-one --namespace baton | diff - "$work/pulled.yaml"; }
 check "it renders what the tree's chart does" same
 if [[ -n ${KUBECONFIG:-} ]]; then
-	check "the chart is installed from the registry" "$helm" install baton-ping-one "$where/baton-ping-one" --version 0.1.0 --plain-http --namespace release-test --create-namespace
+	install() {
+		"$helm" install baton-ping-one "$where/baton-ping-one" --version 0.1.0 --plain-http --namespace release-test --create-namespace \
+			--set-string image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set replicaCount=1
+		"$kubectl" -n release-test wait --for=jsonpath='{.status.containerStatuses[0].state.running}' --timeout=60s pod --selector app.kubernetes.io/instance=baton-ping-one
+	}
+	check "the chart is installed from the registry, and its pod runs" install
 	"$helm" uninstall baton-ping-one --namespace release-test >/dev/null || true
+	"$kubectl" delete namespace release-test --wait=false >/dev/null || true
 fi
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

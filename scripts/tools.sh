@@ -7,6 +7,7 @@
 #   scripts/tools.sh promtool   promtool alone
 #   scripts/tools.sh image      an image builder, unless docker, podman or buildah works;
 #                               prints which one there is
+#   scripts/tools.sh chromium   the browser for the status page's test; prints its path
 #   scripts/tools.sh path       print the folder that holds the programs
 #
 # Everything but the image builder goes into one folder outside the tree
@@ -117,16 +118,26 @@ builder() {
 	fi
 }
 
+# A package of Debian, or the reason why it is not installed.
+debian() { # debian PACKAGE WHAT-TO-DO-INSTEAD
+	command -v apt-get >/dev/null || die "$2"
+	[[ $(id -u) == 0 ]] || die "$2 (as root this script installs Debian's $1)"
+	say "installing Debian's $1"
+	local install=(apt-get install -y -qq --no-install-recommends "$1")
+	DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null 2>&1 ||
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null; }
+}
+
 image() {
 	builder && return
-	command -v apt-get >/dev/null || die "no image builder: install docker, podman or buildah"
-	[[ $(id -u) == 0 ]] || die "no image builder: install docker, podman or buildah (as root this script installs buildah)"
-	say "installing Debian's buildah"
-	{
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null 2>&1 ||
-			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; }
-	}
+	debian buildah "no image builder: install docker, podman or buildah"
 	builder
+}
+
+chromium() {
+	type -P chromium && return
+	debian chromium "no browser: install chromium, or set CHROMIUM"
+	type -P chromium
 }
 
 # Two installs at once into one folder would break each other.
@@ -140,6 +151,7 @@ all) chart && image >/dev/null ;;
 chart) chart ;;
 promtool) prometheus_tool ;;
 image) image ;;
+chromium) chromium ;;
 path) echo "$bin" ;;
-*) die "unknown group: $1 (chart, promtool, image, path)" ;;
+*) die "unknown group: $1 (chart, promtool, image, chromium, path)" ;;
 esac

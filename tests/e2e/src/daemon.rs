@@ -294,9 +294,7 @@ fn usual(world: &World) -> Value {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
         "credentials": {"existingSecret": SECRET},
         "config": Sandboxes::config(),
-        "extraEnv": [{"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}],
-        "extraVolumes": [{"name": "ca", "configMap": {"name": "sandbox-ca"}}],
-        "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": true}],
+        "caBundle": {"existingConfigMap": "sandbox-ca"},
     })
 }
 
