@@ -35,7 +35,8 @@ use serde_json::Value;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if let Some(at) = args.iter().position(|arg| arg == "--write") {
-        write_child(args[at + 1].parse().unwrap(), args[at + 2].parse().unwrap());
+        let file = args.get(at + 3).map(Path::new);
+        write_child(args[at + 1].parse().unwrap(), args[at + 2].parse().unwrap(), file);
         return;
     }
     let mut failed = false;
@@ -60,6 +61,7 @@ fn main() {
             write_row(grants, engine);
         }
     }
+    diff_rows();
     translate_row();
     assert!(!failed, "a file differs from the directory");
 }
@@ -430,8 +432,8 @@ fn write_row(grants: &str, engine: StorageEngine) {
     print!("{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// Writes `count` grants of 100 groups' worth of users into a finished file, in a process of its own.
-fn write_child(count: u64, engine: StorageEngine) {
+/// Writes `count` grants of 100 groups' worth of users into a finished file, in a process of its own. `file` is kept.
+fn write_child(count: u64, engine: StorageEngine, file: Option<&Path>) {
     let dir = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let mut writer = Writer::create(
@@ -502,7 +504,8 @@ fn write_child(count: u64, engine: StorageEngine) {
         expanded: false,
         grants_dropped: 0,
     };
-    let report = writer.finish(end, &dir.path().join("out.c1z")).unwrap();
+    let out = file.map_or_else(|| dir.path().join("out.c1z"), Path::to_owned);
+    let report = writer.finish(end, &out).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
     let mega = |bytes: u64| f64::from(u32::try_from(bytes / 1_000).unwrap_or(u32::MAX)) / 1e3;
     let (cpu_seconds, peak_bytes) = process_usage();
@@ -511,6 +514,55 @@ fn write_child(count: u64, engine: StorageEngine) {
         mega(peak_bytes),
         mega(report.size_bytes)
     );
+}
+
+/// Compares two files of a million grants, of which one lacks a group.
+fn diff_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |count: &str, engine: StorageEngine| {
+        let file = dir.path().join(format!("{count}-{}", engine.as_str()));
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--write", count, engine.as_str()])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        file
+    };
+    println!("\n{:<18} {:>8} {:>9}", "diff, 1 M grants", "wall s", "peak MB");
+    for engine in StorageEngine::ALL {
+        let (old, new) = (write("1000000", engine), write("999000", StorageEngine::Pebble));
+        let begun = Instant::now();
+        let mut child = Command::new(program("baton-ping-one"))
+            .arg("diff")
+            .args([&old, &new])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut lines, status) = (0, format!("/proc/{}/status", child.id()));
+        let mut peak = 0;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            line.unwrap();
+            lines += 1;
+            // The row of the process that is read last has its greatest size so far.
+            if lines % 256 == 1 {
+                peak = peak_kilobytes(&status).unwrap_or(peak);
+            }
+        }
+        let ended = child.wait().unwrap();
+        assert_eq!(ended.code(), Some(1), "they differ");
+        assert!(lines > 1_000, "{lines}");
+        let seconds = begun.elapsed().as_secs_f64();
+        let pair = format!("{} and pebble", engine.as_str());
+        println!("{pair:<18} {seconds:>8.2} {:>9.1}", f64::from(peak) / 1e3);
+        assert!(seconds < 10.0 && peak < 256_000, "the limit is 10 s and 256 MB");
+    }
+}
+
+fn peak_kilobytes(status: &str) -> Option<u32> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 fn translate_row() {
