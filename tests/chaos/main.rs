@@ -22,6 +22,8 @@ mod facts;
 mod kills;
 mod oracle;
 mod planted;
+#[path = "../it/port.rs"]
+mod port;
 mod resume;
 mod run;
 mod schedule;

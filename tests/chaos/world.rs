@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::facts::truth;
 use crate::oracle::{End, State};
+use crate::port;
 
 pub const CLIENT_ID: &str = "blue-fox-12345@acme.conductor.one/baton";
 /// `shutdown-grace` of the program.
@@ -123,9 +124,7 @@ impl World {
     /// Starts the program, with nothing else from outside.
     pub fn start(&mut self) {
         self.lives += 1;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        self.port = listener.local_addr().unwrap().port();
-        drop(listener);
+        self.port = port::free();
         let output = std::fs::File::options()
             .create(true)
             .append(true)

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::daemon::rig::{CLIENT_ID, World, soon};
+use crate::port;
 
 const MARKER: &str = "marker-of-a-secret";
 const PERSON: &str = "ada.okafor@example.com";
@@ -33,8 +34,6 @@ struct Ran {
 /// A world in which nothing is wrong, and the variables of a daemon in it.
 async fn healthy() -> (World, Variables) {
     let world = World::new().await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = listener.local_addr().unwrap().port();
     let mut set: Variables = world.pingone_values().into_iter().collect();
     let path = |name: &str| world.path(name).display().to_string();
     set.extend([
@@ -48,7 +47,7 @@ async fn healthy() -> (World, Variables) {
         ("BATON_CLIENT_SECRET", world.c1_secret.clone()),
         ("BATON_PINGONE_BASE_URL", world.pingone.api_url()),
         ("BATON_PINGONE_AUTH_URL", world.pingone.auth_url()),
-        ("BATON_HEALTH_CHECK_PORT", nobody.to_string()),
+        ("BATON_HEALTH_CHECK_PORT", port::free().to_string()),
         ("BATON_PINGONE_REGION", "eu".to_owned()),
         ("BATON_USER_FILTER", format!("email eq \"{PERSON}\"")),
     ]);

@@ -11,6 +11,7 @@ mod feed;
 mod k8s;
 mod knobs;
 mod one_shot;
+mod port;
 mod proto_table;
 mod provision;
 mod provision_accounts;

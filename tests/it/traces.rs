@@ -20,6 +20,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
+use crate::port;
+
 /// Keeps what comes, with the name of the service.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<(String, Span)>>>);
@@ -156,9 +158,7 @@ async fn a_sync_is_one_trace_with_its_calls_to_pingone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_not_there_harms_nothing_and_is_told() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let endpoint = format!("127.0.0.1:{}", port::free());
     let (server, dir) = (start(Options::default()).await.unwrap(), tempfile::tempdir().unwrap());
     let on = [
         ("BATON_OTEL_COLLECTOR_ENDPOINT", endpoint.as_str()),

@@ -9,14 +9,14 @@ use super::leadership::{FLAGS, given_back};
 use super::rig::{CLIENT_ID, Daemon, World, soon};
 use crate::service::script::resource;
 
-async fn start(world: &World) -> Daemon {
+fn start(world: &World) -> Daemon {
     let mut values = world.pingone_values().to_vec();
     values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
     let mut flags = vec!["--provisioning"];
     flags.extend(FLAGS);
     given_back(world);
-    world.start(&flags, &values).await
+    world.start(&flags, &values)
 }
 
 fn grant(group: Uuid, user: Uuid) -> TaskType {
@@ -64,7 +64,7 @@ async fn a_write_that_is_offered_again_after_a_restart_is_not_made_twice() {
         ..Default::default()
     });
     world.c1.plan(Rpc::FinishTask, vec![Step::Status(13); 200]);
-    let mut daemon = start(&world).await;
+    let mut daemon = start(&world);
     let ids = [world.c1.queue(grant(group, user)), world.c1.queue(account)];
     for id in &ids {
         soon(world.c1.finished(id)).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_write_that_is_offered_again_after_a_restart_is_not_made_twice() {
     assert!(!daemon.ended().await.success());
 
     world.c1.clear_plan(Rpc::FinishTask);
-    let _daemon = start(&world).await;
+    let _daemon = start(&world);
     for id in &ids {
         let before = world.c1.finishes(id).len();
         world.c1.offer_again(id);
@@ -90,7 +90,7 @@ async fn a_write_that_is_offered_again_after_a_restart_is_not_made_twice() {
 #[tokio::test]
 async fn that_c1_is_not_reached_and_answers_again_are_events() {
     let world = World::new().await;
-    let _daemon = start(&world).await;
+    let _daemon = start(&world);
     soon(world.c1.wait_for("GetTask", 1)).await;
     world.c1.set_down(true);
     let told = |reason: &'static str| {
@@ -115,7 +115,7 @@ async fn a_protected_role_that_does_not_exist_ends_the_daemon_with_the_names_tha
     values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
     let flags = ["--provisioning", "--protected-roles=Helpdesk Admin"];
-    let mut daemon = world.start(&flags, &values).await;
+    let mut daemon = world.start(&flags, &values);
     assert!(!daemon.ended().await.success());
     let log = daemon.log();
     assert!(

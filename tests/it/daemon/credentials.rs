@@ -25,7 +25,7 @@ async fn syncs(world: &World) {
 #[tokio::test]
 async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() {
     let world = World::new().await;
-    let daemon = world.start(&FLAGS, &[]).await;
+    let daemon = world.start(&FLAGS, &[]);
     let body = daemon
         .until("/readyz", |status, body| {
             status == 503 && body.contains("BATON_PINGONE_")
@@ -57,7 +57,7 @@ async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() 
 async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one() {
     let world = World::new().await;
     world.put_secret(&world.pingone.client_secret(), &world.c1_secret);
-    let daemon = world.start(&FLAGS, &[]).await;
+    let daemon = world.start(&FLAGS, &[]);
     daemon.ready().await;
     // Refused: the old one stays, and that is told.
     world.put_secret("wrong~secret", &world.c1_secret);
@@ -129,7 +129,7 @@ async fn a_private_key_rotates_like_a_secret() {
     };
     let (first, kid) = (world.pingone.client_secret(), world.pingone.key_id());
     put(&first, &kid, &[]);
-    let daemon = world.start(&FLAGS, &[]).await;
+    let daemon = world.start(&FLAGS, &[]);
     daemon.ready().await;
     // A key that PingOne does not know, then no key at all, then a secret beside it: each leaves the old one in use.
     let unknown = sandbox::pingone::private_key();
@@ -185,7 +185,7 @@ async fn a_mounted_directory_is_followed_too() {
     };
     write("..1", &world.pingone.client_secret());
     let directory = format!("--credentials-dir={}", mount.display());
-    let daemon = world.start(&[&directory, "--leader-election=false"], &[]).await;
+    let daemon = world.start(&[&directory, "--leader-election=false"], &[]);
     daemon.ready().await;
     write("..2", &world.pingone.replace_secret(true));
     daemon
@@ -203,7 +203,7 @@ async fn settings_that_never_change_and_are_refused_end_the_process() {
     env[1].1 = "wrong~secret".to_owned();
     env.push(("BATON_CLIENT_ID", super::rig::CLIENT_ID.to_owned()));
     env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
-    let mut daemon = world.start(&[], &env).await;
+    let mut daemon = world.start(&[], &env);
     assert_eq!(daemon.ended().await.code(), Some(1));
     let log = daemon.log();
     assert!(
@@ -231,7 +231,7 @@ async fn malformed_settings_of_c1_end_the_start() {
     for (name, value, expected) in cases {
         let mut env = good();
         env.push((name, value.to_owned()));
-        let mut daemon = world.start(&[], &env).await;
+        let mut daemon = world.start(&[], &env);
         assert_ne!(daemon.ended().await.code(), Some(0), "{name}");
         let log = daemon.log();
         assert!(log.contains(expected) && !log.contains("marker"), "{log}");

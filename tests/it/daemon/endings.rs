@@ -71,20 +71,18 @@ async fn killed_in_an_upload_again_and_again_it_leaves_one_directory_and_the_nex
     let world = World::new().await;
     let env = values(&world);
     // Another one that lives in the same directory keeps its files.
-    let other = world
-        .start(
-            &[
-                "--sync-interval=1h",
-                &format!("--file={}", world.path("other.c1z").display()),
-            ],
-            &world.pingone_values(),
-        )
-        .await;
+    let other = world.start(
+        &[
+            "--sync-interval=1h",
+            &format!("--file={}", world.path("other.c1z").display()),
+        ],
+        &world.pingone_values(),
+    );
     other.ready().await;
     let id = world.c1.queue(sync());
     for _ in 0..3 {
         world.c1.plan(Rpc::UploadAsset, [Step::StallAfter(0)]);
-        let mut daemon = world.start(&[], &env).await;
+        let mut daemon = world.start(&[], &env);
         uploading(&world, &daemon).await;
         daemon.signal("-KILL");
         assert!(!daemon.ended().await.success());
@@ -94,7 +92,7 @@ async fn killed_in_an_upload_again_and_again_it_leaves_one_directory_and_the_nex
         world.c1.clear_plan(Rpc::UploadAsset);
         world.c1.requeue_unfinished();
     }
-    let daemon = world.start(&[], &env).await;
+    let daemon = world.start(&[], &env);
     soon(world.c1.finished(&id)).await;
     assert_eq!(codes(&world, &id), [0]);
     let whole = world
@@ -116,7 +114,7 @@ async fn killed_in_an_upload_again_and_again_it_leaves_one_directory_and_the_nex
 #[tokio::test]
 async fn sigterm_while_idle_ends_well() {
     let world = World::new().await;
-    let daemon = world.start(&[], &values(&world)).await;
+    let daemon = world.start(&[], &values(&world));
     daemon.ready().await;
     soon(world.c1.wait_for("GetTask", 2)).await;
     let (status, log) = daemon.stop().await;
@@ -128,7 +126,7 @@ async fn sigterm_while_idle_ends_well() {
 async fn sigterm_in_the_middle_of_a_page_cancels_the_sync_and_reports_it() {
     let world = World::new().await;
     world.pingone.set_faults(vec![slow_pages()]);
-    let daemon = world.start(&[], &values(&world)).await;
+    let daemon = world.start(&[], &values(&world));
     let id = world.c1.queue(sync());
     let asked = async {
         while world.pingone.requests().of("GET", "/environments/{id}/users") == 0 {
@@ -147,7 +145,7 @@ async fn sigterm_in_the_middle_of_a_page_cancels_the_sync_and_reports_it() {
 async fn sigterm_in_an_upload_cancels_it_and_reports_it() {
     let world = World::new().await;
     world.c1.plan(Rpc::UploadAsset, [Step::StallAfter(0)]);
-    let daemon = world.start(&[], &values(&world)).await;
+    let daemon = world.start(&[], &values(&world));
     let id = world.c1.queue(sync());
     uploading(&world, &daemon).await;
     let (status, log) = daemon.stop().await;
@@ -164,7 +162,7 @@ async fn a_second_signal_ends_it_at_once() {
         world.pingone.set_faults(vec![slow_pages()]);
         // The report of the cancelled sync never gets through.
         world.c1.plan(Rpc::FinishTask, vec![Step::Hang; 9]);
-        let mut daemon = world.start(&[], &values(&world)).await;
+        let mut daemon = world.start(&[], &values(&world));
         let id = world.c1.queue(sync());
         soon(world.c1.wait_for("Heartbeat", 1)).await;
         daemon.signal("-TERM");
@@ -178,7 +176,7 @@ async fn a_second_signal_ends_it_at_once() {
         );
         assert!(codes(&world, &id).len() <= 1);
         // What it left goes with the next start.
-        let next = world.start(&[], &values(&world)).await;
+        let next = world.start(&[], &values(&world));
         next.ready().await;
         assert!(next.stop().await.0.success());
         assert_eq!(files(&world), [""; 0]);

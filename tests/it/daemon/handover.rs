@@ -7,7 +7,7 @@ use sandbox::pingone::{ChangeKind, Changes};
 use super::leadership::{FLAGS, given_back};
 use super::rig::{CLIENT_ID, Daemon, World, soon};
 
-async fn start(world: &World, dir: &str) -> Daemon {
+fn start(world: &World, dir: &str) -> Daemon {
     let dir = world.path(dir);
     std::fs::create_dir_all(&dir).unwrap();
     let state_dir = format!("--state-dir={}", dir.display());
@@ -16,7 +16,7 @@ async fn start(world: &World, dir: &str) -> Daemon {
     let mut env = world.pingone_values().to_vec();
     env.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
-    world.start(&flags, &env).await
+    world.start(&flags, &env)
 }
 
 /// Syncs, and answers how many principals were asked for their roles.
@@ -35,12 +35,12 @@ async fn a_new_leader_without_the_volume_asks_for_few_roles() {
     let world = World::new().await;
     world.pingone.change(&Changes::of(ChangeKind::UpdateUser, 1));
     given_back(&world);
-    let first = start(&world, "a").await;
+    let first = start(&world, "a");
     let all = sync(&world).await;
     assert!(all > 200, "{all}");
     first.stop().await;
     assert!(world.kube.data().config_maps.contains_key("left-0"));
-    let second = start(&world, "b").await;
+    let second = start(&world, "b");
     let few = sync(&world).await;
     assert!(few * 10 < all, "{few} of {all}\n{}", second.log());
     second.stop().await;
@@ -50,7 +50,7 @@ async fn a_new_leader_without_the_volume_asks_for_few_roles() {
         .data()
         .forbidden
         .extend(["get configmaps", "update configmaps"]);
-    let third = start(&world, "c").await;
+    let third = start(&world, "c");
     assert_eq!(sync(&world).await, all);
     assert!(third.log().contains("was not handed on") || third.log().contains("were not handed on"));
     third.stop().await;
@@ -59,7 +59,7 @@ async fn a_new_leader_without_the_volume_asks_for_few_roles() {
         data.config_maps
             .insert("left-0".to_owned(), serde_json::json!({"metadata": {"name": "left-0"}}));
     });
-    let fourth = start(&world, "d").await;
+    let fourth = start(&world, "d");
     assert_eq!(sync(&world).await, all);
     fourth.stop().await;
 }
@@ -69,14 +69,14 @@ async fn what_was_dropped_is_taken_back_and_nobody_takes_it_up() {
     let world = World::new().await;
     world.pingone.change(&Changes::of(ChangeKind::UpdateUser, 1));
     given_back(&world);
-    let first = start(&world, "a").await;
+    let first = start(&world, "a");
     let all = sync(&world).await;
     first.stop().await;
     let is_left = || world.kube.data().config_maps["left-0"]["binaryData"].is_object();
     assert!(is_left());
     let kept = folder(&world.path("a"), world.pingone.environment_id());
     assert!(discard(&kept).unwrap() && was_dropped(&kept));
-    let second = start(&world, "a").await;
+    let second = start(&world, "a");
     assert_eq!(sync(&world).await, all, "{}", second.log());
     second.stop().await;
     assert!(is_left() && !was_dropped(&kept), "it is left anew");

@@ -15,11 +15,11 @@ pub const FLAGS: [&str; 5] = [
     "--leader-election-retry-period=200ms",
 ];
 
-async fn start(world: &World) -> Daemon {
+fn start(world: &World) -> Daemon {
     let mut env = world.pingone_values().to_vec();
     env.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
-    world.start(&FLAGS, &env).await
+    world.start(&FLAGS, &env)
 }
 
 /// Somebody else holds the Lease; each call renews it.
@@ -42,7 +42,7 @@ pub fn given_back(world: &World) {
 async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() {
     let world = World::new().await;
     held_by_another(&world, 0);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     daemon.ready().await;
     daemon.metric("baton_ping_one_leader 0").await;
     // As long as the other one renews.
@@ -72,7 +72,7 @@ async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() 
 async fn a_leader_that_lost_its_lease_falls_silent_and_lives_on() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     soon(world.c1.wait_for("GetTask", 2)).await;
     daemon.metric("baton_ping_one_leader 1").await;
     held_by_another(&world, 1);
@@ -91,7 +91,7 @@ async fn a_leader_that_lost_its_lease_falls_silent_and_lives_on() {
 async fn a_process_that_was_frozen_past_its_lease_begins_nothing_when_it_wakes() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     soon(world.c1.wait_for("GetTask", 2)).await;
     daemon.signal("-STOP");
     // What was under way ends at C1.
@@ -135,7 +135,7 @@ async fn daemon_sees(world: &World) {
 async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publishes_less() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     assert_eq!(synced(&world).await, None);
     soon(world.kube.until(|data| data.annotation(LAST_SYNC).is_some())).await;
     assert!(world.kube.data().annotation("baton-ping-one/last-success").is_some());
@@ -149,7 +149,7 @@ async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publis
         .pingone
         .grant_worker_role("Identity Data Admin@POPULATION:1")
         .unwrap();
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     // The metric goes on where the leader before left it, not at 0.
     let is_restored = |line: &str| {
         let value = line.strip_prefix("baton_ping_one_sync_last_success_timestamp_seconds ");
@@ -175,7 +175,7 @@ async fn counts_on_the_lease_that_do_not_read_let_nothing_through_unless_any_siz
     let world = World::new().await;
     given_back(&world);
     world.kube.annotate_lease(LAST_SYNC, r#"{"environment":"#);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     let (code, message) = synced(&world).await.expect("it was published");
     assert_eq!(code, 9, "{message}");
     assert!(

@@ -8,6 +8,7 @@ use sandbox::c1::Identity;
 use tokio::process::{Child, Command};
 
 use crate::k8s::fake::Fake;
+use crate::port;
 
 pub const CLIENT_ID: &str = "blue-fox-12345@acme.conductor.one/baton";
 /// Everything here is over long before this; it only keeps a broken test from hanging.
@@ -92,20 +93,18 @@ impl World {
     }
 
     /// Starts the program with these flags, and nothing else from outside.
-    pub async fn start(&self, flags: &[&str], env: &[(&str, String)]) -> Daemon {
-        self.start_logging_to(flags, env, None).await
+    pub fn start(&self, flags: &[&str], env: &[(&str, String)]) -> Daemon {
+        self.start_logging_to(flags, env, None)
     }
 
     /// The same with a log that goes into a pipe.
-    pub async fn start_logging_to(
+    pub fn start_logging_to(
         &self,
         flags: &[&str],
         env: &[(&str, String)],
         pipe: Option<std::io::PipeWriter>,
     ) -> Daemon {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = port::free();
         let log = self.path(&format!("log-{port}"));
         let output = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_baton-ping-one"))

@@ -15,9 +15,7 @@ fn sync_id(world: &World) -> Option<String> {
 async fn the_file_is_replaced_at_each_run_and_nothing_else_is_left() {
     let world = World::new().await;
     let file = format!("--file={}", world.path("sync.c1z").display());
-    let daemon = world
-        .start(&[&file, "--sync-interval=2s"], &world.pingone_values())
-        .await;
+    let daemon = world.start(&[&file, "--sync-interval=2s"], &world.pingone_values());
     daemon.ready().await;
     let waiting = async {
         let mut seen = Vec::new();

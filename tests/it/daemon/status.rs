@@ -78,7 +78,7 @@ async fn the_status_tells_of_work_and_credentials_and_names_nobody() {
     let mut values = world.pingone_values().to_vec();
     values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
-    let daemon = world.start(&[], &values).await;
+    let daemon = world.start(&[], &values);
     daemon.ready().await;
     let task = world.c1.queue(TaskType::SyncFull(kinds::SyncFullTask::default()));
     assert!(soon(world.c1.finished(&task)).await.unwrap().status.is_none());

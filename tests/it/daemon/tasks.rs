@@ -77,7 +77,7 @@ async fn uploaded(world: &World, task: kinds::SyncFullTask) -> Held {
 #[tokio::test]
 async fn s20_every_field_of_a_sync_task_shows_in_the_uploaded_file() {
     let world = World::new().await;
-    let daemon = world.start(&[], &values(&world)).await;
+    let daemon = world.start(&[], &values(&world));
     let task = kinds::SyncFullTask::default;
     let truth = world.pingone.directory();
     let full = uploaded(&world, task()).await;
@@ -145,7 +145,7 @@ async fn s20_every_field_of_a_sync_task_shows_in_the_uploaded_file() {
 #[tokio::test]
 async fn s21_skip_full_sync_uploads_an_empty_finished_full_sync() {
     let world = World::new().await;
-    let daemon = world.start(&["--skip-full-sync"], &values(&world)).await;
+    let daemon = world.start(&["--skip-full-sync"], &values(&world));
     let empty = Held {
         sync_type: "full".to_owned(),
         ..Held::default()
@@ -179,7 +179,7 @@ async fn the_event_feed_is_announced_and_goes_on_where_it_stood() {
     let user = world.pingone.directory().users()[0].to_string();
     let changed = json!({"action": {"type": "USER.UPDATED"}, "resources": [{"type": "USER", "id": user}]});
     world.pingone.add_activity(&changed, std::time::Duration::from_secs(30));
-    let daemon = world.start(&["--event-feed-enabled"], &values(&world)).await;
+    let daemon = world.start(&["--event-feed-enabled"], &values(&world));
     let feeds: cv2::ListEventFeedsResponse =
         answer(&world, TaskType::ListEventFeeds(kinds::ListEventFeedsTask::default())).await;
     assert_eq!(feeds.list.len(), 1);
