@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A writer of log lines. Clones share what was written.
@@ -31,6 +33,20 @@ impl MakeWriter<'_> for Captured {
 }
 
 impl Captured {
+    /// Where records of this level and above are written to this.
+    pub fn dispatch(&self, level: Level) -> Dispatch {
+        /// As long as there is one dispatcher only, the first thread that comes to a record decides for all threads whether
+        /// anybody wants it, and threads of other tests want nothing.
+        static OTHERS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+        OTHERS.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish();
+        Dispatch::new(subscriber)
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }

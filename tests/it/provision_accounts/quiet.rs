@@ -77,12 +77,7 @@ async fn everything() -> (String, Vec<String>) {
 #[tokio::test(flavor = "current_thread")]
 async fn no_password_is_said_anywhere() {
     let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(captured.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
+    let dispatch = captured.dispatch(tracing::Level::TRACE);
     let guard = tracing::dispatcher::set_default(&dispatch);
     let (said, passwords) = everything().with_subscriber(dispatch.clone()).await;
     drop(guard);

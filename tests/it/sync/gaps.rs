@@ -71,11 +71,7 @@ async fn a_count_that_differs_is_told_with_its_group_and_both_numbers() {
     // In the list and in the group's own answer.
     server.set_faults(vec![miscount("*/groups*", "directMemberCounts.users", -1)]);
     let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(captured.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
+    let dispatch = captured.dispatch(tracing::Level::INFO);
     let guard = tracing::dispatcher::set_default(&dispatch);
     let report = sync(&server, dir.path(), 1)
         .with_subscriber(dispatch.clone())

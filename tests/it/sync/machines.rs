@@ -372,12 +372,7 @@ async fn rows_of_machines_do_not_depend_on_the_concurrency_or_the_kind_of_file()
 async fn the_shared_secret_of_a_radius_gateway_is_nowhere() {
     let (server, dir) = (estate(|_| {}).await, tempfile::tempdir().unwrap());
     let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(captured.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
+    let dispatch = captured.dispatch(tracing::Level::TRACE);
     let guard = tracing::dispatcher::set_default(&dispatch);
     let mut said = Vec::new();
     let list = "*/gateways";

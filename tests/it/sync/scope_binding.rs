@@ -322,12 +322,8 @@ async fn selected(server: &Server, dir: &Path, kinds: &[ResourceType]) -> (SyncO
     let mut options = plan(dir, "selected");
     options.select(kinds.iter().copied().collect());
     let log = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
     run_with(server, options.clone())
-        .with_subscriber(subscriber)
+        .with_subscriber(log.dispatch(tracing::Level::INFO))
         .await
         .unwrap();
     (options, log.text())
