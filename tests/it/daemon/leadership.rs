@@ -7,52 +7,75 @@ use serde_json::json;
 
 use super::rig::{CLIENT_ID, Daemon, World, soon};
 
-pub const FLAGS: [&str; 5] = [
-    "--leader-election=true",
-    "--leader-election-lease-name=leader",
-    "--leader-election-lease-duration=3s",
-    "--leader-election-renew-deadline=2s",
-    "--leader-election-retry-period=200ms",
-];
+/// Who leads goes on leading, although the machine may hold it up for a while.
+pub const FLAGS: [&str; 5] = flags(
+    "--leader-election-lease-duration=60s",
+    "--leader-election-renew-deadline=40s",
+);
 
-fn start(world: &World) -> Daemon {
+const fn flags(duration: &'static str, deadline: &'static str) -> [&'static str; 5] {
+    [
+        "--leader-election=true",
+        "--leader-election-lease-name=leader",
+        duration,
+        deadline,
+        "--leader-election-retry-period=200ms",
+    ]
+}
+
+fn start(world: &World, flags: &[&str]) -> Daemon {
     let mut env = world.pingone_values().to_vec();
     env.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     env.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
-    world.start(&FLAGS, &env)
+    world.start(flags, &env)
 }
 
-/// Somebody else holds the Lease; each call renews it.
-fn held_by_another(world: &World, renewal: u32) {
+/// Somebody else holds the Lease and renews it.
+fn held_by_another(world: &World) {
     world.kube.put_lease(&json!({
         "holderIdentity": "pod-b_1", "leaseDurationSeconds": 3, "leaseTransitions": 7,
-        "renewTime": format!("2026-01-01T00:00:{renewal:02}.000000Z"),
+        "renewTime": "2026-01-01T00:00:00.000000Z",
     }));
+    world.kube.data().renews = true;
+}
+
+/// Waits until the program has looked at the Lease so many times more.
+async fn looked(world: &World, times: usize) {
+    let is_look = |request: &&String| request.starts_with("get /apis/coordination");
+    let before = world.kube.count("get /apis/coordination");
+    soon(
+        world
+            .kube
+            .until(|data| data.requests.iter().filter(is_look).count() >= before + times),
+    )
+    .await;
 }
 
 /// Nobody holds it: a leader gave it back.
 pub fn given_back(world: &World) {
     world.kube.put_lease(&json!({
         "holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 7,
-        "renewTime": "2026-01-01T00:00:00.000000Z",
+        "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00.000000Z",
     }));
 }
 
 #[tokio::test]
 async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() {
     let world = World::new().await;
-    held_by_another(&world, 0);
-    let daemon = start(&world);
+    held_by_another(&world);
+    let short = flags(
+        "--leader-election-lease-duration=5s",
+        "--leader-election-renew-deadline=4s",
+    );
+    let daemon = start(&world, &short);
     daemon.ready().await;
     daemon.metric("baton_ping_one_leader 0").await;
-    // As long as the other one renews.
-    for renewal in 1..20 {
-        held_by_another(&world, renewal);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    // As long as the other one renews: for longer than the Lease lasts.
+    looked(&world, 30).await;
     // It proves its credentials, and that is all.
     assert!(world.c1.count("Token") <= 1 && world.c1.count("Hello") + world.c1.count("GetTask") == 0);
     assert!(daemon.get("/").await.unwrap().1.contains("pod-b_1 leads"));
+    world.kube.data().renews = false;
     soon(world.c1.wait_for("Hello", 1)).await;
     daemon.metric("baton_ping_one_leader 1").await;
     assert!(world.kube.holder().unwrap().starts_with("pod-a_"));
@@ -72,16 +95,15 @@ async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() 
 async fn a_leader_that_lost_its_lease_falls_silent_and_lives_on() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world);
+    let daemon = start(&world, &FLAGS);
     soon(world.c1.wait_for("GetTask", 2)).await;
     daemon.metric("baton_ping_one_leader 1").await;
-    held_by_another(&world, 1);
+    held_by_another(&world);
     daemon.metric("baton_ping_one_leader 0").await;
+    // What was under way ends at C1.
+    looked(&world, 2).await;
     let said = world.c1.log().len();
-    for renewal in 2..8 {
-        held_by_another(&world, renewal);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    looked(&world, 6).await;
     assert_eq!(world.c1.log().len(), said, "it went on talking");
     daemon.ready().await;
     assert_eq!(daemon.get("/livez").await.unwrap().0, 200);
@@ -91,19 +113,20 @@ async fn a_leader_that_lost_its_lease_falls_silent_and_lives_on() {
 async fn a_process_that_was_frozen_past_its_lease_begins_nothing_when_it_wakes() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world);
+    let short = flags(
+        "--leader-election-lease-duration=3s",
+        "--leader-election-renew-deadline=2s",
+    );
+    let daemon = start(&world, &short);
     soon(world.c1.wait_for("GetTask", 2)).await;
     daemon.signal("-STOP");
     // What was under way ends at C1.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let said = world.c1.log().len();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    held_by_another(&world, 1);
+    held_by_another(&world);
     daemon.signal("-CONT");
-    for renewal in 2..12 {
-        held_by_another(&world, renewal);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    looked(&world, 10).await;
     assert_eq!(world.c1.log().len(), said, "it began something");
     daemon.metric("baton_ping_one_leader 0").await;
 }
@@ -135,7 +158,7 @@ async fn daemon_sees(world: &World) {
 async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publishes_less() {
     let world = World::new().await;
     given_back(&world);
-    let daemon = start(&world);
+    let daemon = start(&world, &FLAGS);
     assert_eq!(synced(&world).await, None);
     soon(world.kube.until(|data| data.annotation(LAST_SYNC).is_some())).await;
     assert!(world.kube.data().annotation("baton-ping-one/last-success").is_some());
@@ -149,7 +172,7 @@ async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publis
         .pingone
         .grant_worker_role("Identity Data Admin@POPULATION:1")
         .unwrap();
-    let daemon = start(&world);
+    let daemon = start(&world, &FLAGS);
     // The metric goes on where the leader before left it, not at 0.
     let is_restored = |line: &str| {
         let value = line.strip_prefix("baton_ping_one_sync_last_success_timestamp_seconds ");
@@ -175,7 +198,7 @@ async fn counts_on_the_lease_that_do_not_read_let_nothing_through_unless_any_siz
     let world = World::new().await;
     given_back(&world);
     world.kube.annotate_lease(LAST_SYNC, r#"{"environment":"#);
-    let daemon = start(&world);
+    let daemon = start(&world, &FLAGS);
     let (code, message) = synced(&world).await.expect("it was published");
     assert_eq!(code, 9, "{message}");
     assert!(

@@ -26,11 +26,13 @@ struct Running {
 
 fn timing() -> Timing {
     let millis = Duration::from_millis;
-    Timing::new(millis(2_000), millis(1_200), millis(200)).unwrap()
+    Timing::new(millis(3_000), millis(2_400), millis(200)).unwrap()
 }
 
+/// With a lease that outlasts whatever holds the machine up.
 fn stand(fake: &Fake, pod: &str) -> Running {
-    stand_with(fake, pod, timing())
+    let second = Duration::from_secs(1);
+    stand_with(fake, pod, Timing::new(second * 600, second * 300, second / 5).unwrap())
 }
 
 fn stand_with(fake: &Fake, pod: &str, timing: Timing) -> Running {
@@ -124,7 +126,7 @@ async fn the_lease_is_given_back_after_the_work_has_stopped_and_taken_at_once() 
 async fn a_lease_that_is_not_there_is_made_at_once_and_taken_after_its_duration() {
     let fake = Fake::start().await;
     let started = Instant::now();
-    let mut running = stand(&fake, "pod-a");
+    let mut running = stand_with(&fake, "pod-a", timing());
     soon(fake.until(|data| data.lease.is_some())).await;
     assert_eq!(fake.holder(), None);
     assert_eq!(running.leads().await.term, 1);
@@ -138,10 +140,8 @@ async fn a_lease_that_is_not_there_is_made_at_once_and_taken_after_its_duration(
 async fn the_first_lease_of_a_new_deployment_belongs_to_it_and_is_taken_soon() {
     let fake = Fake::start().await;
     fake.data().deployed = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
-    let second = Duration::from_secs(1);
-    let timing = Timing::new(second * 600, second * 30, second / 5).unwrap();
     // Far below the duration, whatever the machine does meanwhile.
-    let mut running = stand_with(&fake, "pod-a", timing);
+    let mut running = stand(&fake, "pod-a");
     assert_eq!(running.leads().await.term, 1);
     let lease = fake.data().lease.clone().unwrap();
     let owner = &lease["metadata"]["ownerReferences"][0];
@@ -192,7 +192,7 @@ async fn a_deleted_or_taken_lease_ends_the_term() {
     for deleted in [true, false] {
         let fake = Fake::start().await;
         given_back(&fake);
-        let mut running = stand(&fake, "pod-a");
+        let mut running = stand_with(&fake, "pod-a", timing());
         let leadership = running.leads().await;
         if deleted {
             fake.change(|data, _| data.lease = None);
@@ -215,7 +215,7 @@ async fn a_deleted_or_taken_lease_ends_the_term() {
 async fn a_server_that_hangs_ends_the_term_by_the_deadline_and_a_new_one_follows() {
     let fake = Fake::start().await;
     given_back(&fake);
-    let mut running = stand(&fake, "pod-a");
+    let mut running = stand_with(&fake, "pod-a", timing());
     let leadership = running.leads().await;
     fake.data().hangs = true;
     soon(leadership.lost.cancelled()).await;

@@ -32,6 +32,8 @@ pub struct Data {
     pub version: u64,
     pub secret: Option<Value>,
     pub lease: Option<Value>,
+    /// Who holds the Lease renews it before each look of somebody else, however slow the machine is.
+    pub renews: bool,
     /// `ConfigMaps` by name.
     pub config_maps: BTreeMap<String, Value>,
     pub events: Vec<Value>,
@@ -72,6 +74,7 @@ impl Fake {
                 version: 1,
                 secret: None,
                 lease: None,
+                renews: false,
                 config_maps: BTreeMap::new(),
                 events: Vec::new(),
                 forbidden: HashSet::new(),
@@ -316,6 +319,14 @@ fn stream(
 }
 
 async fn get_lease(State(fake): State<Fake>, Path(_name): Path<String>) -> Response {
+    if fake.data().renews {
+        fake.change(|data, version| {
+            if let Some(lease) = &mut data.lease {
+                lease["spec"]["renewTime"] = json!(jiff::Timestamp::now().to_string());
+                lease["metadata"]["resourceVersion"] = json!(version.to_string());
+            }
+        });
+    }
     match &fake.data().lease {
         Some(lease) => Json(lease.clone()).into_response(),
         None => status(404),
