@@ -81,7 +81,7 @@ impl Fixture {
             address: "127.0.0.1".to_owned(),
             port: self.port,
             endpoint,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_mins(1),
         };
         check.run().await
     }
@@ -135,16 +135,14 @@ async fn readiness_ends_when_draining_starts() {
     assert_eq!(fixture.get("/livez").await.0, 200, "draining is not being wedged");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wedged_loop_fails_liveness_and_names_itself() {
     let fixture = start(Ok(())).await;
     let moving = fixture.liveness.register("lease", Duration::from_mins(1));
     let stuck = fixture.liveness.register("poll", Duration::from_mins(1));
     let (status, body) = fixture.get("/livez").await;
     assert_eq!((status, body["details"]["poll"].as_str()), (200, Some("ok")));
-    tokio::time::pause();
     tokio::time::advance(Duration::from_secs(100)).await;
-    tokio::time::resume();
     moving.due_within(Duration::ZERO);
     let (status, body) = fixture.get("/livez").await;
     assert_eq!((status, body["details"]["lease"].as_str()), (503, Some("ok")));
@@ -197,9 +195,8 @@ async fn the_health_check_command_tells_refused_from_unhealthy_and_from_slow() {
     };
     let slow = check(silent.local_addr().unwrap().port(), Duration::from_millis(50));
     assert_eq!(slow.run().await.map_err(|error| error.exit_code()), Err(4));
-    let port = silent.local_addr().unwrap().port();
-    drop(silent);
-    let refused = check(port, Duration::from_secs(5));
+    // Nobody is given this port, as another test may be given one that was closed.
+    let refused = check(1, Duration::from_mins(1));
     assert_eq!(refused.run().await.map_err(|error| error.exit_code()), Err(14));
     assert_eq!(Endpoint::parse("bad").map_err(|error| error.exit_code()), Err(2));
 }
@@ -261,7 +258,7 @@ async fn the_health_check_reaches_a_server_of_either_family() {
             address: "::".to_owned(),
             port,
             endpoint: Endpoint::Live,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_mins(1),
         };
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -285,8 +282,9 @@ async fn the_server_ends_with_its_token_even_with_an_idle_connection() {
     drop(idle);
 }
 
-/// Neither clients that say nothing nor clients that ask and never read keep a probe out.
-#[tokio::test]
+/// Neither clients that say nothing nor clients that ask and never read keep a probe out: no time passes until it is
+/// answered.
+#[tokio::test(start_paused = true)]
 async fn clients_that_are_idle_or_do_not_read_keep_no_probe_out() {
     let fixture = start(Ok(())).await;
     let mut held = Vec::new();
@@ -300,11 +298,10 @@ async fn clients_that_are_idle_or_do_not_read_keep_no_probe_out() {
         held.push(stream);
     }
     for path in ["/livez", "/readyz", "/livez"] {
-        let started = Instant::now();
-        let answered = timeout(Duration::from_secs(5), fixture.request("GET", path, "")).await;
-        let (status, ..) = answered.expect("the probe was kept out");
+        let started = tokio::time::Instant::now();
+        let (status, ..) = fixture.request("GET", path, "").await;
         assert!(status == 200 || path == "/readyz");
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        assert_eq!(started.elapsed(), Duration::ZERO, "the probe was kept out");
     }
 }
 

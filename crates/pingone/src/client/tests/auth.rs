@@ -113,7 +113,8 @@ async fn new_credentials_are_used_at_the_next_call_and_drop_the_old_token() {
     assert_eq!(pair.token_requests(), 3);
 }
 
-#[tokio::test]
+/// Time passes only when the new credentials are there: the slow answer comes after them.
+#[tokio::test(start_paused = true)]
 async fn a_call_that_waited_for_its_turn_goes_out_with_the_credentials_of_then() {
     let pair = pair_with(|_| {}, |config| config.max_in_flight = 1).await;
     pair.client.environment().await.unwrap();
