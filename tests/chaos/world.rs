@@ -215,7 +215,7 @@ impl World {
 
     /// The longest that a life may take to end, on a machine that has other things to do.
     pub const fn grace() -> Duration {
-        GRACE.saturating_add(Duration::from_secs(10))
+        GRACE.saturating_add(Duration::from_secs(40))
     }
 
     /// Keeps the directory as it is now, if that is news.

@@ -12,7 +12,7 @@ use crate::port;
 
 pub const CLIENT_ID: &str = "blue-fox-12345@acme.conductor.one/baton";
 /// Everything here is over long before this; it only keeps a broken test from hanging.
-const LONG: Duration = Duration::from_mins(2);
+const LONG: Duration = Duration::from_mins(5);
 
 pub struct World {
     pub pingone: sandbox::pingone::Server,

@@ -289,6 +289,8 @@ mod tests {
                 control.set_level(level).unwrap();
             }
             work();
+            // The end of a subscriber does not wait for long.
+            control.flush(Duration::from_mins(1));
         });
         std::fs::read_to_string(file.path()).unwrap()
     }

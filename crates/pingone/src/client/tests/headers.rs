@@ -41,7 +41,7 @@ async fn a_call_names_program_run_and_transaction_and_asks_for_gzip() {
         rate_limit: 0,
         max_in_flight: 1,
         insecure: false,
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_mins(1),
     };
     let (_, receiver) = watch::channel(credentials(&"client", "marker-secret"));
     let client = Client::new(&config, receiver, None).unwrap();
@@ -96,7 +96,7 @@ async fn what_a_cache_kept_is_no_answer_and_none_is_asked_for() {
         rate_limit: 0,
         max_in_flight: 1,
         insecure: false,
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_mins(1),
     };
     let (_, receiver) = watch::channel(credentials(&"client", "marker-secret"));
     let client = Client::new(&config, receiver, None).unwrap();
