@@ -246,8 +246,7 @@ pub(crate) fn error(said: &Said) -> (u16, &str, &str, &str) {
     )
 }
 
+/// Clocks stand still otherwise, so that no limit of the stand-in ends because the machine is slow.
 pub(crate) async fn pass(time: Duration) {
-    tokio::time::pause();
     tokio::time::advance(time).await;
-    tokio::time::resume();
 }

@@ -29,7 +29,7 @@ fn find<'a>(rows: &'a [Value], kind: &str) -> &'a Value {
     rows.iter().find(|row| row["type"] == kind).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_101_the_list_is_one_page_without_a_count_or_several_with_one() {
     let bench = Bench::with(with_applications(|_| {})).await;
     let page = bench.get("/applications?limit=100").await.1;
@@ -47,7 +47,7 @@ async fn point_101_the_list_is_one_page_without_a_count_or_several_with_one() {
     assert_eq!((all.len(), pages), (126, 3));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_102_and_103_system_applications_and_workers_have_their_links_and_conditions() {
     let bench = Bench::with(Options::default()).await;
     let rows = rows(&bench, "applications").await;
@@ -67,7 +67,7 @@ async fn points_102_and_103_system_applications_and_workers_have_their_links_and
     assert_eq!(worker["accessControl"]["role"]["type"], "ADMIN_USERS_ONLY");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_104_to_106_every_form_of_a_row_occurs() {
     let bench = Bench::with(with_applications(|_| {})).await;
     let rows = rows(&bench, "applications").await;
@@ -147,7 +147,7 @@ async fn points_104_to_106_every_form_of_a_row_occurs() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_107_and_123_who_reads_applications_gateways_and_keys() {
     for (role, expected) in [
         ("Identity Data Admin", [403, 403, 403]),
@@ -180,7 +180,7 @@ async fn points_107_and_123_who_reads_applications_gateways_and_keys() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_109_and_110_one_application_is_read_and_replaced_whole() {
     let bench = Bench::with(with_applications(|_| {})).await;
     let listed = rows(&bench, "applications").await;
@@ -209,7 +209,7 @@ async fn points_109_and_110_one_application_is_read_and_replaced_whole() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_111_several_groups_at_once() {
     let both = format!(
         "memberOfGroups[id eq \"{}\"] and memberOfGroups[id eq \"{}\"]",
@@ -237,7 +237,7 @@ async fn point_111_several_groups_at_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_112_a_poisoned_row_spoils_the_list_and_nothing_else() {
     let bench = Bench::with(with_applications(|options| {
         options.access_model.poisoned_applications = true;
@@ -254,7 +254,7 @@ async fn point_112_a_poisoned_row_spoils_the_list_and_nothing_else() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_113_to_115_secrets_are_served_counted_and_replaced() {
     let bench = Bench::with(with_applications(|_| {})).await;
     let all = rows(&bench, "applications").await;
@@ -328,7 +328,7 @@ async fn points_113_to_115_secrets_are_served_counted_and_replaced() {
     assert_eq!(bench.server.requests().secret_reads, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_116_keys_have_every_use_and_state_and_no_private_part() {
     let bench = Bench::with(Options::default()).await;
     let keys = rows(&bench, "keys").await;
@@ -342,7 +342,7 @@ async fn point_116_keys_have_every_use_and_state_and_no_private_part() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_117_to_119_roles_of_applications() {
     for status in [403, 404, 200] {
         let bench = Bench::with(with_applications(|options| {
@@ -399,7 +399,7 @@ async fn points_117_to_119_roles_of_applications() {
     assert_eq!((delete(free).await.0, delete(free).await.0), (204, 404));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_120_to_122_gateways_their_credentials_and_the_canary() {
     for apart in [false, true] {
         let bench = Bench::with(with_applications(|options| {
@@ -434,7 +434,7 @@ async fn points_120_to_122_gateways_their_credentials_and_the_canary() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_124_and_125_scopes_elsewhere() {
     for hidden in [false, true] {
         let bench = Bench::with(with_applications(|options| {
@@ -469,7 +469,7 @@ async fn points_124_and_125_scopes_elsewhere() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_126_narrow_assignments_are_limited() {
     let mut options = Options::default();
     options.directory.populations = Some(251);
@@ -490,7 +490,7 @@ async fn point_126_narrow_assignments_are_limited() {
     assert_eq!(last, 400, "the 251st");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn points_127_and_128_default_populations_and_a_move() {
     for defaults in [0, 1, 2] {
         let mut options = Options::default();
@@ -510,7 +510,7 @@ async fn points_127_and_128_default_populations_and_a_move() {
     assert_eq!(bench.json("PUT", &tail, &json!({"id": id("top")})).await.0, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_129_a_group_that_an_application_names() {
     for keep in [false, true] {
         let bench = Bench::with(with_applications(|options| {
@@ -542,7 +542,7 @@ async fn point_129_a_group_that_an_application_names() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_131_a_sign_on_names_its_application() {
     let bench = Bench::with(with_applications(|_| {})).await;
     let url = format!("{}/sandbox/sign-ons", bench.server.api_url());
@@ -576,7 +576,7 @@ async fn point_131_a_sign_on_names_its_application() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_132_a_thousand_applications_are_a_preset() {
     let options = || {
         let mut options = Options::default();

@@ -15,7 +15,7 @@ async fn with_events(count: usize, change: impl FnOnce(&mut Options)) -> (Bench,
     (bench, ids)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_page_has_100_events_unless_asked_otherwise() {
     let (bench, _) = with_events(230, |_| {}).await;
     let size = async |tail: &str| {
@@ -32,7 +32,7 @@ async fn a_page_has_100_events_unless_asked_otherwise() {
     assert_eq!(small.filtered("/activities", SINCE).await.1["size"], 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_search_takes_filter_limit_and_offset_from_its_json_body() {
     let (bench, ids) = with_events(5, |_| {}).await;
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ async fn a_search_takes_filter_limit_and_offset_from_its_json_body() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bound_beside_an_or_bounds_nothing() {
     let (bench, _) = with_events(1, |_| {}).await;
     let user = "actors.user.id eq \"x\"";
@@ -91,7 +91,7 @@ async fn a_bound_beside_an_or_bounds_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_event_can_be_read_when_a_listing_shows_it() {
     let (mut bench, ids) = with_events(1, |options| options.audit.activity_delay_ms = 5000).await;
     let tail = format!("/activities/{}", ids[0]);

@@ -27,7 +27,7 @@ async fn fake(change: impl FnOnce(&mut Options)) -> (Server, String, String, Str
     (server, id, secret, path)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_01_tokens_come_from_their_own_listener() {
     let (server, id, secret, path) = fake(|_| {}).await;
     let (status, body) = ask(&server, &path, Some((&id, &secret)), &[GRANT]).await;
@@ -68,7 +68,7 @@ async fn point_01_tokens_come_from_their_own_listener() {
     assert_eq!((status, body["error"].as_str().unwrap()), (400, "invalid_scope"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_02_only_the_configured_method_is_taken() {
     for (method, basic_works) in [(AuthMethod::Basic, true), (AuthMethod::Post, false)] {
         let (server, id, secret, path) = fake(|options| options.auth.auth_method = method).await;
@@ -96,7 +96,7 @@ async fn point_02_only_the_configured_method_is_taken() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_03_wrong_secret_and_disabled_application_answer_in_the_oauth_form() {
     let (server, id, secret, path) = fake(|_| {}).await;
     let wrong = ask(&server, &path, Some((&id, "nonsense")), &[GRANT]).await;
@@ -118,7 +118,7 @@ async fn point_03_wrong_secret_and_disabled_application_answer_in_the_oauth_form
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_03_percent_escapes_in_basic_are_raw_or_decoded() {
     for (decode, expected) in [(false, 401), (true, 200)] {
         let (server, id, secret, path) = fake(|options| options.auth.basic_percent_decoding = decode).await;
@@ -127,7 +127,7 @@ async fn point_03_percent_escapes_in_basic_are_raw_or_decoded() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_04_a_token_expires() {
     let bench = Bench::new(small().build(), |options| options.auth.token_seconds = 5).await;
     assert_eq!(bench.get("/users").await.0, 200);
@@ -142,7 +142,7 @@ async fn point_04_a_token_expires() {
     assert_eq!(bench.get("/groups").await.0, 401);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_05_a_foreign_worker_works_if_its_roles_cover_the_environment() {
     for (role, expected) in [(None, 403), (Some("Identity Data Read Only@ENVIRONMENT"), 200)] {
         let mut bench = Bench::new(small().build(), |options| {
@@ -157,7 +157,7 @@ async fn point_05_a_foreign_worker_works_if_its_roles_cover_the_environment() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_06_a_custom_domain_needs_no_environment_in_the_path() {
     for (domain, expected) in [(Some("127.0.0.1"), 200), (None, 404), (Some("login.example.com"), 404)] {
         let (server, id, secret, _) = fake(|options| options.auth.custom_domain = domain.map(str::to_owned)).await;
@@ -169,7 +169,7 @@ async fn point_06_a_custom_domain_needs_no_environment_in_the_path() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_07_every_call_is_decided_by_the_roles() {
     let bench = Bench::new(small().build(), |options| options.access.no_worker_role = true).await;
     for tail in [
@@ -195,7 +195,7 @@ async fn point_07_every_call_is_decided_by_the_roles() {
     assert_eq!(bench.get("/users").await.0, 403);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_07_refusals_come_with_401_or_403_with_or_without_detail() {
     let bench = Bench::new(small().build(), |options| {
         options.access.no_worker_role = true;
@@ -206,7 +206,7 @@ async fn point_07_refusals_come_with_401_or_403_with_or_without_detail() {
     assert_eq!(error(&bench.get("/users").await), (401, "ACCESS_FAILED", "", ""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_07_who_reads_roles_group_assignments_and_capabilities_is_a_knob() {
     let roles = |bench: &Bench| format!("{}/v1/roles", bench.server.api_url());
     for (readers, expected) in [
@@ -243,7 +243,7 @@ async fn point_07_who_reads_roles_group_assignments_and_capabilities_is_a_knob()
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_07_a_service_that_is_not_licensed_says_so() {
     let bench = Bench::new(small().build(), |options| {
         options.access.mfa_off = true;
@@ -262,7 +262,7 @@ async fn point_07_a_service_that_is_not_licensed_says_so() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_08_read_only_reads_and_does_not_write() {
     let bench = Bench::new(small().build(), |options| {
         options.access.worker_role = vec!["Identity Data Read Only".to_owned()];
@@ -275,7 +275,7 @@ async fn point_08_read_only_reads_and_does_not_write() {
     assert_eq!(bench.json("POST", &group, &json!({"id": id("mid")})).await.0, 403);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_09_a_population_scoped_worker_sees_its_population_only() {
     for (all_groups, groups) in [(false, 1), (true, 9)] {
         let bench = Bench::new(small().build(), |options| {
@@ -294,7 +294,7 @@ async fn point_09_a_population_scoped_worker_sees_its_population_only() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_09_a_user_name_conflict_with_a_hidden_user_is_seen() {
     let bench = Bench::new(small().build(), |options| {
         options.access.worker_role = vec!["Identity Data Admin@POPULATION:1".to_owned()];
@@ -305,7 +305,7 @@ async fn point_09_a_user_name_conflict_with_a_hidden_user_is_seen() {
     assert_eq!(error(&said), (400, "INVALID_DATA", "UNIQUENESS_VIOLATION", "username"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_10_a_new_role_takes_effect_late() {
     let bench = Bench::new(small().build(), |options| {
         options.access.no_worker_role = true;
@@ -318,7 +318,7 @@ async fn point_10_a_new_role_takes_effect_late() {
     assert_eq!(bench.get("/users").await.0, 200);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_11_an_unknown_environment_is_404_itself_and_refused_below() {
     for status in [403, 401, 400] {
         let bench = Bench::new(small().build(), |options| {
@@ -334,7 +334,7 @@ async fn point_11_an_unknown_environment_is_404_itself_and_refused_below() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_12_an_unknown_path_is_refused_by_the_gateway() {
     for (text, start) in [
         (GatewayText::KeyValue, "Invalid key=value pair"),
@@ -354,7 +354,7 @@ async fn point_12_an_unknown_path_is_refused_by_the_gateway() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn paths_with_bad_identifiers_and_methods_are_told_apart() {
     let bench = Bench::new(small().build(), |_| {}).await;
     assert_eq!(
@@ -368,7 +368,7 @@ async fn paths_with_bad_identifiers_and_methods_are_told_apart() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_01_scope_may_be_empty_and_the_size_of_a_token_is_a_knob() {
     let (server, id, secret, path) = fake(|options| {
         options.auth.empty_scope = true;
@@ -380,7 +380,7 @@ async fn point_01_scope_may_be_empty_and_the_size_of_a_token_is_a_knob() {
     assert!((1990..2010).contains(&body["access_token"].as_str().unwrap().len()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_replaced_secret_goes_on_until_it_is_retired_and_its_tokens_with_it() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let (id, old) = (bench.server.client_id().to_string(), bench.server.client_secret());
@@ -410,7 +410,7 @@ async fn a_replaced_secret_goes_on_until_it_is_retired_and_its_tokens_with_it() 
     assert_eq!((token(&new).await, users(&by_new).await), (None, 401));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_came_with_a_good_token_ends_well_however_slow_it_is() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let fault = json!([{"method": "GET", "path": "*/users", "times": 0, "action": {"slow": 300}}]);
@@ -450,6 +450,7 @@ fn signed(header: &serde_json::Value, claims: &serde_json::Value, pem: &str) -> 
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
+/// By the real clock, which its times are of.
 #[tokio::test]
 async fn a_signed_assertion_is_taken_once_and_only_where_all_of_it_is_right() {
     let (server, id, key, path) = fake(|options| options.auth.auth_method = AuthMethod::PrivateKeyJwt).await;

@@ -21,7 +21,7 @@ fn demo(change: impl FnOnce(&mut Options)) -> Options {
     options
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_kind_of_change_is_made_and_told_by_an_event() {
     let bench = Bench::with(demo(|_| {})).await;
     for kind in ChangeKind::ALL {
@@ -37,7 +37,7 @@ async fn every_kind_of_change_is_made_and_told_by_an_event() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn n_changes_are_asked_for_over_http_and_drawn_by_seed() {
     let draw = async |body: Value| {
         let bench = Bench::with(demo(|_| {})).await;
@@ -59,7 +59,7 @@ async fn n_changes_are_asked_for_over_http_and_drawn_by_seed() {
     assert_eq!(draw(json!({"kinds": ["explode"]})).await.0, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn changes_may_come_in_the_middle_of_a_listing() {
     let bench = Bench::with(demo(|_| {})).await;
     let changes = Changes::of(ChangeKind::CreatePopulation, 1);
@@ -69,7 +69,7 @@ async fn changes_may_come_in_the_middle_of_a_listing() {
     assert_eq!(rows.len(), 5);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_console_is_the_actor_of_what_others_change() {
     let bench = Bench::with(demo(|_| {})).await;
     bench.server.change(&Changes::of(ChangeKind::AssignRole, 1));
@@ -78,7 +78,7 @@ async fn the_console_is_the_actor_of_what_others_change() {
     assert_eq!(told[0]["action"]["type"], "ROLE_ASSIGNMENT.CREATED");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn silent_changes_have_no_event() {
     let bench = Bench::with(demo(|_| {})).await;
     let silent = Changes {
@@ -93,7 +93,7 @@ async fn silent_changes_have_no_event() {
     assert!((15..45).contains(&told), "{told}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_may_be_lost_doubled_and_overtake_each_other() {
     let updates = Changes::of(ChangeKind::UpdateUser, 60);
     let bench = Bench::with(demo(|options| options.audit.activity_gaps = 0.5)).await;
@@ -122,7 +122,7 @@ async fn events_may_be_lost_doubled_and_overtake_each_other() {
     assert_ne!(late, prompt);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_are_kept_for_so_many_days_and_listed_oldest_or_newest_first() {
     let mut bench = Bench::with(demo(|options| options.audit.activity_days = 2)).await;
     bench.server.change(&Changes::of(ChangeKind::UpdateUser, 2));
@@ -144,7 +144,7 @@ async fn events_are_kept_for_so_many_days_and_listed_oldest_or_newest_first() {
     assert_eq!(newest, ids(false).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_replaced_group_says_when() {
     let bench = Bench::with(demo(|_| {})).await;
     let made = bench.server.change(&Changes::of(ChangeKind::RenameGroup, 1));

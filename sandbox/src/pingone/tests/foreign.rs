@@ -20,7 +20,7 @@ async fn join(action: FaultAction) -> (Said, bool) {
     (said, happened)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_foreign_answer_comes_before_or_after_the_effect_of_a_write() {
     let ok = || FaultAction::foreign(200, FaultBody::GatewayOk);
     let html = || FaultAction::foreign(200, FaultBody::Html);
@@ -53,7 +53,7 @@ async fn a_foreign_answer_comes_before_or_after_the_effect_of_a_write() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_can_be_confirmed_and_never_made() {
     let (said, happened) = join(FaultAction::AsIs.before_effect()).await;
     assert_eq!(
@@ -66,7 +66,7 @@ async fn a_write_can_be_confirmed_and_never_made() {
     assert_eq!((said.1.get("_links"), happened), (None, false));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_204_with_effect_may_be_cut_off() {
     let bench = Bench::new(small().build(), |_| {}).await;
     plan(&bench, "DELETE", "*", FaultAction::AnswerLost(Lost::Reset));
@@ -80,7 +80,7 @@ async fn a_204_with_effect_may_be_cut_off() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_page_may_lack_what_makes_it_one() {
     let bench = Bench::new(small().build(), |_| {}).await;
     plan(&bench, "GET", "*/users", FaultAction::Bare);
@@ -106,7 +106,7 @@ async fn a_page_may_lack_what_makes_it_one() {
     assert_ne!(bench.get(&population).await.1["id"], id("staff"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_may_be_of_another_environment() {
     let bench = Bench::new(small().build(), |_| {}).await;
     plan(&bench, "GET", "*", FaultAction::OtherEnvironment);
@@ -117,7 +117,7 @@ async fn an_answer_may_be_of_another_environment() {
     assert_eq!(body["id"], id("mara"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn counts_may_disagree_with_the_rows() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let miscount = |key: &str, by| FaultAction::Miscount {
@@ -141,7 +141,7 @@ async fn counts_may_disagree_with_the_rows() {
     assert_eq!(group["totalMemberCounts"], json!({"users": 2}));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn rows_may_be_lost_or_come_again_at_the_border_of_a_page() {
     for (action, expected) in [
         (FaultAction::SkipRow, vec!["mara", "lena"]),
@@ -157,7 +157,7 @@ async fn rows_may_be_lost_or_come_again_at_the_border_of_a_page() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn with_offset_cursors_a_deletion_moves_rows_over_the_border() {
     for (offset, expected) in [(false, vec!["mara", "ivo", "lena"]), (true, vec!["mara", "lena"])] {
         let bench = Bench::new(small().build(), |options| options.paging.offset_cursors = offset).await;
@@ -174,7 +174,7 @@ async fn with_offset_cursors_a_deletion_moves_rows_over_the_border() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_filter_may_match_nobody_or_be_ignored() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let direct = format!("memberOfGroups[id eq \"{}\" and type eq \"DIRECT\"]", id("top"));
@@ -193,7 +193,7 @@ async fn a_filter_may_match_nobody_or_be_ignored() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn rights_may_be_narrower_for_a_moment() {
     let bench = Bench::new(small().build(), |_| {}).await;
     bench
@@ -209,7 +209,7 @@ async fn rights_may_be_narrower_for_a_moment() {
     assert_eq!(scoped.get("/users").await.1["count"], 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn rows_may_be_hidden_together_with_their_count() {
     let bench = Bench::new(small().build(), |_| {}).await;
     bench
@@ -221,7 +221,7 @@ async fn rows_may_be_hidden_together_with_their_count() {
     assert_eq!(bench.get("/users").await.1["count"], 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn groups_with_filters_may_stand_in_a_ring() {
     let mut options = Options::default();
     options.directory.dynamic_rings = Some(1);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_39_a_user_filter_computes_members_typed_indirect() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let filter = |direct: &str| format!("memberOfGroups[id eq \"{}\"{direct}]", id("filtered"));
@@ -18,7 +18,7 @@ async fn point_39_a_user_filter_computes_members_typed_indirect() {
     assert_eq!(none.0, 404);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_40_members_of_a_nested_group_are_indirect_in_its_parents() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let body = bench.get(&format!("/users/{}/memberOfGroups", id("lena"))).await.1;
@@ -34,7 +34,7 @@ async fn point_40_members_of_a_nested_group_are_indirect_in_its_parents() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_41_groups_may_be_nested_in_a_ring() {
     let bench = Bench::new(small().build(), |_| {}).await;
     for ring in ["ring-a", "ring-b", "ring-c"] {
@@ -60,7 +60,7 @@ async fn point_41_groups_may_be_nested_in_a_ring() {
     assert_eq!(rings.server.directory().sizes().nestings, 2 * 2 + 3 * 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_42_members_of_external_groups_are_indirect_or_direct() {
     for (kind, direct) in [(SourceType::Indirect, 0), (SourceType::Direct, 1)] {
         let bench = Bench::new(small().build(), |options| options.groups.external_members = kind).await;
@@ -78,7 +78,7 @@ async fn point_42_members_of_external_groups_are_indirect_or_direct() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_45_direct_counts_stand_in_the_list_and_totals_only_on_request() {
     for hidden in [false, true] {
         let bench = Bench::new(small().build(), |options| options.groups.no_direct_counts = hidden).await;
@@ -103,7 +103,7 @@ async fn point_45_direct_counts_stand_in_the_list_and_totals_only_on_request() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_46_group_names_repeat_across_populations() {
     use serde_json::json;
     let twice = small().group("guests-only-2", json!({"name": "guests-only", "population": "staff"}));

@@ -14,7 +14,7 @@ async fn told(bench: &Bench) -> Value {
     bench.get(&tail).await.1["type"].clone()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reads_may_come_from_a_node_that_lags() {
     let bench = Bench::new(small().build(), |options| options.timing.read_lag_ms = 30_000).await;
     join(&bench).await;
@@ -25,7 +25,7 @@ async fn reads_may_come_from_a_node_that_lags() {
     assert_eq!(told(&bench).await, "DIRECT");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_a_share_of_the_reads_may_lag() {
     let bench = Bench::new(small().build(), |options| {
         options.timing.read_lag_ms = 30_000;
@@ -40,7 +40,7 @@ async fn only_a_share_of_the_reads_may_lag() {
     assert_eq!(seen.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fault_asks_an_old_node_once() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let path = "*/memberOfGroups/*";
@@ -52,7 +52,7 @@ async fn a_fault_asks_an_old_node_once() {
     assert_eq!(told(&bench).await, "DIRECT");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn counts_may_lag_behind_the_rows() {
     let bench = Bench::new(small().build(), |options| options.timing.count_lag_ms = 20_000).await;
     join(&bench).await;

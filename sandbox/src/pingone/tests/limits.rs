@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_54_beyond_the_rate_a_call_is_refused_with_the_seconds_to_wait() {
     for (form, check) in [
         (
@@ -41,7 +41,7 @@ async fn point_54_beyond_the_rate_a_call_is_refused_with_the_seconds_to_wait() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_54_assignments_have_their_own_group_or_the_configuration_one() {
     for (in_config, expected) in [(false, 200), (true, 429)] {
         let bench = Bench::new(small().build(), |options| {
@@ -57,7 +57,7 @@ async fn point_54_assignments_have_their_own_group_or_the_configuration_one() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_54_capabilities_tell_the_rates_or_not() {
     for tell in [false, true] {
         let bench = Bench::new(small().build(), |options| {
@@ -73,7 +73,7 @@ async fn point_54_capabilities_tell_the_rates_or_not() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_55_statuses_and_bodies_come_as_planned() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let status = |status, body| FaultAction::Status {
@@ -113,7 +113,7 @@ async fn point_55_statuses_and_bodies_come_as_planned() {
     assert_eq!(answer.headers()["retry-after"], "7");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_55_bodies_are_cut_broken_slow_or_mislabelled() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let fetch = async |action: FaultAction| {
@@ -153,7 +153,7 @@ async fn point_55_bodies_are_cut_broken_slow_or_mislabelled() {
     assert!(hanging.await.unwrap_err().is_timeout());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_55_pages_that_lead_astray() {
     let bench = Bench::new(small().build(), |_| {}).await;
     bench.server.set_faults(vec![
@@ -177,7 +177,7 @@ async fn point_55_pages_that_lead_astray() {
     assert_eq!((rows.len(), pages), (3, 2));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_55_a_platform_error_of_any_code() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let fault = r#"[{"path":"/environments/{id}/groups","times":0,"action":{"refuse":{"status":403,"code":"ACCESS_FAILED",
@@ -191,7 +191,7 @@ async fn point_55_a_platform_error_of_any_code() {
     assert_eq!(bench.http.post(&url).body("[{}]").send().await.unwrap().status(), 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_56_a_poisoned_row_spoils_its_page_for_ever() {
     let bench = Bench::new(small().poisoned("ivo").build(), |_| {}).await;
     for _ in 0..3 {
@@ -207,7 +207,7 @@ async fn point_56_a_poisoned_row_spoils_its_page_for_ever() {
     assert_eq!(bench.get("/users?limit=4").await.0, 500);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_57_every_answer_has_a_correlation_id_and_no_etag() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let mut seen = std::collections::BTreeSet::new();
@@ -228,7 +228,7 @@ async fn point_57_every_answer_has_a_correlation_id_and_no_etag() {
     assert!(first.is_string());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_57_the_content_type_is_hal_or_plain() {
     for (plain, kind) in [
         (false, "application/hal+json;charset=UTF-8"),
@@ -246,7 +246,7 @@ async fn point_57_the_content_type_is_hal_or_plain() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_58_headers_over_six_kilobytes_are_refused() {
     for status in [431, 400] {
         let bench = Bench::new(small().build(), |options| options.limits.header_limit_status = status).await;
@@ -263,7 +263,7 @@ async fn point_58_headers_over_six_kilobytes_are_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn both_http_versions_and_gzip_are_spoken() {
     for gzip in [false, true] {
         let bench = Bench::new(small().build(), |options| options.listen.gzip = gzip).await;
@@ -290,7 +290,7 @@ async fn both_http_versions_and_gzip_are_spoken() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_are_counted_by_method_path_shape_and_status() {
     let bench = Bench::new(small().build(), |_| {}).await;
     bench.get("/users").await;
@@ -313,7 +313,7 @@ async fn requests_are_counted_by_method_path_shape_and_status() {
     assert_eq!(bench.server.requests().total, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_full_state_lists_every_row() {
     let bench = Bench::with(Options::default()).await;
     let url = format!("{}/sandbox/state", bench.server.api_url());
@@ -345,20 +345,18 @@ async fn the_full_state_lists_every_row() {
     assert_eq!(json!(bench.server.directory().sizes()), sizes);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn latency_is_added_by_timers() {
     for (latency, least) in [(0, 0), (40, 40)] {
         let bench = Bench::new(small().build(), |options| options.timing.latency_ms = latency).await;
-        tokio::time::pause();
         let before = tokio::time::Instant::now();
         bench.get("/users").await;
         let waited = before.elapsed();
-        tokio::time::resume();
         assert!(waited >= Duration::from_millis(least), "{waited:?}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_55_a_fault_can_be_planned_from_the_start() {
     let bench = Bench::new(small().build(), |options| {
         options.timing.fault = vec![Fault::on("GET", "*/groups", FaultAction::status(500))];

@@ -31,7 +31,7 @@ fn complete(bench: &Bench, rows: &[Value]) -> bool {
     seen.len() == rows.len() && seen == truth(bench)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_13_a_page_has_at_most_200_users() {
     let bench = generated(450, |_| {}).await;
     for (query, first) in [("", 200), ("?limit=1000", 200), ("?limit=37", 37)] {
@@ -48,14 +48,14 @@ async fn point_13_a_page_has_at_most_200_users() {
     assert_eq!(small_pages.chain("/users?limit=200", "users").await.1, 5);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_13_pages_may_be_smaller_than_asked() {
     let bench = generated(450, |options| options.paging.uneven_pages = true).await;
     let (rows, pages) = bench.chain("/users?limit=100", "users").await;
     assert!(complete(&bench, &rows) && pages > 5, "{pages}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_13_a_limit_of_zero_is_refused_or_clamped() {
     for (clamp, expected) in [(false, 400), (true, 200)] {
         let bench = generated(9, |options| options.paging.clamp_small_limits = clamp).await;
@@ -64,7 +64,7 @@ async fn point_13_a_limit_of_zero_is_refused_or_clamped() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_14_the_last_page_has_no_next_and_later_pages_have_prev() {
     for no_prev in [false, true] {
         let bench = generated(25, |options| options.paging.no_prev = no_prev).await;
@@ -80,7 +80,7 @@ async fn point_14_the_last_page_has_no_next_and_later_pages_have_prev() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_14_empty_pages_with_next_and_a_trailing_empty_page() {
     let bench = generated(50, |options| options.paging.empty_page_every = 2).await;
     let (rows, pages) = bench.chain("/users?limit=10", "users").await;
@@ -90,7 +90,7 @@ async fn point_14_empty_pages_with_next_and_a_trailing_empty_page() {
     assert!(complete(&bench, &rows) && pages == 6, "{pages}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_14_short_page_with_next() {
     let bench = generated(50, |_| {}).await;
     bench
@@ -100,7 +100,7 @@ async fn point_14_short_page_with_next() {
     assert!(complete(&bench, &rows) && pages == 6, "{pages}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_15_count_and_size_are_optional() {
     let bench = generated(50, |options| {
         (options.paging.no_count, options.paging.no_size) = (true, true);
@@ -113,7 +113,7 @@ async fn point_15_count_and_size_are_optional() {
     assert_eq!(bench.get("/populations").await.1["count"], 4);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_16_a_cursor_is_sealed_bound_and_may_expire() {
     let bench = generated(50, |options| options.paging.cursor_seconds = 60).await;
     let first = bench.get("/users?limit=10").await.1;
@@ -134,7 +134,7 @@ async fn point_16_a_cursor_is_sealed_bound_and_may_expire() {
     assert_eq!(error(&bench.url(&next).await), bad);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_16_the_status_of_a_refused_cursor_is_a_knob() {
     for status in [400, 401, 403] {
         let bench = generated(50, |options| options.paging.cursor_status = status).await;
@@ -147,7 +147,7 @@ async fn point_16_the_status_of_a_refused_cursor_is_a_knob() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_16_a_cursor_may_be_bound_to_its_token() {
     for (bound, expected) in [(false, 200), (true, 400)] {
         let mut bench = generated(50, |options| options.auth.cursor_bound_to_token = bound).await;
@@ -160,7 +160,7 @@ async fn point_16_a_cursor_may_be_bound_to_its_token() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_17_hrefs_begin_with_the_public_base() {
     let bench = generated(50, |options| {
         options.listen.public_base = Some("https://api.pingone.eu/v1/".to_owned());
@@ -181,7 +181,7 @@ async fn point_17_hrefs_begin_with_the_public_base() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_18_rows_move_while_a_chain_is_read() {
     let bench = generated(50, |options| options.paging.drift = Drift::Duplicate).await;
     let rows = bench.chain("/users?limit=10", "users").await.0;
@@ -193,7 +193,7 @@ async fn point_18_rows_move_while_a_chain_is_read() {
     assert_eq!(bench.chain("/users?limit=10", "users").await.0.len(), 46);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_18_users_are_not_in_user_name_order() {
     let bench = generated(50, |_| {}).await;
     let rows = bench.chain("/users", "users").await.0;
@@ -201,7 +201,7 @@ async fn point_18_users_are_not_in_user_name_order() {
     assert!(!names.is_sorted());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_19_users_are_filtered() {
     let bench = Bench::new(small().build(), |_| {}).await;
     for (filter, expected) in [
@@ -243,7 +243,7 @@ async fn point_19_users_are_filtered() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_19_the_type_may_be_refused_and_the_plain_form_may_mean_direct() {
     let bench = Bench::new(small().build(), |options| options.filters.refuse_direct = true).await;
     for form in [
@@ -263,7 +263,7 @@ async fn point_19_the_type_may_be_refused_and_the_plain_form_may_mean_direct() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_20_what_users_cannot_be_filtered_by_is_refused() {
     for (request_failed, code) in [(false, "INVALID_REQUEST"), (true, "REQUEST_FAILED")] {
         let bench = Bench::new(small().build(), |options| {
@@ -292,7 +292,7 @@ async fn point_20_what_users_cannot_be_filtered_by_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_21_groups_and_populations_are_filtered() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let groups = async |filter: String| names(&bench.filtered("/groups", &filter).await.1, "groups", "name");
@@ -333,7 +333,7 @@ async fn point_21_groups_and_populations_are_filtered() {
     assert_eq!(refusing.filtered("/groups", &filter).await.0, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_22_group_ids_come_with_a_single_user_only() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let user = bench
@@ -365,7 +365,7 @@ async fn point_22_group_ids_come_with_a_single_user_only() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_23_expand_and_include_add_their_members() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let memberships = bench
@@ -397,7 +397,7 @@ async fn point_23_expand_and_include_add_their_members() {
     assert!(users["_embedded"]["users"][0]["_embedded"]["population"]["name"].is_string());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_37_users_without_parts_and_things_nobody_knows_yet() {
     let strange = small().user(
         "odd",
@@ -438,7 +438,7 @@ async fn point_37_users_without_parts_and_things_nobody_knows_yet() {
     assert_eq!(user("odd")["lifecycle"]["status"], "MOLTING");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_31_unset_attributes_are_absent_or_null() {
     for nulls in [false, true] {
         let bench = Bench::new(small().build(), |options| options.users.nulls = nulls).await;
@@ -447,7 +447,7 @@ async fn point_31_unset_attributes_are_absent_or_null() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_listing_may_lack_embedded_and_self_may_be_reordered() {
     for bare in [false, true] {
         let bench = Bench::new(small().build(), |options| {
@@ -462,7 +462,7 @@ async fn an_empty_listing_may_lack_embedded_and_self_may_be_reordered() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_60_a_generated_directory_is_the_same_each_time_and_adds_up() {
     let options = || {
         let mut options = Options::default();
@@ -492,7 +492,7 @@ async fn point_60_a_generated_directory_is_the_same_each_time_and_adds_up() {
     assert_eq!(listed, 2000);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_60_what_the_api_lists_is_the_true_state() {
     let bench = Bench::with(Options::default()).await;
     let truth = bench.server.directory();

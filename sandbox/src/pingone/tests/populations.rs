@@ -15,7 +15,7 @@ async fn scoped(number: Option<u32>) -> Bench {
     .await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_population_is_deleted_by_who_has_rights_over_it() {
     let empty = small().population("empty", json!({})).build().id("empty").unwrap();
     let tail = format!("/populations/{empty}");
@@ -29,7 +29,7 @@ async fn a_population_is_deleted_by_who_has_rights_over_it() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deleted_population_is_gone() {
     let bench = scoped(None).await;
     let empty = small().population("empty", json!({})).build().id("empty").unwrap();
@@ -43,7 +43,7 @@ async fn a_deleted_population_is_gone() {
     assert_eq!(names(&left, "populations", "name").len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_users_groups_leave_out_what_a_scoped_worker_does_not_see() {
     for (all_groups, ids) in [(false, 1), (true, 5)] {
         let directory = small().member("guests-only", "lena").build();

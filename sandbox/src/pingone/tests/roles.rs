@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_47_roles_have_the_api_spelling_and_custom_ones_live_in_the_environment() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let all = bench
@@ -26,7 +26,7 @@ async fn point_47_roles_have_the_api_spelling_and_custom_ones_live_in_the_enviro
     assert_eq!(bench.get(&format!("/roles/{}", id("Desk"))).await.1["type"], "CUSTOM");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_47_types_and_permission_ids_may_be_absent() {
     for absent in [false, true] {
         let bench = Bench::new(small().build(), |options| {
@@ -47,7 +47,7 @@ async fn point_47_types_and_permission_ids_may_be_absent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_48_one_role_on_two_scopes_is_two_items() {
     for lower in [false, true] {
         let bench = Bench::new(small().build(), |options| {
@@ -82,7 +82,7 @@ async fn point_48_one_role_on_two_scopes_is_two_items() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_48_inherited_assignments_stand_in_a_users_list_marked_or_not() {
     for (hidden, unmarked) in [(false, false), (false, true), (true, false)] {
         let bench = Bench::new(small().build(), |options| {
@@ -108,7 +108,7 @@ async fn point_48_inherited_assignments_stand_in_a_users_list_marked_or_not() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_worker_reads_its_own_assignments_and_the_applications() {
     let bench = Bench::new(small().build(), |_| {}).await;
     let own = bench
@@ -130,7 +130,7 @@ async fn the_worker_reads_its_own_assignments_and_the_applications() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_estate_is_served() {
     let bench = Bench::new(small().build(), |options| {
         options.access.environment_status = "DELETE_PENDING".to_owned();
@@ -153,7 +153,7 @@ async fn the_estate_is_served() {
     assert_eq!(bench.get("/capabilities").await.1["canAssignUsersRoles"], true);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_61_policies_schema_and_identity_providers_are_served() {
     let bench = Bench::new(small().build(), |options| {
         options.users.unique_attribute = vec!["email".to_owned()];

@@ -12,7 +12,7 @@ async fn sizes(change: impl FnOnce(&mut Shape)) -> Sizes {
     start(shaped(change)).await.unwrap().directory().sizes()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_seed_gives_other_people() {
     let one = start(shaped(|shape| shape.seed = 1)).await.unwrap();
     let again = start(shaped(|shape| shape.seed = 1)).await.unwrap();
@@ -21,7 +21,7 @@ async fn a_seed_gives_other_people() {
     assert_ne!(one.directory().users(), two.directory().users());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn shares_and_averages_are_kept() {
     let few = sizes(|shape| shape.memberships_per_user = Some(2.0)).await;
     let many = sizes(|shape| shape.memberships_per_user = Some(8.0)).await;
@@ -42,7 +42,7 @@ async fn shares_and_averages_are_kept() {
     assert!(by_hand.direct_memberships > computed.direct_memberships);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn incomplete_users_lack_names() {
     let nameless = async |share| {
         let bench = Bench::with(shaped(|shape| shape.incomplete_users = Some(share))).await;
@@ -53,7 +53,7 @@ async fn incomplete_users_lack_names() {
     assert!(nameless(1.0).await > 60);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_bucket_may_be_shared_and_hold_more_than_a_second() {
     let bench = Bench::new(small().build(), |options| {
         options.limits.rate_shared = Some(2.0);
@@ -74,7 +74,7 @@ async fn one_bucket_may_be_shared_and_hold_more_than_a_second() {
     assert!((4..6).contains(&taken), "{taken}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_share_of_one_address_is_a_knob() {
     let limit = async |share| {
         let bench = Bench::new(small().build(), |options| {

@@ -6,7 +6,7 @@ use serde_json::json;
 const IMPORT: &str = "application/vnd.pingidentity.user.import+json";
 const SET: &str = "application/vnd.pingidentity.password.set+json";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 #[expect(clippy::too_many_lines, reason = "a list of cases")]
 async fn a_member_of_another_type_is_an_invalid_value() {
     let bench = Bench::new(small().build(), |_| {}).await;

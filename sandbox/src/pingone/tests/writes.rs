@@ -19,7 +19,7 @@ fn user(label: &str) -> String {
     format!("/users/{}", id(label))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_24_a_create_without_population_takes_the_default() {
     let body = json!({"username": "new", "email": "new@example.com"});
     let bench = bench().await;
@@ -52,7 +52,7 @@ async fn point_24_a_create_without_population_takes_the_default() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_24_location_email_mfa_and_licence_are_knobs() {
     for on in [false, true] {
         let bench = bent(|options| {
@@ -90,7 +90,7 @@ async fn point_24_location_email_mfa_and_licence_are_knobs() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_25_user_names_are_unique_without_case() {
     let bench = bench().await;
     let before = bench.server.snapshot();
@@ -109,7 +109,7 @@ async fn point_25_user_names_are_unique_without_case() {
     assert_eq!(bench.users("username eq \"ivo\"").await, ["IVO"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_25_the_holder_of_a_taken_name_may_be_told() {
     for told in [false, true] {
         let bench = bent(|options| options.users.existing_id = told).await;
@@ -124,7 +124,7 @@ async fn point_25_the_holder_of_a_taken_name_may_be_told() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_26_e_mails_repeat_unless_the_schema_says_unique() {
     let body = json!({"username": "two", "email": "mara@example.com"});
     for (unique, expected) in [
@@ -138,7 +138,7 @@ async fn point_26_e_mails_repeat_unless_the_schema_says_unique() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_27_unknown_names_and_wrong_case_are_ignored() {
     let bench = bench().await;
     let body =
@@ -152,7 +152,7 @@ async fn point_27_unknown_names_and_wrong_case_are_ignored() {
     assert_eq!(made["badges"], json!(["a"]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_27_bad_values_are_refused() {
     let bench = bench().await;
     let before = bench.server.snapshot();
@@ -187,7 +187,7 @@ async fn point_27_bad_values_are_refused() {
     assert_eq!(bench.server.snapshot(), before);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_28_a_password_comes_with_the_import_type_only() {
     let body =
         |name: &str| json!({"username": name, "password": {"value": "correct-Horse-7-battery", "forceChange": true}});
@@ -234,7 +234,7 @@ async fn point_28_a_password_comes_with_the_import_type_only() {
     assert!(!whole.contains("battery"), "never returned");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_29_a_wrong_content_type_is_415() {
     let bench = bench().await;
     for (method, tail) in [
@@ -254,7 +254,7 @@ async fn point_29_a_wrong_content_type_is_415() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_30_patch_merges_and_put_replaces() {
     let bench = bench().await;
     let mara = user("mara");
@@ -290,7 +290,7 @@ async fn point_30_patch_merges_and_put_replaces() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_32_enabled_has_its_own_path() {
     let bench = bench().await;
     let tail = format!("{}/enabled", user("mara"));
@@ -312,7 +312,7 @@ async fn point_32_enabled_has_its_own_path() {
     assert_eq!(bench.get(&tail).await.1["enabled"], false);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_32_disabling_may_end_sessions() {
     for ends in [false, true] {
         let mut options = Options::default();
@@ -333,7 +333,7 @@ async fn point_32_disabling_may_end_sessions() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_33_lock_and_unlock_go_by_media_type() {
     let bench = bench().await;
     let mara = user("mara");
@@ -370,7 +370,7 @@ async fn point_33_lock_and_unlock_go_by_media_type() {
     assert_eq!(kinds, ["USER.LOCKED", "USER.UNLOCKED"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_33_an_expired_lock_is_none() {
     let bench = bench().await;
     let past = json!({"unlockAt": "2020-01-01T00:00:00Z"});
@@ -380,7 +380,7 @@ async fn point_33_an_expired_lock_is_none() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_33_lock_has_its_quirks() {
     let bench = bent(|options| options.users.open_lock_ignored = true).await;
     assert_eq!(
@@ -405,7 +405,7 @@ async fn point_33_lock_has_its_quirks() {
     assert_eq!(bench.send("POST", &mara, UNLOCK, &Value::Null).await.0, 200, "once");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_34_moving_drops_the_groups_of_the_old_population() {
     let bench = bench().await;
     let lena = user("lena");
@@ -434,7 +434,7 @@ async fn point_34_moving_drops_the_groups_of_the_old_population() {
     assert_eq!(bench.json("PUT", &format!("{lena}/population"), &nowhere).await.0, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_35_state_is_not_changed_by_patch() {
     for (treatment, expected) in [(Treatment::Ignore, 200), (Treatment::Refuse, 400)] {
         let bench = bent(|options| options.users.state_in_patch = treatment).await;
@@ -458,7 +458,7 @@ async fn point_35_state_is_not_changed_by_patch() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_36_delete_takes_memberships_and_assignments() {
     let bench = bench().await;
     let mara = user("mara");
@@ -490,7 +490,7 @@ async fn point_36_delete_takes_memberships_and_assignments() {
     assert_eq!(generated.get("/users").await.1["count"], 239);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_38_what_is_created_is_seen_late_and_what_is_deleted_lists_on() {
     let bench = bent(|options| {
         options.timing.create_delay_ms = 3000;
@@ -512,7 +512,7 @@ async fn point_38_what_is_created_is_seen_late_and_what_is_deleted_lists_on() {
     assert_eq!(bench.get("/users").await.1["count"], 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_39_adding_to_a_dynamic_group_by_hand_works_or_is_refused() {
     for (refuse, expected) in [(false, 201), (true, 400)] {
         let bench = bent(|options| options.groups.refuse_dynamic_add = refuse).await;
@@ -527,7 +527,7 @@ async fn point_39_adding_to_a_dynamic_group_by_hand_works_or_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_41_nesting_is_bounded_and_one_way_between_levels() {
     let bench = bent(|options| options.groups.max_nested = 3).await;
     let nest = async |child: &str, parent: &str| {
@@ -552,7 +552,7 @@ async fn point_41_nesting_is_bounded_and_one_way_between_levels() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_42_adding_a_member_is_checked() {
     for status in [201, 204] {
         let bench = bent(|options| options.groups.add_status = status).await;
@@ -597,7 +597,7 @@ async fn point_42_adding_a_member_is_checked() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_42_the_status_of_a_refused_member_is_a_knob() {
     for (status, kept) in [(400, true), (403, true), (404, false), (409, true)] {
         let bench = bent(|options| {
@@ -626,7 +626,7 @@ async fn point_42_the_status_of_a_refused_member_is_a_knob() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_43_an_indirect_membership_cannot_be_removed() {
     for status in [400, 404] {
         let bench = bent(|options| options.groups.remove_indirect_status = status).await;
@@ -644,7 +644,7 @@ async fn point_43_an_indirect_membership_cannot_be_removed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_44_who_is_direct_and_indirect_stays_after_the_direct_removal() {
     let bench = bench().await;
     let tail = format!("{}/memberOfGroups/{}", user("mara"), id("top"));
@@ -652,7 +652,7 @@ async fn point_44_who_is_direct_and_indirect_stays_after_the_direct_removal() {
     assert_eq!(bench.get(&tail).await.1["type"], "INDIRECT");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_46_group_names_are_checked_by_level() {
     let bench = bench().await;
     let create = async |body: Value| bench.json("POST", "/groups", &body).await;
@@ -705,7 +705,7 @@ async fn point_46_group_names_are_checked_by_level() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn populations_are_created_renamed_and_deleted_when_empty() {
     let bench = bench().await;
     assert_eq!(
@@ -738,7 +738,7 @@ fn wanted(role: &str, kind: &str, scope: &str) -> Value {
     json!({"role": {"id": role}, "scope": {"id": scope, "type": kind}})
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_49_role_and_scope_must_fit() {
     let bench = bench().await;
     let environment = bench.server.environment_id().to_string();
@@ -783,7 +783,7 @@ async fn point_49_role_and_scope_must_fit() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_48_a_duplicate_is_refused_or_made_again() {
     for (ok, expected) in [(false, 400), (true, 201)] {
         let bench = bent(|options| options.roles.duplicate_assignment_ok = ok).await;
@@ -797,7 +797,7 @@ async fn point_48_a_duplicate_is_refused_or_made_again() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_50_nobody_assigns_beyond_its_own_scope() {
     for (status, code) in [(403, "ACCESS_FAILED"), (400, "INVALID_DATA")] {
         let bench = bent(|options| {
@@ -843,7 +843,7 @@ async fn point_50_nobody_assigns_beyond_its_own_scope() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_51_a_read_only_assignment_is_not_deleted() {
     let kept = small().read_only_assignment(Holder::User("ivo".into()), "Help Desk Admin", ScopeOf::Environment);
     let bench = Bench::new(kept.build(), |_| {}).await;
@@ -874,7 +874,7 @@ async fn point_51_a_read_only_assignment_is_not_deleted() {
     assert_eq!(bench.json("DELETE", &tail, &Value::Null).await.0, 403, "inherited");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_51_a_fresh_assignment_may_be_read_only_for_seconds() {
     for seconds in [0, 5] {
         let bench = bent(|options| options.roles.read_only_seconds = seconds).await;
@@ -898,7 +898,7 @@ async fn point_51_a_fresh_assignment_may_be_read_only_for_seconds() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_52_roles_go_to_static_groups_only() {
     let bench = bench().await;
     let body = wanted(
@@ -959,7 +959,7 @@ async fn point_55_a_write_takes_effect_although_its_answer_is_lost() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_59_events_need_a_bound_and_come_late() {
     let bench = bent(|options| options.audit.activity_delay_ms = 5000).await;
     bench.json("POST", "/users", &json!({"username": "n"})).await;
@@ -1003,7 +1003,7 @@ async fn point_59_events_need_a_bound_and_come_late() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_61_the_password_policy_is_enforced() {
     let bench = bench().await;
     let tail = format!("{}/password", user("mara"));
@@ -1039,7 +1039,7 @@ async fn point_61_the_password_policy_is_enforced() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_61_reset_force_and_recovery_go_by_media_type() {
     let bench = bench().await;
     let tail = format!("{}/password", user("mara"));
@@ -1086,7 +1086,7 @@ async fn point_61_reset_force_and_recovery_go_by_media_type() {
     assert_eq!(error(&set(json!({"value": "Tr0ub4dor&4y"})).await).1, "REQUEST_FAILED");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn point_61_sessions_and_devices_are_listed_and_deleted() {
     let bench = Bench::with(Options::default()).await;
     let snapshot = bench.server.snapshot();
@@ -1119,7 +1119,7 @@ async fn point_61_sessions_and_devices_are_listed_and_deleted() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn verification_goes_by_media_type() {
     let bench = bench().await;
     for (media, status) in [
