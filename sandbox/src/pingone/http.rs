@@ -109,6 +109,9 @@ impl Shared {
                 .unwrap_or_default()
                 .into_owned(),
         });
+        if let Some(query) = request.parts.uri.query() {
+            self.ledger.filtered(query);
+        }
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         // What counts is whether the token was good on arrival, however slow the answer is.
         let token = self.token_of(side, &request);

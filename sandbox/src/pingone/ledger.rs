@@ -1,5 +1,6 @@
 //! Counts of what was asked and answered, by method, shape of the path and status. Counts never change an answer.
 
+use super::paging::percent_decode;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +28,8 @@ pub struct Requests {
     pub counts: Vec<Count>,
     /// Requests of the API with a token of the worker's, by the number of the secret that the token was made with
     pub by_secret: BTreeMap<u64, u64>,
+    /// Requests with a filter, by the attribute that it begins with
+    pub by_filter: BTreeMap<String, u64>,
     /// Reads of secrets and of private keys (access-model.md §11 point 113)
     pub secret_reads: u64,
     /// Requests of the API and of the token listener together
@@ -76,6 +79,7 @@ impl Requests {
 struct Table {
     counts: HashMap<(Cow<'static, str>, Cow<'static, str>, u16), u64>,
     by_secret: BTreeMap<u64, u64>,
+    by_filter: BTreeMap<String, u64>,
     first: Option<Instant>,
     last: Option<Instant>,
     smallest_gap_us: Option<u64>,
@@ -136,6 +140,23 @@ impl Ledger {
         *table.by_secret.entry(number).or_insert(0) += 1;
     }
 
+    /// Counts a request by the attribute that its filter begins with, if it has one; `query` is its raw text.
+    pub(crate) fn filtered(&self, query: &str) {
+        let filter = query.split('&').find_map(|pair| pair.strip_prefix("filter="));
+        let Some(filter) = filter.and_then(percent_decode) else {
+            return;
+        };
+        let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '.');
+        let attribute = filter.trim_start_matches(['(', ' ']).split(ends).next();
+        let mut table = self.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if table.by_filter.len() < 1_000 {
+            *table
+                .by_filter
+                .entry(attribute.unwrap_or_default().to_owned())
+                .or_insert(0) += 1;
+        }
+    }
+
     pub(crate) fn answered(&self, method: &str, shape: Cow<'static, str>, status: u16, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let method = match method {
@@ -194,6 +215,7 @@ impl Ledger {
             smallest_gap_us: table.smallest_gap_us,
             seconds,
             by_secret: table.by_secret.clone(),
+            by_filter: table.by_filter.clone(),
             counts,
         }
     }
