@@ -18,7 +18,7 @@ use super::options::RoleScan;
 use super::population::PopulationPlan;
 use super::progress::add;
 use super::read::{Assignment, Reads};
-use super::scope::{Holding, Holdings};
+use super::scope::{Holding, Holdings, Scope};
 use super::users::chosen;
 use super::warnings::Warning;
 use baton::model::{ResourceId, ResourceType};
@@ -79,11 +79,38 @@ impl Candidates {
     }
 }
 
+/// Assignments that belong to groups.
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    ids: HashSet<Uuid>,
+    /// Group, role and scope of each: what is inherited may have an id of its own (pingone-api.md §11 Q5).
+    held: HashSet<(Uuid, Uuid, Scope)>,
+}
+
+impl Owned {
+    /// Whether its id is new.
+    fn add(&mut self, group: Uuid, item: &Assignment) -> bool {
+        let (role, scope) = pair(item);
+        self.held.insert((group, role, scope));
+        self.ids.insert(item.id)
+    }
+
+    /// Whether what is inherited through this group is one of the group's.
+    fn shows(&self, group: Uuid, id: Uuid, (role, scope): (Uuid, Scope)) -> bool {
+        self.ids.contains(&id) || self.held.contains(&(group, role, scope))
+    }
+}
+
+/// Role and scope.
+fn pair(item: &Assignment) -> (Uuid, Scope) {
+    (item.role, Scope::new(&item.scope_type, item.scope_id))
+}
+
 /// The assignments of groups: what users inherit, and the groups' own grants.
 #[derive(Debug, Default)]
 pub(crate) struct GroupHoldings {
-    /// Ids of assignments that belong to groups: in a user's list they are inherited.
-    pub(crate) assignments: HashSet<Uuid>,
+    /// In a user's list these are inherited.
+    pub(crate) assignments: Owned,
     /// Groups that answered 404.
     pub(crate) gone: Vec<Uuid>,
     found: Vec<(Uuid, Vec<Assignment>)>,
@@ -115,7 +142,9 @@ impl GroupHoldings {
                         .into_iter()
                         .filter(|item| item.group.is_none_or(|of| of == id))
                         .collect();
-                    this.assignments.extend(own.iter().map(|item| item.id));
+                    for item in &own {
+                        this.assignments.add(id, item);
+                    }
                     this.found.push((id, own));
                 }
             }
@@ -125,7 +154,8 @@ impl GroupHoldings {
 
     /// Those of further groups.
     pub(crate) fn add(&mut self, more: Self) {
-        self.assignments.extend(more.assignments);
+        self.assignments.ids.extend(more.assignments.ids);
+        self.assignments.held.extend(more.assignments.held);
         self.gone.extend(more.gone);
         self.found.extend(more.found);
     }
@@ -197,8 +227,8 @@ pub(crate) async fn scan_users(
 /// What is known of groups while users are scanned.
 #[derive(Debug, Default)]
 pub(crate) struct OfGroups {
-    /// Ids of assignments that belong to groups.
-    pub(crate) assignments: HashSet<Uuid>,
+    /// What groups hold themselves.
+    pub(crate) assignments: Owned,
     /// Every group that a list shows.
     pub(crate) listed: HashSet<Uuid>,
     /// Assignments that a second look at a group's list showed.
@@ -214,7 +244,7 @@ impl OfGroups {
         is_synced: impl Fn(Uuid) -> bool,
     ) -> Result<(), SyncError> {
         for (group, held) in std::mem::take(&mut holdings.through) {
-            if !is_synced(group) || held.is_subset(&self.proved) {
+            if !is_synced(group) || held.keys().all(|id| self.proved.contains(id)) {
                 continue;
             }
             let at = job.observe.now();
@@ -222,7 +252,12 @@ impl OfGroups {
             let Some(found) = job.reads.assignments(Principal::Group(group)).await? else {
                 continue;
             };
-            if let Some(assignment) = held.iter().find(|id| found.iter().all(|item| item.id != **id)) {
+            let mut now = Owned::default();
+            for item in &found {
+                now.add(group, item);
+            }
+            let is_missing = |(id, pair): &(&Uuid, &(Uuid, Scope))| !now.shows(group, **id, (*pair).clone());
+            if let Some((assignment, _)) = held.iter().find(is_missing) {
                 return Err(SyncError::RoleLeftOut {
                     assignment: *assignment,
                     group,
@@ -231,10 +266,10 @@ impl OfGroups {
             if let Some(keeper) = &job.observe.keeper {
                 keeper.saw_group_roles(at, group, &found);
             }
-            self.proved.extend(held);
+            self.proved.extend(held.into_keys());
             let new = found
                 .into_iter()
-                .filter(|item| item.group.is_none_or(|of| of == group) && self.assignments.insert(item.id));
+                .filter(|item| item.group.is_none_or(|of| of == group) && self.assignments.add(group, item));
             take_own(&job.reads, holdings, (GROUP, group), new.collect());
         }
         Ok(())
@@ -267,7 +302,7 @@ impl<'a> Inherited<'a> {
     }
 
     fn includes(&self, principal_type: ResourceType, item: &Assignment) -> bool {
-        principal_type == USER && item.group.is_some() || self.of.assignments.contains(&item.id)
+        principal_type == USER && item.group.is_some() || self.of.assignments.ids.contains(&item.id)
     }
 }
 
@@ -303,8 +338,9 @@ fn take(
         // What comes from a group that no list shows has nothing else to carry it.
         let unlisted = group.filter(|group| !inherited.kept && !inherited.of.listed.contains(group));
         if through_group && !inherited.kept && unlisted.is_none() {
-            if let Some(group) = group.filter(|_| !inherited.of.assignments.contains(&item.id)) {
-                holdings.through.entry(group).or_default().insert(item.id);
+            if let Some(group) = group.filter(|group| !inherited.of.assignments.shows(*group, item.id, pair(&item))) {
+                let through = holdings.through.entry(group).or_default();
+                through.insert(item.id, pair(&item));
             }
             continue;
         }

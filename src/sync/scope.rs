@@ -70,8 +70,8 @@ pub(crate) struct Holdings {
     positions: BTreeMap<Scope, u32>,
     /// Groups that assignments are inherited from and no list shows.
     pub(crate) unlisted: BTreeSet<Uuid>,
-    /// Assignments that users hold through a group, and that the group's own list did not show.
-    pub(crate) through: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// Assignments that users hold through a group, and that the group's own list did not show: role and scope of each.
+    pub(crate) through: BTreeMap<Uuid, BTreeMap<Uuid, (Uuid, Scope)>>,
 }
 
 impl Holdings {

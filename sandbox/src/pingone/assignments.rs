@@ -186,6 +186,12 @@ impl World {
         let through = groups.filter(|group| !group.gone && holds(group.members(), user));
         through
             .flat_map(|group| group.assignments.iter().map(|item| (item.clone(), Some(group.id))))
+            .map(|(mut item, group)| {
+                if self.options.roles.inherited_own_ids {
+                    item.id = own_id(item.id, user);
+                }
+                (item, group)
+            })
             .collect()
     }
 
@@ -223,6 +229,11 @@ impl World {
     pub(crate) fn created_assignment(&self, call: &Call<'_>, holder: (Principal, Uuid), item: &Assignment) -> Value {
         self.assignment_value(call, holder, item, None, false)
     }
+}
+
+/// What an inherited assignment is called in the list of this user.
+fn own_id(assignment: Uuid, user: u32) -> Uuid {
+    Uuid::from_u128(assignment.as_u128() ^ u128::from(user) << 4 ^ 0xa)
 }
 
 /// A permission with its id, or with classifier and description only (pingone-api.md §6.9, S).

@@ -281,6 +281,7 @@ pub const TABLE: &[(&str, Row)] = &[
         "--inherited-unmarked",
         ReadOrFail(|o| o.roles.inherited_unmarked = true),
     ),
+    ("--inherited-own-ids", Read(|o| o.roles.inherited_own_ids = true)),
     ("--lower-case-scopes", Read(|o| o.roles.lower_case_scopes = true)),
     ("--no-permission-ids", Read(|o| o.roles.no_permission_ids = true)),
     ("--no-role-type", Read(|o| o.roles.no_role_type = true)),

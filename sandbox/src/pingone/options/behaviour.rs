@@ -152,6 +152,9 @@ pub struct Roles {
     /// Inherited assignments do not name their group (pingone-api.md §6.10, G)
     #[arg(long)]
     pub inherited_unmarked: bool,
+    /// Inherited assignments have ids of their own, another for each user (pingone-api.md §11, question 5, G)
+    #[arg(long)]
+    pub inherited_own_ids: bool,
     /// Scope types in lower case (pingone-api.md §6.10, D)
     #[arg(long)]
     pub lower_case_scopes: bool,
