@@ -29,7 +29,7 @@ use process::runtime::current::Current;
 use process::runtime::leader_guard::LeaderGuard;
 
 pub(super) use call::Call;
-pub use pages::{Ids, PageInfo, Pages};
+pub use pages::{Ids, Known, PageInfo, Pages};
 pub use reads::{ESSENTIAL_LISTS, MemberKind, UsersQuery, equals};
 
 /// Bytes of one HTTP/2 answer that may be on the way unread.

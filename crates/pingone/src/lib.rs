@@ -32,7 +32,8 @@ mod write_body;
 pub use assertion::{AssertionKey, InvalidAssertionKey};
 pub use auth::Credentials;
 pub use client::{
-    Budget, Client, ClientConfig, ESSENTIAL_LISTS, Ids, MemberKind, PageInfo, Pages, Principal, UsersQuery, equals,
+    Budget, Client, ClientConfig, ESSENTIAL_LISTS, Ids, Known, MemberKind, PageInfo, Pages, Principal, UsersQuery,
+    equals,
 };
 pub use error::{More, NoConnection, PingOneError, RateInfo, Reason};
 pub use host::{HostError, Hosts, Region};

@@ -42,6 +42,15 @@ pub struct PageInfo {
     pub count: Option<u64>,
 }
 
+/// What tells in a listing without a count that a page is no new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// All that it holds was on earlier pages.
+    Items,
+    /// It holds the same as an earlier page: for long listings, since no item is remembered.
+    Pages,
+}
+
 /// A listing that is read page by page.
 #[derive(Debug)]
 pub struct Pages<T> {
@@ -74,6 +83,10 @@ pub struct Pages<T> {
     first_told: Option<u64>,
     /// A link to the next page lacked the filter.
     filter_lost: bool,
+    /// Hashes of what the pages held, where the first one told no count.
+    held: HashSet<u64>,
+    /// A page held nothing new, and there the listing ended.
+    repeated: bool,
     item: PhantomData<fn() -> T>,
 }
 
@@ -98,16 +111,19 @@ impl Ids {
 impl Pages<IdOnly> {
     /// The ids of the whole listing. One that holds fewer than it says is read once more, and both count.
     pub(crate) async fn ids(mut self) -> Result<Ids, PingOneError> {
-        let (ids, told) = self.gather(|item| item.id).await?;
+        let (ids, told) = self.gather(|item| item.id, |item| Some(item.id)).await?;
         let mut found = Ids {
             ids,
             told,
             unproved: self.is_unproved(),
         };
         found.sort();
-        if found.is_short() {
+        if found.is_short() || self.repeated {
             self.begin_again();
-            let (again, told) = self.gather(|item| item.id).await?;
+            let (again, told) = self.gather(|item| item.id, |item| Some(item.id)).await?;
+            if self.repeated {
+                return Err(self.repetition());
+            }
             found.ids.extend(again);
             found.told = told;
             found.unproved |= self.is_unproved();
@@ -184,6 +200,8 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             found: 0,
             first_told: None,
             filter_lost: false,
+            held: HashSet::new(),
+            repeated: false,
             item: PhantomData,
         }
     }
@@ -247,6 +265,55 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             restarted,
             count,
         }))
+    }
+
+    /// The same where `key` tells items apart. A page that follows another one and brings nothing new is none: without a
+    /// count the listing ends there, and [`Pages::is_repeated`] says so. What has no key is new.
+    pub async fn next_new<K: Hash>(
+        &mut self,
+        known: Known,
+        key: impl Fn(&T) -> Option<K> + Send + Sync,
+        mut each: impl FnMut(T) + Send,
+    ) -> Result<Option<PageInfo>, PingOneError> {
+        let hasher = self.hasher.clone();
+        let (mut hashes, mut without) = (Vec::new(), false);
+        let page = self
+            .next_with(|item| {
+                match key(&item) {
+                    Some(key) => hashes.push(hasher.hash_one(key)),
+                    None => without = true,
+                }
+                each(item);
+            })
+            .await?;
+        let counts = self.first_told.is_some() || page.is_none_or(|page| page.count.is_some());
+        if counts || without || hashes.is_empty() {
+            return Ok(page);
+        }
+        if known == Known::Pages {
+            // In whatever order they come.
+            hashes = vec![hashes.into_iter().fold(0, u64::wrapping_add)];
+        }
+        let mut new = self.page == 1;
+        for hash in hashes {
+            new |= self.held.insert(hash);
+        }
+        if !new {
+            self.repeated = true;
+            self.next = None;
+        }
+        Ok(page)
+    }
+
+    /// The listing ended with a page that brought nothing new.
+    pub const fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// What is wrong with a listing that [`Pages::is_repeated`].
+    pub fn repetition(&self) -> PingOneError {
+        let what = "a page brings nothing but what earlier pages held, and nothing counts the list".to_owned();
+        self.failed(Reason::Corrupt { what }, None)
     }
 
     /// The answer of the next page, from the first page on where the chain broke.
@@ -358,17 +425,20 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
     where
         T: Send,
     {
-        for _ in 0..2 {
-            let (items, told) = self.gather(|item| item).await?;
+        for again in [false, true] {
+            let (items, told) = self.gather(|item| item, &key).await?;
             let items = once_each(items, &key);
             if self.is_unproved() {
                 let what = "the links to the next pages lack the filter, and nothing counts what it matches".to_owned();
                 return Err(self.failed(Reason::Corrupt { what }, None));
             }
-            if told.is_none_or(|told| told <= length(&items)) {
+            if !self.repeated && told.is_none_or(|told| told <= length(&items)) {
                 return Ok(items);
             }
             (self.told, self.found) = (told, length(&items));
+            if again && self.repeated {
+                return Err(self.repetition());
+            }
             self.begin_again();
         }
         let (told, found) = (self.told.unwrap_or_default(), self.found);
@@ -377,14 +447,16 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
 
     /// What `part` takes of every item, and how many there are in all as far as the pages say. What came before a restart
     /// is dropped, since it comes again.
-    async fn gather<P: Send>(
+    async fn gather<P: Send, K: Hash>(
         &mut self,
         part: impl Fn(T) -> P + Send + Sync,
+        key: impl Fn(&T) -> Option<K> + Send + Sync,
     ) -> Result<(Vec<P>, Option<u64>), PingOneError> {
         let (mut items, mut told) = (Vec::new(), None);
         loop {
             let before = items.len();
-            let Some(page) = self.next_with(|item| items.push(part(item))).await? else {
+            let next = self.next_new(Known::Items, &key, |item| items.push(part(item)));
+            let Some(page) = next.await? else {
                 return Ok((items, told));
             };
             if page.restarted {
@@ -399,6 +471,8 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         self.seen.clear();
         (self.page, self.items, self.token, self.renewed) = (0, 0, None, false);
         (self.first_told, self.filter_lost) = (None, false);
+        self.held.clear();
+        self.repeated = false;
         self.next = Some(self.first.clone());
     }
 

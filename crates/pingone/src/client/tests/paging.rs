@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use sandbox::pingone::{Fault, FaultAction};
 
 use super::*;
-use crate::{MemberKind, Operation, Reason, UsersQuery, equals};
+use crate::{Known, MemberKind, Operation, Reason, UsersQuery, equals};
 
 const USERS: &str = "/environments/{id}/users";
 
@@ -373,4 +373,36 @@ async fn a_full_page_without_links_is_not_the_end_of_a_list() {
         let found = pair.client.user_ids(None).await;
         assert_eq!(found.is_ok(), ends, "{rows} {count:?}: {found:?}");
     }
+}
+
+/// A page whose link leads on and which holds what was there before: with a count the count decides, without one that is an error.
+#[tokio::test]
+async fn where_nothing_counts_a_page_that_brings_nothing_new_is_asked_again_and_then_an_error() {
+    let pair = pair(|options| {
+        options.paging.no_count = true;
+        (options.paging.max_page, options.paging.max_page_users) = (2, 2);
+    })
+    .await;
+    let repeat = |path| Fault::on("GET", path, FaultAction::RepeatPage).query("cursor");
+    for path in ["*/groups", USERS] {
+        pair.server.set_faults(vec![repeat(path)]);
+        let found = pair.client.groups().all().await.unwrap().len();
+        assert_eq!((found, pair.client.user_ids(None).await.unwrap().len()), (3, 6));
+        pair.server.set_faults(vec![repeat(path).times(0)]);
+        let (groups, users) = (pair.client.groups().all().await, pair.client.user_ids(None).await);
+        let error = groups.map(drop).and(users.map(drop)).unwrap_err();
+        assert!(error.to_string().contains("brings nothing but"), "{path}: {error}");
+    }
+    // A listing that is not held in memory ends at such a page.
+    let mut pages = pair.client.users(&UsersQuery::default());
+    let mut count = 0;
+    while pages
+        .next_new(Known::Pages, |user| Some(user.id), drop)
+        .await
+        .unwrap()
+        .is_some()
+    {
+        count += 1;
+    }
+    assert_eq!((count, pages.is_repeated()), (2, true));
 }
