@@ -68,13 +68,20 @@ pub enum SyncError {
         #[source]
         source: serde_json::Error,
     },
-    /// A list stayed shorter than PingOne's own count of it.
+    /// A list of users or members stayed shorter than PingOne's own count of it.
     #[error(
         "{0} were found, and no more when the list was read again: the list is not complete, so nothing was published. \
          Sync again in some minutes, since PingOne's counts may lag; if it stays, check that the worker application's \
          roles cover the whole environment, or accept the size once with --accept-shrink"
     )]
     Incomplete(Shortfall),
+    /// The same of a list without which the rows do not hold together.
+    #[error(
+        "{0} were found, and no more when the list was read again: the list is not complete, so nothing was published. \
+         Sync again in some minutes; if it stays, check that the worker application's roles cover the whole environment, \
+         and what stands between here and PingOne"
+    )]
+    Short(Shortfall),
     /// Members of groups are in no list of users.
     #[error(
         "{members} members of groups are not in the list of users, more than can have come while it was read: the list is \
@@ -261,6 +268,7 @@ impl SyncError {
             }
             Self::TooManyWarnings { .. }
             | Self::Incomplete(_)
+            | Self::Short(_)
             | Self::Strangers { .. }
             | Self::Contradicted(_)
             | Self::Unlisted(_)

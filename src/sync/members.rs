@@ -270,12 +270,12 @@ impl MemberReads {
         }
         let found = direct_among(&users);
         if found < told {
-            return Err(SyncError::Incomplete(Shortfall {
+            self.reads.accept_short(Shortfall {
                 what: "direct members of group",
                 of: Some(group.id),
                 told,
                 found,
-            }));
+            })?;
         }
         Ok(users)
     }

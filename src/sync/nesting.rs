@@ -115,12 +115,12 @@ impl Nesting {
             };
             let fresh = counts.nested.or(group.direct_groups);
             if let Some(told) = fresh.filter(|told| *told > found) {
-                return Err(SyncError::Incomplete(Shortfall {
+                reads.accept_short(Shortfall {
                     what: "groups nested in group",
                     of: Some(group.id),
                     told,
                     found,
-                }));
+                })?;
             }
         }
         Ok(())

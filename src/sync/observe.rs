@@ -160,12 +160,12 @@ impl Observe {
             return Err(SyncError::Unfiltered { group });
         }
         if let Some(told) = all.told.filter(|_| all.is_short()) {
-            return Err(SyncError::Incomplete(Shortfall {
+            self.reads.accept_short(Shortfall {
                 what: "members of group",
                 of: Some(group),
                 told,
                 found: length(&all.ids),
-            }));
+            })?;
         }
         Ok(MemberLists {
             all: Some(all.ids),
@@ -385,7 +385,7 @@ impl Observe {
         }
         let is_plain = group.kind == GroupKind::Static && group.direct_groups == Some(0);
         if short.is_some() || is_plain || self.plain_is_whole.load(Ordering::Relaxed) {
-            require(group, told.unwrap_or_default(), found)?;
+            require(&self.reads, group, told.unwrap_or_default(), found)?;
         }
         Ok(Some((all, told)))
     }
@@ -447,7 +447,7 @@ impl Observe {
             self.plain_is_whole.store(true, Ordering::Relaxed);
         }
         if self.plain_is_whole.load(Ordering::Relaxed) {
-            return require(group, told.unwrap_or_default(), length(all));
+            return require(&self.reads, group, told.unwrap_or_default(), length(all));
         }
         let told = match told {
             None => self.reads.counts_of(group.id).await?.and_then(|counts| counts.all),
@@ -477,7 +477,7 @@ impl Observe {
                 merge(all, Ids { ids, ..Ids::default() });
             }
         }
-        require(group, told, length(all))
+        require(&self.reads, group, told, length(all))
     }
 
     fn remember_refusal(&self) {
@@ -499,31 +499,35 @@ fn merge(ids: &mut Vec<Uuid>, listed: Ids) {
     ids.dedup();
 }
 
-/// A group's members are all there, or the sync ends.
-fn require(group: &GroupPlan, told: u64, found: u64) -> Result<(), SyncError> {
+/// A group's members are all there, or the sync ends, where nobody accepts fewer.
+fn require(reads: &Reads, group: &GroupPlan, told: u64, found: u64) -> Result<(), SyncError> {
     if found >= told {
         return Ok(());
     }
-    Err(match group.kind {
-        GroupKind::Static => SyncError::Incomplete(Shortfall {
-            what: "members of group",
-            of: Some(group.id),
-            told,
-            found,
-        }),
-        GroupKind::Dynamic { .. } => SyncError::MembersHidden {
-            group: group.id,
-            origin: "its filter",
-            remedy: "Report this to Ping Identity.",
-            told,
-            found,
-        },
-        GroupKind::External => SyncError::MembersHidden {
-            group: group.id,
-            origin: "its source",
-            remedy: "Leave such groups out with --skip-external-groups, or report this to Ping Identity.",
-            told,
-            found,
-        },
+    let accepted = reads.accept_short(Shortfall {
+        what: "members of group",
+        of: Some(group.id),
+        told,
+        found,
+    });
+    let (origin, remedy) = match group.kind {
+        GroupKind::Static => return accepted,
+        GroupKind::Dynamic { .. } => (
+            "its filter",
+            "Check that the worker application's roles cover the whole environment, accept the size once with \
+             --accept-shrink, or report this to Ping Identity.",
+        ),
+        GroupKind::External => (
+            "its source",
+            "Leave such groups out with --skip-external-groups, accept the size once with --accept-shrink, or report this \
+             to Ping Identity.",
+        ),
+    };
+    accepted.map_err(|_| SyncError::MembersHidden {
+        group: group.id,
+        origin,
+        remedy,
+        told,
+        found,
     })
 }

@@ -30,7 +30,7 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     let with_entitlements = !job.options.skip_entitlements_and_grants;
     if with_entitlements && !job.options.skip_grants {
         members::read(job, &plan, &mut users, &mut outcome).await?;
-        holdings = users.scan_late(job, &plan, holdings).await?;
+        holdings = users.scan_late(job, &mut plan, holdings).await?;
     }
     let gone = plan.gone.iter().chain(&outcome.gone);
     if gone.clone().next().is_some() {
@@ -40,6 +40,7 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     outcome.counts.users = u64::try_from(users.len()).unwrap_or(u64::MAX);
     let machines = Box::pin(applications::read(job, &mut holdings, &mut outcome)).await?;
     roles::drop_unsynced_holders(job, &plan, &users, &mut holdings, &mut outcome);
+    roles::name_populations(job, &mut plan, &holdings).await?;
     let bound = bindings::settle(job, &plan, &mut holdings).await?;
     if let Some((found, gateways)) = &machines {
         Box::pin(applications::write(

@@ -4,17 +4,17 @@
 mod applications;
 mod gone;
 mod machines;
+mod roles;
 mod scopes;
 
 use pingone::id::{EnvironmentId, OrganizationId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use self::scopes::OPTIONAL;
 use super::SyncError;
 use super::error::Shortfall;
 use super::population::{PopulationNames, PopulationPlan, UserRow, users_told};
@@ -24,8 +24,8 @@ use super::warnings::{Warning, Warnings};
 use super::writer_thread::EncodedResource;
 use crate::model::{GROUP, POPULATION, USER};
 use baton::model::{ResourceId, ResourceType};
-use pingone::types::{Environment, Group, Population, Reference, Role, RoleAssignment, User};
-use pingone::{Client, Ids, MemberKind, PageInfo, Pages, PingOneError, Principal, UsersQuery};
+use pingone::types::{Environment, Group, Population, Reference, RoleAssignment, User};
+use pingone::{Client, Ids, Known, MemberKind, PageInfo, Pages, PingOneError, Principal, UsersQuery};
 use process::error::ErrorClass;
 
 /// PingOne does not take the membership type in a filter (pingone-api.md §4.1, S).
@@ -64,8 +64,12 @@ pub(crate) struct Reads {
     pub(crate) warnings: Warnings,
     /// A filter of the operator's is sent with the lists of users.
     user_filter: bool,
+    /// Users and members may be fewer than PingOne counts.
+    accepts_short: bool,
     /// The environment that was asked for.
     environment: Option<Uuid>,
+    /// Populations that no list shows and roles are held over, as their own reads answered.
+    scope_populations: Mutex<HashMap<Uuid, Option<Population>>>,
 }
 
 impl Reads {
@@ -76,7 +80,24 @@ impl Reads {
             progress,
             warnings: Warnings::default(),
             user_filter,
+            accepts_short: false,
+            scope_populations: Mutex::default(),
         }
+    }
+
+    /// The same, and users and members may be fewer than PingOne counts, where somebody accepts that.
+    pub(crate) fn accepting_short(self, accepts_short: bool) -> Self {
+        Self { accepts_short, ..self }
+    }
+
+    /// Fewer users or members than PingOne counts end the sync, where nobody accepts that.
+    pub(crate) fn accept_short(&self, short: Shortfall) -> Result<(), SyncError> {
+        if !self.accepts_short {
+            return Err(SyncError::Incomplete(short));
+        }
+        tracing::warn!(shortfall = %short, "a list is shorter than PingOne's count of it, which is accepted");
+        self.warnings.add(Warning::CountsDiffer, &short);
+        Ok(())
     }
 
     /// The environment; one that is being deleted is refused (pingone-api.md §6.1).
@@ -117,7 +138,7 @@ impl Reads {
         self.at_home(POPULATION, places)?;
         if listed.is_empty() {
             // Every environment has a default population.
-            return Err(SyncError::Incomplete(Shortfall {
+            return Err(SyncError::Short(Shortfall {
                 what: "populations",
                 of: None,
                 told: 1,
@@ -155,49 +176,6 @@ impl Reads {
         self.environment.is_none_or(|home| home == environment.id)
     }
 
-    /// Built-in and custom roles, merged by id. Of the two lists one may be refused to our client, or fail: then the other
-    /// and the table of pingone-api.md §6.9 stand in (§11 Q7). Roles that only assignments name get placeholders.
-    pub(crate) async fn roles(&self) -> Result<Vec<Role>, SyncError> {
-        let optional = self.client.with_budget(OPTIONAL);
-        let (built_in, own) = futures_util::join!(
-            self.collect("roles", || optional.builtin_roles(), |role| Some(role.id)),
-            self.collect(
-                "roles of the environment",
-                || self.client.custom_roles(),
-                |role| Some(role.id)
-            ),
-        );
-        let own = match own {
-            Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => {
-                tracing::warn!(error = %error, "the list of the environment's roles was refused; custom roles have no names");
-                None
-            }
-            own => Some(own?),
-        };
-        let mut roles = match built_in {
-            // Every environment has built-in roles: an empty list of them is nobody's.
-            Ok(roles) if roles.is_empty() => self.roles_by_table(own.as_deref()),
-            Ok(roles) => roles,
-            Err(error) if own.is_some() || error.class() == ErrorClass::Forbidden => {
-                tracing::warn!(error = %error, "the list of built-in roles could not be read; names come from a table");
-                self.roles_by_table(own.as_deref())
-            }
-            Err(error) => return Err(error),
-        };
-        merge(&mut roles, own.unwrap_or_default(), true);
-        roles.sort_unstable_by_key(|role| role.id);
-        Ok(roles)
-    }
-
-    /// The table of built-in roles. What the API says of a role in `own` outranks it.
-    fn roles_by_table(&self, own: Option<&[Role]>) -> Vec<Role> {
-        let table = self.client.fallback_roles();
-        let mut told = own.unwrap_or_default().to_vec();
-        told.retain(|role| table.iter().any(|known| known.id == role.id));
-        merge(&mut told, table, false);
-        told
-    }
-
     /// A whole list, each object as it was seen last; rows without an id are counted and left out. A list that holds less than it says is read once more; what is
     /// missing then ends the sync.
     async fn collect<T: for<'de> serde::Deserialize<'de> + Send + 'static>(
@@ -209,22 +187,24 @@ impl Reads {
         let mut items: Vec<T> = Vec::new();
         let mut positions: HashMap<Uuid, usize> = HashMap::new();
         let mut told = None;
-        for _ in 0..2 {
+        for again in [false, true] {
             told = None;
             let mut without_id = 0;
             let mut pages = list();
             while let Some(page) = pages
-                .next_with(|item| match id(&item).map(|id| positions.entry(id)) {
-                    Some(Entry::Occupied(known)) => {
-                        if let Some(stored) = items.get_mut(*known.get()) {
-                            *stored = item;
+                .next_new(Known::Items, &id, |item| {
+                    match id(&item).map(|id| positions.entry(id)) {
+                        Some(Entry::Occupied(known)) => {
+                            if let Some(stored) = items.get_mut(*known.get()) {
+                                *stored = item;
+                            }
                         }
+                        Some(Entry::Vacant(vacant)) => {
+                            vacant.insert(items.len());
+                            items.push(item);
+                        }
+                        None => without_id += 1,
                     }
-                    Some(Entry::Vacant(vacant)) => {
-                        vacant.insert(items.len());
-                        items.push(item);
-                    }
-                    None => without_id += 1,
                 })
                 .await?
             {
@@ -234,13 +214,19 @@ impl Reads {
                 }
                 told = told.max(page.count);
             }
+            if pages.is_repeated() {
+                if again {
+                    return Err(pages.repetition().into());
+                }
+                continue;
+            }
             if told.is_none_or(|told| told <= length(&items).saturating_add(without_id)) {
                 (0..without_id).for_each(|_| self.warnings.add(Warning::WithoutId, &what));
                 self.warnings.step();
                 return Ok(items);
             }
         }
-        Err(SyncError::Incomplete(Shortfall {
+        Err(SyncError::Short(Shortfall {
             what,
             of: None,
             told: told.unwrap_or_default(),
@@ -252,6 +238,12 @@ impl Reads {
     pub(crate) fn expect_users(&self, populations: &[PopulationPlan]) {
         let told = users_told(populations).unwrap_or(0);
         self.progress.users_expected.store(told, Ordering::Relaxed);
+    }
+
+    /// How many users the list of all says it holds, or of those that a filter finds; `None` where it says nothing.
+    pub(crate) async fn user_count(&self, filter: Option<&str>) -> Result<Option<u64>, SyncError> {
+        let counted = self.client.user_count(filter).await;
+        Ok(counted.map_err(|error| self.blame_filter(error))?)
     }
 
     pub(crate) fn users(&self, filter: Option<String>) -> Pages<User> {
@@ -268,12 +260,16 @@ impl Reads {
     ) -> Result<Option<PageInfo>, SyncError> {
         let mut elsewhere = None;
         let page = pages
-            .next_with(|user| {
-                if user.environment.is_some_and(|environment| !self.is_home(environment)) {
-                    elsewhere = Some(user.id);
-                }
-                rows.push(self.user_row(&user, names, rules));
-            })
+            .next_new(
+                Known::Pages,
+                |user| Some(user.id),
+                |user| {
+                    if user.environment.is_some_and(|environment| !self.is_home(environment)) {
+                        elsewhere = Some(user.id);
+                    }
+                    rows.push(self.user_row(&user, names, rules));
+                },
+            )
             .await;
         let page = page.map_err(|error| self.blame_filter(error))?;
         if let Some(user) = elsewhere {
@@ -446,18 +442,6 @@ pub(crate) struct GroupCounts {
 
 pub(crate) fn length<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
-}
-
-/// Completes known roles by what `others` says of them, and adds those that are new.
-fn merge(roles: &mut Vec<Role>, others: Vec<Role>, from_environment: bool) {
-    for mut role in others {
-        if let Some(known) = roles.iter_mut().find(|known| known.id == role.id) {
-            known.complete(role);
-        } else {
-            role.from_environment = from_environment;
-            roles.push(role);
-        }
-    }
 }
 
 /// Whether this reference is to the gateway that is asked for its roles.

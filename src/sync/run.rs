@@ -52,7 +52,8 @@ async fn run_to_end(
         client.with_transaction(&start.sync_id).counting(&progress.answers),
         options.extra_filter().is_some(),
     );
-    let reads = Arc::new(Reads::new(client.clone(), Arc::clone(&progress), user_filter));
+    let reads = Reads::new(client.clone(), Arc::clone(&progress), user_filter);
+    let reads = Arc::new(reads.accepting_short(options.shrink.accept));
     let home = reads.home().await?;
     if options.empty {
         reads.validate().await?;

@@ -13,7 +13,6 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 use self::bindings::Bindings;
-use super::SyncError;
 use super::applications::Found;
 use super::error::Shortfall;
 use super::job::{Ended, Job, Outcome};
@@ -201,13 +200,12 @@ impl Job {
             let told = shared.populations.iter().find(|population| population.id == id);
             let told = told.and_then(|population| population.user_count).unwrap_or_default();
             if told > length(&users) {
-                return Err(SyncError::Incomplete(Shortfall {
+                self.reads.accept_short(Shortfall {
                     what: "users of population",
                     of: Some(id),
                     told,
                     found: length(&users),
-                })
-                .into());
+                })?;
             }
             users.retain(|user| shared.lets_through(*user));
             users.sort_unstable();

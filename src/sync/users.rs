@@ -51,13 +51,18 @@ impl Lanes {
 /// What is read: one list, or in big environments one per population.
 pub(crate) fn lanes(populations: &[PopulationPlan], options: &SyncOptions) -> Result<Lanes, SyncError> {
     if options.population_filter.is_empty() && !worth_it(populations, options) {
-        return Ok(Lanes {
-            filters: vec![vec![options.extra_filter().map(str::to_owned)]],
-            by_population: false,
-            restart: populations.len() <= 1,
-        });
+        return Ok(whole(populations, options));
     }
     by_population(populations, options)
+}
+
+/// One list of all that the settings choose, whatever their population.
+pub(crate) fn whole(populations: &[PopulationPlan], options: &SyncOptions) -> Lanes {
+    Lanes {
+        filters: vec![vec![options.extra_filter().map(str::to_owned)]],
+        by_population: false,
+        restart: populations.len() <= 1,
+    }
 }
 
 /// One list per population that the settings choose, the largest first.

@@ -20,6 +20,7 @@ mod believed;
 mod complete;
 mod evidence;
 mod gaps;
+mod hidden;
 mod incremental;
 mod machines;
 mod populations;

@@ -51,7 +51,6 @@ pub(super) async fn read(job: &Job) -> Result<Plan, Ended> {
         or_empty(with_groups, job.reads.groups()),
         or_empty(with_roles, job.reads.roles()),
     )?;
-    populations.sort_unstable_by_key(|population| population.id);
     let mut left_out = HashSet::new();
     if job.options.skip_external_groups {
         groups.retain(|group| {
@@ -63,6 +62,8 @@ pub(super) async fn read(job: &Job) -> Result<Plan, Ended> {
         });
     }
     groups.sort_unstable_by_key(|group| group.id);
+    name_populations(job, &mut populations, &groups).await?;
+    populations.sort_unstable_by_key(|population| population.id);
     if let Some(keeper) = &job.observe.keeper {
         keeper.learn(&populations, &groups, &roles);
     }
@@ -75,6 +76,8 @@ pub(super) async fn read(job: &Job) -> Result<Plan, Ended> {
     let late = late_groups(job, &group_plans, &mut listed, &mut nesting).await?;
     let late_plans: Vec<GroupPlan> = late.iter().map(GroupPlan::of).collect();
     group_holdings.add(GroupHoldings::read(job, holders(job, &late_plans)).await?);
+    name_populations(job, &mut populations, &late).await?;
+    populations.sort_unstable_by_key(|population| population.id);
     groups.extend(late);
     groups.sort_unstable_by_key(|group| group.id);
     let group_plans: Vec<GroupPlan> = groups.iter().map(GroupPlan::of).collect();
@@ -97,6 +100,19 @@ pub(super) async fn read(job: &Job) -> Result<Plan, Ended> {
         roles,
         role_resources,
     })
+}
+
+/// Adds the populations of groups that the list did not show, since they were made after it was read.
+async fn name_populations(job: &Job, populations: &mut Vec<Population>, groups: &[Group]) -> Result<(), SyncError> {
+    let known: HashSet<Uuid> = populations.iter().map(|population| population.id).collect();
+    let named = groups.iter().filter_map(Group::population_id);
+    let unknown: BTreeSet<Uuid> = named.filter(|id| !known.contains(id)).collect();
+    let present = job.reads.present_populations(unknown).await?;
+    if !present.is_empty() {
+        let now = job.reads.list_populations_with(&present).await?;
+        populations.extend(now.into_iter().filter(|now| !known.contains(&now.id)));
+    }
+    Ok(())
 }
 
 /// The groups whose role assignments are read: only static ones can hold roles.
@@ -139,7 +155,7 @@ async fn late_groups(
             return Ok(late);
         }
         if late.len() + unknown.len() > LATE_GROUPS_MOST {
-            return Err(SyncError::Incomplete(Shortfall {
+            return Err(SyncError::Short(Shortfall {
                 what: "groups that are nested in others",
                 of: None,
                 told: u64::try_from(unknown.len()).unwrap_or(u64::MAX),
@@ -179,10 +195,13 @@ async fn prove_absent(job: &Job, absent: &[Uuid], nesting: &Nesting) -> Result<(
     Ok(())
 }
 
-/// Reads the populations once more: their counts as they are now, and those that were made meanwhile, which are written and
+/// Takes the populations as they are listed now: their counts, and those that were made meanwhile, which are written and
 /// answered.
-pub(super) async fn read_populations_again(job: &Job, plan: &mut Plan) -> Result<Vec<PopulationPlan>, Ended> {
-    let mut fresh = job.reads.populations().await?;
+pub(super) async fn take_populations(
+    job: &Job,
+    plan: &mut Plan,
+    mut fresh: Vec<Population>,
+) -> Result<Vec<PopulationPlan>, Ended> {
     fresh.sort_unstable_by_key(|population| population.id);
     let counts: HashMap<Uuid, Option<u64>> = fresh.iter().map(|fresh| (fresh.id, fresh.user_count)).collect();
     for population in &mut plan.populations {

@@ -9,7 +9,7 @@ use crate::sync::applications::Found;
 use crate::sync::error::SyncError;
 use crate::sync::index::UserIndex;
 use crate::sync::job::{Ended, Job, Outcome, encode};
-use crate::sync::phase::plan::Plan;
+use crate::sync::phase::plan::{Plan, take_populations};
 use crate::sync::population::PopulationPlan;
 use crate::sync::progress::Phase;
 use crate::sync::scope::{self, Holdings, MANY_PAIRS, RoleGrants, RoleInfo, Scope, Surroundings};
@@ -42,6 +42,24 @@ pub(super) async fn read(
     }
     job.writer.put(Rows::Entitlements(entitlements)).await?;
     Ok(Some(RoleGrants::new(holdings, around)))
+}
+
+/// Adds the populations that roles are held over and that were made after the list was read. One that is there and stays
+/// unlisted ends the sync; what another environment has is none of ours.
+pub(super) async fn name_populations(job: &Job, plan: &mut Plan, holdings: &Holdings) -> Result<(), Ended> {
+    let scopes = holdings.scopes().filter(|scope| scope.kind == "population");
+    let known = |id: Uuid| plan.populations.iter().any(|known| known.id == id);
+    let mut present = Vec::new();
+    for scope in scopes.filter(|scope| !known(scope.id)) {
+        if job.reads.scope_population(scope.id).await.is_some() {
+            present.push(scope.id);
+        }
+    }
+    if !present.is_empty() {
+        let fresh = job.reads.list_populations_with(&present).await?;
+        take_populations(job, plan, fresh).await?;
+    }
+    Ok(())
 }
 
 /// Writes roles that assignments name and no list does.

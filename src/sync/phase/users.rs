@@ -1,10 +1,10 @@
 //! Users: every user of the directory, then each one's role assignments. The list runs at full speed and is proved
 //! complete before anybody is scanned.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+mod late;
 
-use futures_util::stream::{self, StreamExt};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use crate::model::{GROUP, POPULATION, USER};
 use crate::sync::SyncError;
@@ -20,18 +20,32 @@ use crate::sync::read::length;
 use crate::sync::role_scan::{Candidates, OfGroups, scan_users, take_kept};
 use crate::sync::scope::Holdings;
 use crate::sync::translate::UserRules;
-use crate::sync::users::{Lanes, UserBlocks, by_population, chosen, lanes};
+use crate::sync::users::{Lanes, UserBlocks, by_population, chosen, lanes, whole};
 use crate::sync::warnings::Warning;
 use crate::sync::writer_thread::{Member, Rows};
-use baton::model::{EntitlementId, ResourceId};
+use baton::model::EntitlementId;
 use pingone::Reason;
 use pingone::id::UserId;
+use pingone::types::Population;
 use uuid::Uuid;
 
-/// Users that may turn up as members without being in the list: this many, or a hundredth of all where that is more.
-const LATE_MOST: usize = 100;
-/// Users that are asked for one by one at a time.
-const LATE_AT_A_TIME: usize = 16;
+/// How many users lists say that they hold together.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// `None` where one says nothing.
+    users: Option<u64>,
+    /// Each list is one population's.
+    by_population: bool,
+}
+
+impl Told {
+    const fn whole(users: u64) -> Self {
+        Self {
+            users: Some(users),
+            by_population: false,
+        }
+    }
+}
 
 /// The users of the sync, and what is needed to add one that turns up late.
 #[derive(Debug)]
@@ -45,12 +59,12 @@ pub(super) struct Users {
     again: HashSet<Uuid>,
     /// Positions of the populations that `population-filter` chooses; `None` without one.
     wanted: Option<HashSet<usize>>,
-    /// They were listed population by population.
-    by_population: bool,
     /// Turned up as members and were added; their roles are still to be read.
     late: Vec<UserId>,
     /// Turned up as members and are not there.
     absent: HashSet<Uuid>,
+    /// Populations that those name who turned up late, and no list does.
+    strange: BTreeSet<Uuid>,
     /// What some of them say of themselves.
     pub(super) witnesses: Witnesses,
 }
@@ -85,9 +99,9 @@ pub(super) async fn read(job: &Job, plan: &mut Plan) -> Result<(Users, Holdings)
         )),
         again: HashSet::new(),
         wanted: wanted(&plan.populations, &job.options.population_filter)?,
-        by_population: false,
         late: Vec::new(),
         absent: HashSet::new(),
+        strange: BTreeSet::new(),
         witnesses: Witnesses::default(),
     };
     if !job.options.has(USER) {
@@ -200,23 +214,12 @@ impl Users {
         Ok(())
     }
 
-    /// The roles of those who turned up late.
-    pub(super) async fn scan_late(&mut self, job: &Job, plan: &Plan, holdings: Holdings) -> Result<Holdings, Ended> {
-        let late = std::mem::take(&mut self.late);
-        let listed = self.listed(job, plan);
-        let mut holdings = scan_users(job, late.into_iter(), &self.groups, holdings, Some(&listed)).await?;
-        self.drop_vanished(job).await?;
-        self.prove_roles_of_groups(job, plan, &mut holdings).await?;
-        job.reads.prove_listed(std::mem::take(&mut holdings.unlisted)).await?;
-        Ok(holdings)
-    }
-
     /// Lists the users, and reads again what PingOne's own counts say is missing. What is still missing then ends the
     /// sync.
     async fn list(&mut self, job: &Job, plan: &mut Plan) -> Result<(), Ended> {
-        let planned = lanes(&plan.populations, &job.options)?;
+        let (planned, counted) = lists(job, plan).await?;
         let in_lanes = planned.is_by_population();
-        let mut told = match self.run(job, planned).await {
+        let listed = match self.run(job, planned).await {
             // A cursor of the whole list died: population by population each chain is shorter.
             Err(error) if !in_lanes && plan.populations.len() > 1 && is_cursor_dead(&error) => {
                 job.reads.warnings.add(Warning::ListingRestarted, &"users");
@@ -224,43 +227,73 @@ impl Users {
             }
             other => other?,
         };
+        let told = self.told(job, listed, counted).await?;
         // Side by side a user may have moved from a list that was not read yet to one that was.
         if in_lanes || self.index.outside_populations() > 0 {
             self.look_again_at_populations(job, plan).await?;
         }
-        self.look_outside(job).await?;
+        self.look_outside(job, plan).await?;
         let Some(short) = self.shortfall(job, plan, told)? else {
-            return match told {
+            return match told.users {
                 None if !is_counted(job, plan)? => self.list_again(job, plan).await,
                 _ => Ok(()),
             };
         };
         tracing::warn!(shortfall = %short, "a list is shorter than PingOne's count of it and is read again");
-        let again = if short.of.is_some() {
-            by_population(&self.short_populations(plan), &job.options)?
-        } else {
-            lanes(&plan.populations, &job.options)?
-        };
-        let told_again = self.run(job, again.restarting()).await?;
-        told = if short.of.is_some() { None } else { told_again };
+        let told = self.read_short(job, plan, told, &short).await?;
         self.look_again_at_populations(job, plan).await?;
+        self.look_outside(job, plan).await?;
         match self.shortfall(job, plan, told)? {
-            Some(short) if job.options.shrink.accept => {
-                job.reads.warnings.add(Warning::CountsDiffer, &short);
-                Ok(())
-            }
-            Some(short) => Err(SyncError::Incomplete(short).into()),
+            Some(short) => Ok(job.reads.accept_short(short)?),
             None => Ok(()),
         }
     }
 
+    /// Reads the lists again that lack somebody.
+    async fn read_short(&mut self, job: &Job, plan: &Plan, told: Told, short: &Shortfall) -> Result<Told, Ended> {
+        let by_populations = |short: &[PopulationPlan]| by_population(short, &job.options);
+        if short.of.is_some() {
+            let again = by_populations(&self.short_populations(plan))?;
+            let listed = self.run(job, again.restarting()).await?;
+            let counted = told.users.filter(|_| !told.by_population);
+            return Ok(self.told(job, listed, counted).await?);
+        }
+        // Who is in no list of a population is in the one of all.
+        let again = if job.options.population_filter.is_empty() {
+            whole(&plan.populations, &job.options)
+        } else {
+            by_populations(&plan.populations)?
+        };
+        self.run(job, again.restarting()).await
+    }
+
+    /// How many users there must be. Lists of populations say nothing of a population that is in no list, so there the
+    /// list of all is asked how many it holds; `counted` is what it said before.
+    async fn told(&self, job: &Job, listed: Told, counted: Option<u64>) -> Result<Told, SyncError> {
+        if !listed.by_population || !job.options.population_filter.is_empty() {
+            return Ok(listed);
+        }
+        let found = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        let told = if counted.is_some_and(|told| told <= found) {
+            counted
+        } else {
+            // Who was deleted since then is not missing.
+            let now = job.reads.user_count(job.options.extra_filter()).await?;
+            match (counted, now) {
+                (Some(before), Some(now)) => Some(before.min(now)),
+                (before, now) => before.or(now),
+            }
+        };
+        Ok(told.map_or(listed, Told::whole))
+    }
+
     /// Where nothing counts the users, the list must show the same ones again.
-    async fn list_again(&mut self, job: &Job, plan: &Plan) -> Result<(), Ended> {
+    async fn list_again(&mut self, job: &Job, plan: &mut Plan) -> Result<(), Ended> {
         for filter in lanes(&plan.populations, &job.options)?.filters() {
             let again = job.reads.user_ids(filter.unwrap_or_default()).await?;
             let new = again.iter().filter(|id| !self.index.contains(UserId(**id))).count();
             if new > 0 && job.options.filters_users() {
-                return Err(SyncError::Incomplete(Shortfall {
+                return Err(SyncError::Short(Shortfall {
                     what: "users of the environment",
                     of: None,
                     told: length(&again),
@@ -270,68 +303,42 @@ impl Users {
             }
             self.find_late(job, again.into_iter()).await?;
         }
+        self.take_strange(job, plan).await?;
         // They are scanned with the others.
         self.late.clear();
         Ok(())
     }
 
-    /// Who is in no population that a list shows is asked for: everybody is in one, and that one must be listed.
-    async fn look_outside(&mut self, job: &Job) -> Result<(), Ended> {
-        let outside = self.index.iter().filter(|(_, population)| population.is_none());
-        let outside: Vec<Uuid> = outside.map(|(user, _)| user.0).collect();
-        if outside.is_empty() {
-            return Ok(());
-        }
-        let told = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
-        if outside.len() > LATE_MOST.max(self.index.len() / 100) {
-            return Err(SyncError::Incomplete(Shortfall {
-                what: "users with their population",
-                of: None,
-                told,
-                found: told.saturating_sub(length(&outside)),
-            })
-            .into());
-        }
-        let mut answers = stream::iter(outside)
-            .map(|id| job.reads.user(id))
-            .buffered(LATE_AT_A_TIME);
-        let (mut rows, mut strange) = (Vec::new(), HashSet::new());
-        while let Some(answer) = answers.next().await {
-            let Some(user) = answer? else { continue };
-            let row = job.reads.user_row(&user, &self.names, &self.rules);
-            strange.extend(user.population_id().filter(|_| row.population.is_none()));
-            rows.push(row);
-        }
-        drop(answers);
-        for population in strange {
-            if job.reads.has_population(population).await? {
-                return Err(SyncError::Unlisted(ResourceId::new(POPULATION, population)).into());
-            }
-        }
-        self.take(job, rows).await
-    }
-
     /// Fresh counts of the populations, and the users of those that were made meanwhile.
     async fn look_again_at_populations(&mut self, job: &Job, plan: &mut Plan) -> Result<(), Ended> {
-        let made = plan::read_populations_again(job, plan).await?;
+        let fresh = job.reads.populations().await?;
+        self.take_populations(job, plan, fresh).await
+    }
+
+    /// Takes the populations as they are now, and the users of those that are new.
+    async fn take_populations(&mut self, job: &Job, plan: &mut Plan, fresh: Vec<Population>) -> Result<(), Ended> {
+        let made = plan::take_populations(job, plan, fresh).await?;
         if made.is_empty() {
             return Ok(());
         }
         self.names = Arc::new(PopulationNames::new(&plan.populations));
-        if job.options.population_filter.is_empty() {
+        if job.options.has(USER) && job.options.population_filter.is_empty() {
             self.run(job, by_population(&made, &job.options)?).await?;
         }
         Ok(())
     }
 
     /// Runs the lists to their ends. Answers how many users they say they hold together, where all of them say so.
-    async fn run(&mut self, job: &Job, lanes: Lanes) -> Result<Option<u64>, Ended> {
-        self.by_population = lanes.is_by_population();
+    async fn run(&mut self, job: &Job, lanes: Lanes) -> Result<Told, Ended> {
+        let by_population = lanes.is_by_population();
         let mut blocks = UserBlocks::start(&job.reads, lanes, &self.names, &self.rules);
         while let Some(block) = blocks.next().await {
             self.take(job, block?).await?;
         }
-        Ok(blocks.told())
+        Ok(Told {
+            users: blocks.told(),
+            by_population,
+        })
     }
 
     /// Takes a block over: rows go to the file, ids into the index. Of a user who comes again the last row stays.
@@ -357,48 +364,6 @@ impl Users {
         Ok(job.writer.put(Rows::Resources(rows)).await?)
     }
 
-    /// Asks one by one for those of `members` who are in no list, and adds whoever is there: somebody who came or moved
-    /// while the lists were read. Where settings leave users out, being in no list says nothing. Answers those who are not
-    /// there.
-    pub(super) async fn find_late(
-        &mut self,
-        job: &Job,
-        members: impl Iterator<Item = Uuid>,
-    ) -> Result<Vec<Uuid>, Ended> {
-        if job.options.filters_users() {
-            return Ok(Vec::new());
-        }
-        let unlisted = members.filter(|id| !self.index.contains(UserId(*id)));
-        let (mut absent, unknown): (Vec<Uuid>, Vec<Uuid>) = unlisted.partition(|id| self.absent.contains(id));
-        if unknown.is_empty() {
-            return Ok(absent);
-        }
-        let asked = unknown.len() + self.late.len() + self.absent.len();
-        if asked > LATE_MOST.max(self.index.len() / 100) {
-            return Err(SyncError::Strangers { members: asked }.into());
-        }
-        let mut answers = stream::iter(unknown)
-            .map(|id| async move { job.reads.user(id).await.map(|user| (id, user)) })
-            .buffered(LATE_AT_A_TIME);
-        let mut found = Vec::new();
-        while let Some(answer) = answers.next().await {
-            match answer? {
-                (_, Some(user)) => found.push(job.reads.user_row(&user, &self.names, &self.rules)),
-                (id, None) => {
-                    self.absent.insert(id);
-                    absent.push(id);
-                }
-            }
-        }
-        drop(answers);
-        let scanned = found
-            .iter()
-            .filter(|user| self.candidates.includes(user.id, user.population));
-        self.late.extend(scanned.map(|user| user.id));
-        self.take(job, found).await?;
-        Ok(absent)
-    }
-
     fn short_populations(&self, plan: &Plan) -> Vec<PopulationPlan> {
         let found = self.index.by_population(plan.populations.len());
         let pairs = plan.populations.iter().zip(found);
@@ -407,7 +372,7 @@ impl Users {
     }
 
     /// What PingOne counts and the lists did not hold, if anything.
-    fn shortfall(&self, job: &Job, plan: &Plan, told: Option<u64>) -> Result<Option<Shortfall>, SyncError> {
+    fn shortfall(&self, job: &Job, plan: &Plan, told: Told) -> Result<Option<Shortfall>, SyncError> {
         let by_count = if job.options.extra_filter().is_none() {
             let found = self.index.by_population(plan.populations.len());
             let wanted = chosen(&plan.populations, &job.options.population_filter, "population-filter")?;
@@ -436,8 +401,8 @@ impl Users {
             false
         };
         // What a filtered list says of itself counts only where nothing else is known.
-        let filtered = by_count && (job.options.filters_users() || self.by_population);
-        let told = told.filter(|_| !filtered);
+        let filtered = by_count && (job.options.filters_users() || told.by_population);
+        let told = told.users.filter(|_| !filtered);
         let found = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
         Ok(told.filter(|told| *told > found).map(|told| Shortfall {
             what: "users of the environment",
@@ -446,6 +411,20 @@ impl Users {
             found,
         }))
     }
+}
+
+/// What is listed; in lanes also how many users PingOne counts in all, since nobody asks there for who is in a population
+/// that no list shows. Where that is not told, one list of all is read.
+async fn lists(job: &Job, plan: &Plan) -> Result<(Lanes, Option<u64>), SyncError> {
+    let planned = lanes(&plan.populations, &job.options)?;
+    if !planned.is_by_population() || !job.options.population_filter.is_empty() {
+        return Ok((planned, None));
+    }
+    let counted = job.reads.user_count(job.options.extra_filter()).await?;
+    Ok(match counted {
+        None => (whole(&plan.populations, &job.options), None),
+        counted => (planned, counted),
+    })
 }
 
 /// Where the populations stand that a filter names.

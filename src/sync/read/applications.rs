@@ -40,7 +40,7 @@ impl Reads {
         let found = found.unwrap_or_default();
         let what = "users who are in all groups of a condition";
         match found.told.filter(|_| found.is_short()) {
-            Some(told) => Err(SyncError::Incomplete(Shortfall {
+            Some(told) => Err(SyncError::Short(Shortfall {
                 what,
                 of: None,
                 told,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Reads, TypeRefused, absent, refusable};
-use crate::model::{APPLICATION, GATEWAY, GROUP, USER};
+use crate::model::{APPLICATION, GATEWAY, GROUP, POPULATION, USER};
 use crate::sync::SyncError;
 use baton::model::ResourceId;
+use pingone::types::Population;
 use pingone::{PingOneError, Principal, equals};
 use process::error::ErrorClass;
 
@@ -103,6 +104,36 @@ impl Reads {
             missing = shown.first().copied();
         }
         missing.map_or(Ok(()), |group| Err(SyncError::Unlisted(ResourceId::new(GROUP, group))))
+    }
+
+    /// Those of these populations that are there; the others are gone, of another environment, or hidden from our client.
+    pub(crate) async fn present_populations(&self, named: BTreeSet<Uuid>) -> Result<Vec<Uuid>, SyncError> {
+        let mut present = Vec::new();
+        for id in named.into_iter().take(STRANGERS_MOST) {
+            if self.has_population(id).await? {
+                present.push(id);
+            }
+        }
+        Ok(present)
+    }
+
+    /// The populations as they are listed now, with these among them, which were made meanwhile; or the sync ends, because
+    /// the list leaves populations out.
+    pub(crate) async fn list_populations_with(&self, present: &[Uuid]) -> Result<Vec<Population>, SyncError> {
+        let mut missing = None;
+        for ask in 0..ASKS {
+            if ask > 0 {
+                tokio::time::sleep(LAG).await;
+            }
+            let listed = self.populations().await?;
+            missing = present.iter().find(|id| listed.iter().all(|one| one.id != **id));
+            if missing.is_none() {
+                return Ok(listed);
+            }
+        }
+        missing.map_or(Ok(Vec::new()), |id| {
+            Err(SyncError::Unlisted(ResourceId::new(POPULATION, id)))
+        })
     }
 
     /// No list shows these groups any more, or the sync ends.

@@ -20,7 +20,7 @@ impl Reads {
         let found = match kind {
             "environment" => client.environment_by_id(id).await.map(|found| found.name),
             "organization" => client.organization(id).await.map(|found| found.name),
-            "population" => client.population(id).await.map(|found| found.name),
+            "population" => return self.scope_population(id).await?.name,
             "application" => client.application(id).await.map(|found| found.name),
             "group" => client.group(id).await.map(|found| found.name),
             _ => return None,
@@ -33,9 +33,21 @@ impl Reads {
         readable(self.client.with_budget(OPTIONAL).environment_by_id(id).await)
     }
 
-    /// A population that roles are held over and no list shows.
+    /// A population that roles are held over and no list shows; each is asked for once.
     pub(crate) async fn scope_population(&self, id: Uuid) -> Option<Population> {
-        readable(self.client.with_budget(OPTIONAL).population(id).await)
+        let asked = self
+            .scope_populations
+            .lock()
+            .ok()
+            .and_then(|asked| asked.get(&id).cloned());
+        if let Some(found) = asked {
+            return found;
+        }
+        let found = readable(self.client.with_budget(OPTIONAL).population(id).await);
+        if let Ok(mut asked) = self.scope_populations.lock() {
+            asked.insert(id, found.clone());
+        }
+        found
     }
 
     /// An application that roles are held over and no list shows.

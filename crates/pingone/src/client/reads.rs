@@ -203,6 +203,19 @@ impl Client {
         Pages::new(self.clone(), Operation::ListUsers, self.environment_id(), "users", url)
     }
 
+    /// How many users there are that a filter finds, or in all, where the list says so: asks for its first row.
+    pub async fn user_count(&self, filter: Option<&str>) -> Result<Option<u64>, PingOneError> {
+        let mut url = self.url(&["users"]);
+        url.query_pairs_mut().append_pair("limit", "1");
+        if let Some(filter) = filter {
+            append_filter(&mut url, filter);
+        }
+        let operation = Operation::ListUsers;
+        let mut pages = Pages::new(self.clone(), operation, self.environment_id(), "users", url);
+        let first = pages.next_with(|_: serde::de::IgnoredAny| {}).await?;
+        Ok(first.and_then(|page| page.count))
+    }
+
     pub(super) fn users_url(&self, filter: Option<&str>) -> Url {
         let mut url = self.url(&["users"]);
         url.query_pairs_mut().append_pair("limit", PAGE);
