@@ -165,6 +165,8 @@ pub(crate) fn spelled(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -228,6 +230,27 @@ mod tests {
         for (spelling, _) in SPELLINGS {
             assert_eq!(folded(spelling), spelling, "a spelling is never met");
         }
+    }
+
+    /// Pairs of a spelling, folded, and its key out of the tables of a page whose second column is `Also`.
+    fn published(page: &str) -> BTreeSet<(String, String)> {
+        let mut pairs = BTreeSet::new();
+        let mut in_table = false;
+        for line in page.lines() {
+            in_table = line.starts_with('|') && (in_table || line.ends_with("| Also |"));
+            let mut names = line.split('`').skip(1).step_by(2);
+            if let (true, Some(key)) = (in_table, names.next()) {
+                pairs.extend(names.map(|name| (folded(name), key.to_owned())));
+            }
+        }
+        pairs
+    }
+
+    #[test]
+    fn every_spelling_is_in_the_published_page() {
+        let page = include_str!("../../docs/connector.mdx");
+        let taken = SPELLINGS.map(|(spelling, key)| (spelling.to_owned(), key.to_owned()));
+        assert_eq!(published(page), BTreeSet::from(taken));
     }
 
     #[test]
