@@ -26,6 +26,7 @@ const NOT_JSON: &str = "This is not an answer of PingOne's: a proxy or maintenan
 const GATEWAY: &str = "This is not an answer of PingOne's: check pingone-base-url and pingone-region; otherwise the \
                        worker application lacks a role.";
 const SPACE: &str = "Free some space or choose another place with";
+const LIMITS: &str = "Check the disk, its quota and the limit on the size of files, or choose another place with";
 
 /// What one run came to.
 struct Run {
@@ -460,13 +461,13 @@ async fn the_place_for_the_file() {
     let file = dir.path().join("sync.c1z");
 
     // A process that may not write more than so many blocks stands for the full disk.
-    for (engine, blocks, message) in [
-        ("sqlite", 64, "the growing file could not be written"),
-        ("pebble", 2, "could not write "),
+    for (engine, blocks, message, remedy) in [
+        ("sqlite", 64, "the growing file could not be written", LIMITS),
+        ("pebble", 2, "could not write ", SPACE),
     ] {
         let limit = format!("export BATON_STORAGE_ENGINE={engine}; trap '' XFSZ; ulimit -f {blocks};");
         let output = in_shell(&server, &file, temp.path(), &limit).await;
-        Run::of(&output, dir.path()).fails("disk full while writing", message, SPACE);
+        Run::of(&output, dir.path()).fails("disk full while writing", message, remedy);
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
