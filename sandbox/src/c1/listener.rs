@@ -64,6 +64,14 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn closed(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     pub(super) fn end_all(&self) {
         for end in self.lock().values() {
             end.cancel();
@@ -105,17 +113,27 @@ pub(super) async fn serve(
                 if !*down.borrow() {
                     drop(stream.set_nodelay(true));
                     let connection = connections.open();
-                    tasks.spawn(serve_stream(Arc::clone(&state), acceptor.clone(), link.over(stream), routes.clone(), connection));
+                    let open = (Arc::clone(&connections), connection.id);
+                    let serving = serve_stream(Arc::clone(&state), acceptor.clone(), link.over(stream), routes.clone(), connection);
+                    tasks.spawn(until_closed(open, serving));
                 }
             }
             Some(stream) = streams.recv() => {
                 if !*down.borrow() {
                     let connection = connections.open();
-                    tasks.spawn(serve_stream(Arc::clone(&state), acceptor.clone(), link.over(stream), routes.clone(), connection));
+                    let open = (Arc::clone(&connections), connection.id);
+                    let serving = serve_stream(Arc::clone(&state), acceptor.clone(), link.over(stream), routes.clone(), connection);
+                    tasks.spawn(until_closed(open, serving));
                 }
             }
         }
     }
+}
+
+/// Serves a connection, and notes when it has ended.
+async fn until_closed((connections, id): (Arc<Connections>, u64), serving: impl Future<Output = ()>) {
+    serving.await;
+    connections.closed(id);
 }
 
 async fn serve_stream<S>(state: Arc<State>, acceptor: TlsAcceptor, stream: S, routes: Routes, connection: Connection)

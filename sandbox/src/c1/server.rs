@@ -211,6 +211,11 @@ impl Server {
         }
     }
 
+    /// How many connections are open now.
+    pub fn open_connections(&self) -> usize {
+        self.connections.count()
+    }
+
     /// Ends all connections.
     pub fn end_connections(&self) {
         self.connections.end_all();

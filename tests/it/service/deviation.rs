@@ -49,6 +49,26 @@ async fn dev01_one_connection_serves_the_session_and_a_lost_one_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_uploads_connection_is_open_for_the_upload_alone() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.server.wait_for("GetTask", 2).await;
+    let idle = rig.server.open_connections();
+    let cases = [
+        (Vec::new(), 0),
+        (vec![Step::CutAfter(1, 14), Step::DisconnectAfter(1)], 0),
+        (vec![Step::CutAfter(0, 14); 3], 14),
+    ];
+    for (uploads, wanted) in cases {
+        rig.server.plan(Rpc::UploadAsset, uploads.clone());
+        let id = rig.server.queue(sync());
+        assert_eq!(finished(&rig, &id).await, wanted, "{uploads:?}");
+        rig.server.wait_for("GetTask", rig.server.count("GetTask") + 2).await;
+        assert_eq!(rig.server.open_connections(), idle, "{uploads:?}");
+    }
+    assert!(connections(&rig).len() > 6, "each attempt took a connection of its own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn dev03_a_start_without_c1_goes_on_until_c1_is_there() {
     let mut rig = Rig::new(Setup::default()).await;
     rig.server.set_down(true);
