@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# What the daemon costs while it has nothing to do, and how fast it says Hello.
-# IDLE_S is how long it is watched. RELEASE_DIR names a folder of binaries that are already built.
+# What the daemon costs while it has nothing to do, before and after a first sync of 2,000 users, and how fast it says Hello.
+# IDLE_S is how long it is watched, SETTLE_S how long it is left alone after the sync: freed pages go back after a while.
+# RELEASE_DIR names a folder of binaries that are already built.
 . "$(dirname "$0")/lib.sh"
 idle_s=${IDLE_S:-60}
+settle_s=${SETTLE_S:-30}
 if [ -n "${RELEASE_DIR:-}" ]; then
   release=$RELEASE_DIR
 else
@@ -21,7 +23,7 @@ stop_all() {
 trap stop_all EXIT
 # shellcheck source=scripts/sandbox.sh
 . "$root/scripts/sandbox.sh"
-start_sandbox --preset demo
+start_sandbox --preset bench-2k
 "$release/sandbox" c1 --ca-file "$work/ca.pem" --upload-dir "$work/uploads" >"$work/c1.out" 2>"$work/c1.err" &
 c1_pid=$!
 for _ in $(seq 1 100); do
@@ -44,7 +46,7 @@ start_daemon() {
   done
 }
 began=$(date +%s%N)
-start_daemon
+BATON_PINGONE_RATE_LIMIT=100000 start_daemon
 hello_ms=$((($(date +%s%N) - began) / 1000000))
 # Processor time in ticks of a hundredth of a second: fields 14 and 15, counted behind the name.
 ticks() { sed 's/.*) //' "/proc/$daemon_pid/stat" | awk '{ print $12 + $13 }'; }
@@ -54,12 +56,21 @@ before=$(ticks)
 sleep "$idle_s"
 after=$(ticks)
 printf 'start to Hello: %s ms\n' "$hello_ms"
-printf 'idle memory: %s KiB resident, %s KiB of its own (threads: %s)\n' "$(memory Rss)" "$(memory Private_Dirty)" \
+resident_before=$(memory Rss) own_before=$(memory Private_Dirty)
+printf 'idle memory: %s KiB resident, %s KiB of its own (threads: %s)\n' "$resident_before" "$own_before" \
   "$(find "/proc/$daemon_pid/task" -mindepth 1 -maxdepth 1 | wc -l)"
 awk -v ticks="$((after - before))" -v s="$idle_s" 'BEGIN { printf "idle processor time: %.3f %% of a core\n", ticks / s }'
 # One for all calls, one for the token.
 printf 'connections to C1: %s\n' "$(grep -ci "$(printf ':%04x 01' "${BATON_C1_API_HOST##*:}")" "/proc/$daemon_pid/net/tcp" || true)"
+admin=$(json_text admin "$line")
+python3 "$root/scripts/demo_c1.py" "$admin" task '{"syncFull": {}}' >"$work/sync" 2>&1 || { cat "$work/sync" >&2; exit 1; }
+sleep "$settle_s"
+resident_after=$(memory Rss) own_after=$(memory Private_Dirty)
+printf 'idle memory %s s after a first sync of 2,000 users: %s KiB resident (%+d), %s KiB of its own (%+d)\n' "$settle_s" \
+  "$resident_after" "$((resident_after - resident_before))" "$own_after" "$((own_after - own_before))"
 kill "$daemon_pid"
 wait "$daemon_pid" || true
+stop_sandbox
+start_sandbox --preset demo
 BATON_PROVISIONING=true BATON_TASK_CONCURRENCY=1 BATON_PINGONE_RATE_LIMIT=100000 start_daemon
-python3 "$root/scripts/task_figures.py" "$(json_text admin "$line")" "http://127.0.0.1:$BATON_HEALTH_CHECK_PORT/metrics"
+python3 "$root/scripts/task_figures.py" "$admin" "http://127.0.0.1:$BATON_HEALTH_CHECK_PORT/metrics"
