@@ -8,6 +8,7 @@ mod diff;
 mod docs;
 mod doctor;
 mod feed;
+mod inspect;
 mod k8s;
 mod knobs;
 mod one_shot;

@@ -1,6 +1,6 @@
 //! Questions to a file: what somebody has, who has something, where a text occurs, and whether each row names what is there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::rows::{Cells, Printer};
 use crate::config::Output;
-use baton::c1z::{C1zError, Reader};
+use baton::c1z::{C1zError, Reader, Stats};
 
 /// A resource's place in sets and maps that hold all of them: 8 bytes instead of its ids.
 fn key(resource_type: &str, id: &str) -> u64 {
@@ -158,14 +158,14 @@ pub(super) fn search(
     })
 }
 
-/// A row that names what is not there.
+/// A row that names what is not there, or a count that is not that of the rows.
 struct Fault {
     kind: &'static str,
     id: String,
     names: String,
 }
 
-/// Prints each row that names what is not in the file; whether there is none.
+/// Prints each row that names what is not in the file, and each count that the rows do not bear out; whether there is none.
 pub(super) fn check(reader: &Reader, format: Output, out: &mut impl Write) -> anyhow::Result<bool> {
     let faults = faults(reader)?;
     let is_sound = faults.is_empty();
@@ -190,13 +190,16 @@ pub(super) fn check(reader: &Reader, format: Output, out: &mut impl Write) -> an
 fn faults(reader: &Reader) -> Result<Vec<Fault>, C1zError> {
     let mut faults = Vec::new();
     let mut fault = |kind, id, names| faults.push(Fault { kind, id, names });
+    let mut counted = Counted::default();
     let mut types = HashSet::new();
     reader.resource_types(|item| {
+        counted.add("resource types", "");
         types.insert(item.id);
         Ok(())
     })?;
     let mut resources = HashSet::new();
     reader.resources(|item| {
+        counted.add("resources", &item.resource_type);
         resources.insert(key(&item.resource_type, &item.id));
         if !types.contains(&item.resource_type) {
             fault("resource", item.id, format!("resource type {}", item.resource_type));
@@ -205,6 +208,7 @@ fn faults(reader: &Reader) -> Result<Vec<Fault>, C1zError> {
     })?;
     let mut entitlements = HashSet::new();
     reader.entitlements(|item| {
+        counted.add("entitlements", &item.resource_type);
         entitlements.insert(hash(&item.id));
         if !resources.contains(&key(&item.resource_type, &item.resource_id)) {
             let names = format!("{} {}", item.resource_type, item.resource_id);
@@ -213,6 +217,7 @@ fn faults(reader: &Reader) -> Result<Vec<Fault>, C1zError> {
         Ok(())
     })?;
     reader.grants(|item| {
+        counted.add("grants", &item.resource_type);
         if !entitlements.contains(&hash(&item.entitlement_id)) {
             let names = format!("entitlement {}", item.entitlement_id);
             fault("grant", item.id.clone(), names);
@@ -223,5 +228,51 @@ fn faults(reader: &Reader) -> Result<Vec<Fault>, C1zError> {
         }
         Ok(())
     })?;
+    faults.extend(counted.differing(&reader.run().stats));
     Ok(faults)
+}
+
+/// Rows by their kind and type; the count of all under no type.
+#[derive(Default)]
+struct Counted(BTreeMap<(&'static str, String), u64>);
+
+impl Counted {
+    fn add(&mut self, kind: &'static str, resource_type: &str) {
+        let mut bump = |key| *self.0.entry((kind, key)).or_default() += 1;
+        if !resource_type.is_empty() {
+            bump(resource_type.to_owned());
+        }
+        bump(String::new());
+    }
+
+    /// The counts that the file states and its rows do not bear out.
+    fn differing(self, stats: &Stats) -> Vec<Fault> {
+        let mut stated: BTreeMap<(&'static str, String), u64> = BTreeMap::new();
+        for (kind, all, by_type) in [
+            ("resource types", stats.resource_types, None),
+            ("resources", stats.resources, Some(&stats.resources_by_resource_type)),
+            (
+                "entitlements",
+                stats.entitlements,
+                Some(&stats.entitlements_by_resource_type),
+            ),
+            ("grants", stats.grants, Some(&stats.grants_by_resource_type)),
+        ] {
+            stated.insert((kind, String::new()), all);
+            let by_type = by_type.into_iter().flatten();
+            stated.extend(by_type.map(|(resource_type, count)| ((kind, resource_type.clone()), *count)));
+        }
+        let keys: BTreeSet<&(&'static str, String)> = stated.keys().chain(self.0.keys()).collect();
+        let count = |of: &BTreeMap<_, u64>, key| of.get(key).copied().unwrap_or(0);
+        let differing = keys
+            .into_iter()
+            .filter(|key| count(&stated, key) != count(&self.0, key));
+        differing
+            .map(|key| Fault {
+                kind: "count",
+                id: [key.0, &key.1].join(" ").trim_end().to_owned(),
+                names: format!("{} where the file has {}", count(&stated, key), count(&self.0, key)),
+            })
+            .collect()
+    }
 }

@@ -1,0 +1,206 @@
+//! `inspect check` on files that were damaged after the program wrote them: each damage is refused with a reason of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may end where it stands"
+)]
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use sandbox::pingone::{Directory, Options, Server, start};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// First bytes of a file of version 1.
+const MAGIC: &[u8] = b"C1ZF\0";
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// The program with these arguments; with a server, a sync of it.
+async fn run(dir: &Path, args: &[&str], server: Option<&Server>) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
+    command.args(args).env_clear().current_dir(dir);
+    if let Some(server) = server {
+        command.envs([
+            ("BATON_PINGONE_CLIENT_ID", server.client_id().to_string()),
+            ("BATON_PINGONE_CLIENT_SECRET", server.client_secret()),
+            ("BATON_PINGONE_ENVIRONMENT_ID", server.environment_id().to_string()),
+            ("BATON_PINGONE_BASE_URL", server.api_url()),
+            ("BATON_PINGONE_AUTH_URL", server.auth_url()),
+        ]);
+    }
+    let ran = command.output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran {
+        code: ran.status.code().unwrap(),
+        out: text(&ran.stdout),
+        err: text(&ran.stderr),
+    }
+}
+
+/// Two people in one group, with their ids, as `v1.c1z` and as `v3.c1z`.
+struct Files {
+    dir: tempfile::TempDir,
+    noor: String,
+    finance: String,
+}
+
+impl Files {
+    async fn new() -> Self {
+        let directory = Directory::builder()
+            .population("staff", json!({"default": true}))
+            .user("noor", "staff", json!({}))
+            .user("ada", "staff", json!({}))
+            .group("finance", json!({}))
+            .member("finance", "noor")
+            .member("finance", "ada")
+            .build();
+        let [noor, finance] = ["noor", "finance"].map(|name| directory.id(name).unwrap().to_string());
+        let options = Options {
+            custom: Some(directory),
+            ..Options::default()
+        };
+        let (server, dir) = (start(options).await.unwrap(), tempfile::tempdir().unwrap());
+        for (file, engine) in [("v1.c1z", "sqlite"), ("v3.c1z", "pebble")] {
+            let ran = run(dir.path(), &["-f", file, "--storage-engine", engine], Some(&server)).await;
+            assert_eq!(ran.code, 0, "{}", ran.err);
+        }
+        Self { dir, noor, finance }
+    }
+
+    /// What the check says of a file with these bytes.
+    async fn check(&self, bytes: &[u8], format: &str) -> Ran {
+        std::fs::write(self.dir.path().join("other.c1z"), bytes).unwrap();
+        run(
+            self.dir.path(),
+            &["inspect", "check", "-f", "other.c1z", "-o", format],
+            None,
+        )
+        .await
+    }
+
+    fn bytes(&self, file: &str) -> Vec<u8> {
+        std::fs::read(self.dir.path().join(file)).unwrap()
+    }
+
+    /// The file of version 1 after these statements on its database; each has to hit a row.
+    fn changed(&self, statements: &[String]) -> Vec<u8> {
+        let path = self.dir.path().join("db");
+        std::fs::write(&path, zstd::decode_all(&self.bytes("v1.c1z")[MAGIC.len()..]).unwrap()).unwrap();
+        let db = Connection::open(&path).unwrap();
+        for statement in statements {
+            assert_ne!(db.execute(statement, []).unwrap(), 0, "{statement}");
+        }
+        db.close().unwrap();
+        [
+            MAGIC,
+            &zstd::encode_all(std::fs::File::open(&path).unwrap(), 1).unwrap(),
+        ]
+        .concat()
+    }
+}
+
+#[tokio::test]
+async fn each_row_that_names_what_is_missing_and_each_wrong_count_is_named() {
+    let files = Files::new().await;
+    let (noor, finance) = (&files.noor, &files.finance);
+    let member = format!("group:{finance}:member");
+    let grant = format!("{member}:user:{noor}");
+    let sound = files.check(&files.changed(&[]), "json").await;
+    assert_eq!((sound.code, sound.out.trim()), (0, "[]"), "{}", sound.err);
+    let gone = |table: &str, id: &str| format!("DELETE FROM v1_{table} WHERE external_id = '{id}'");
+    let mut passed = Vec::new();
+    for (damage, kind, id, names) in [
+        (
+            gone("entitlements", &member),
+            "grant",
+            grant.clone(),
+            format!("entitlement {member}"),
+        ),
+        (
+            gone("resources", &format!("user:{noor}")),
+            "grant",
+            grant.clone(),
+            format!("user {noor}"),
+        ),
+        (
+            gone("resources", &format!("group:{finance}")),
+            "entitlement",
+            member.clone(),
+            format!("group {finance}"),
+        ),
+        (
+            gone("resource_types", "group"),
+            "resource",
+            finance.clone(),
+            "resource type group".to_owned(),
+        ),
+        (
+            "UPDATE v1_sync_runs SET stats = json_set(stats, '$.grants_by_resource_type.group', 7)".to_owned(),
+            "count",
+            "grants group".to_owned(),
+            "7 where the file has 2".to_owned(),
+        ),
+        (
+            // A row of another sync is none of this one's.
+            format!("UPDATE v1_grants SET sync_id = 'another' WHERE external_id = '{grant}'"),
+            "count",
+            "grants group".to_owned(),
+            "2 where the file has 1".to_owned(),
+        ),
+    ] {
+        let ran = files.check(&files.changed(&[damage.clone()]), "json").await;
+        let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+        let wanted = json!({"kind": kind, "id": id, "names_what_is_missing": names});
+        if (ran.code, ran.err.as_str()) != (1, "") || !rows.contains(&wanted) {
+            passed.push(format!("{damage}: {wanted} is not in {}{}", ran.out, ran.err));
+        }
+    }
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_read_to_its_end_is_refused_with_the_reason() {
+    let files = Files::new().await;
+    let said = files.check(&files.bytes("v3.c1z"), "table").await;
+    let sound = "every row names only what is in the file";
+    assert_eq!((said.code, said.out.trim()), (0, sound), "{}", said.err);
+    let mut cases = vec![
+        (
+            files.changed(&["UPDATE v1_resources SET data = x'ff'".to_owned()]),
+            "a row of v1_resources does not decode",
+        ),
+        (
+            files.changed(&["UPDATE v1_sync_runs SET ended_at = NULL".to_owned()]),
+            "it holds no finished sync",
+        ),
+    ];
+    for (file, cut, flipped) in [
+        ("v1.c1z", "it ends too early", "does not decode"),
+        ("v3.c1z", "damaged", "damaged"),
+    ] {
+        let bytes = files.bytes(file);
+        let half = bytes.len() / 2;
+        let mut other = bytes.clone();
+        other[0] = b'X';
+        cases.push((other, "it begins with neither C1ZF nor C1Z3"));
+        cases.push((bytes[..half].to_vec(), cut));
+        let mut other = bytes;
+        other[half] ^= 0x10;
+        cases.push((other, flipped));
+    }
+    let mut passed = Vec::new();
+    for (number, (bytes, reason)) in cases.into_iter().enumerate() {
+        let ran = files.check(&bytes, "json").await;
+        if ran.code != 1 || !ran.err.contains(reason) {
+            passed.push(format!("{number}: {} and not \"{reason}\", but {}", ran.code, ran.err));
+        }
+    }
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
