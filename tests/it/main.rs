@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod captured;
+mod connections;
 mod daemon;
 mod dice;
 mod diff;
