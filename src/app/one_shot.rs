@@ -164,3 +164,39 @@ fn closing(report: &SyncReport, stats: &Stats, file: &Path) -> Closing {
         observation_gap: report.observations.as_ref().and_then(|found| found.gap),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sync of what nobody listens on.
+    fn config(dir: &Path) -> Config {
+        let file = dir.join("sync.c1z").display().to_string();
+        let settings = [
+            ("BATON_PINGONE_CLIENT_ID", "id"),
+            ("BATON_PINGONE_CLIENT_SECRET", "secret"),
+            ("BATON_PINGONE_ENVIRONMENT_ID", "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"),
+            ("BATON_PINGONE_BASE_URL", "http://127.0.0.1:1"),
+            ("BATON_PINGONE_AUTH_URL", "http://127.0.0.1:1"),
+            ("BATON_FILE", &file),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let missing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        let load = config::Invocation::load(["baton-ping-one".into()], &settings.into(), &missing);
+        load.unwrap().config
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sync_that_nothing_ever_answers_gives_up_after_a_minute() {
+        let dir = tempfile::tempdir().unwrap();
+        let begun = tokio::time::Instant::now();
+        let tried = Box::pin(sync(config(dir.path()), CancellationToken::new())).await;
+        let (took, error) = (begun.elapsed(), format!("{:#}", tried.unwrap_err()));
+        assert!(
+            error.contains("no connection to 127.0.0.1:1: connection refused"),
+            "{error}"
+        );
+        // The pause that would not fit any more is not begun.
+        assert!(took > FIRST_ANSWER / 4 && took <= FIRST_ANSWER, "{took:?}: {error}");
+    }
+}
