@@ -23,6 +23,7 @@ mod gaps;
 mod hidden;
 mod incremental;
 mod machines;
+mod optional;
 mod populations;
 mod role_scopes;
 mod scope_binding;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use baton_ping_one::sync::{SyncOptions, run};
+use pingone::Client;
 use sandbox::pingone::{ChangeKind, Changes, Fault, FaultAction, FaultBody, Lost, Options, Server, start};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,16 @@ pub enum Ended {
 
 /// Syncs into a directory that holds an old file, and compares.
 pub async fn judge(server: &Server, before: Option<&Changes>, change: impl FnOnce(&mut SyncOptions)) -> Ended {
+    judge_with(client(server, UNLIMITED), server, before, change).await
+}
+
+/// The same with this client.
+pub async fn judge_with(
+    client: Client,
+    server: &Server,
+    before: Option<&Changes>,
+    change: impl FnOnce(&mut SyncOptions),
+) -> Ended {
     let environment = server.environment_id();
     let first = truth(&server.snapshot(), environment);
     if let Some(changes) = before {
@@ -34,13 +45,7 @@ pub async fn judge(server: &Server, before: Option<&Changes>, change: impl FnOnc
     let mut options = SyncOptions::full(dir.path().to_owned(), file.clone());
     options.concurrency = 8;
     change(&mut options);
-    let outcome = run(
-        client(server, UNLIMITED),
-        options,
-        Arc::default(),
-        CancellationToken::new(),
-    )
-    .await;
+    let outcome = run(client, options, Arc::default(), CancellationToken::new()).await;
     match outcome {
         Ok(_) => {
             let last = truth(&server.snapshot(), environment);
