@@ -280,6 +280,13 @@ impl Rig {
         self.ending().await
     }
 
+    /// Whether the session's loop is watched, and in time.
+    pub fn is_alive(&self) -> bool {
+        let states = self.liveness.states();
+        let session: Vec<_> = states.iter().filter(|one| one.name == "session").collect();
+        session.len() == 1 && session[0].late_by.is_none()
+    }
+
     pub fn metric(&self, line: &str) -> bool {
         self.metrics.render().unwrap().lines().any(|one| one == line)
     }

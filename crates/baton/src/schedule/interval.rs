@@ -113,7 +113,8 @@ mod tests {
         };
         let end = async {
             tokio::time::sleep((HOUR * for_hours).checked_sub(Duration::from_secs(1)).unwrap()).await;
-            assert!(liveness.states().iter().all(|one| one.late_by.is_none()));
+            let late: Vec<_> = liveness.states().iter().map(|one| one.late_by).collect();
+            assert_eq!(late, [None]);
             term.end();
         };
         tokio::join!(run_with(config, &term, &pulse, || 0.5, job), end);

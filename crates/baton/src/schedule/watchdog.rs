@@ -85,6 +85,13 @@ mod tests {
 
     use super::*;
     use crate::schedule::testing::metrics;
+    use process::runtime::liveness::LoopState;
+
+    /// The one loop that a sync adds.
+    const IN_TIME: LoopState = LoopState {
+        name: "sync",
+        late_by: None,
+    };
 
     fn watchdog() -> (Watchdog, Arc<Metrics>) {
         let metrics = metrics();
@@ -101,14 +108,29 @@ mod tests {
             for _ in 0..20 {
                 sleep(WEDGED_AFTER.saturating_sub(LOOK)).await;
                 rows.fetch_add(1, Ordering::Relaxed);
-                assert!(metrics.render().unwrap().contains("syncs_running 1"));
-                assert!(watchdog.liveness.states().iter().all(|one| one.late_by.is_none()));
+                let text = metrics.render().unwrap();
+                assert!(text.contains("syncs_running 1"));
+                assert!(!text.contains("sync_progress_timestamp_seconds 0\n"));
+                assert_eq!(watchdog.liveness.states(), [IN_TIME], "it beats all the time");
             }
         };
         let ended = watchdog.watch(&progress, &CancellationToken::new(), sync).await;
         assert_eq!(ended, Ok(()));
         assert!(metrics.render().unwrap().contains("syncs_running 0"));
         assert!(watchdog.liveness.states().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sync_that_nobody_runs_any_more_fails_liveness() {
+        let (watchdog, _) = watchdog();
+        let (progress, token) = (SyncProgress::default(), CancellationToken::new());
+        let mut run = Box::pin(watchdog.watch(&progress, &token, |_| std::future::pending::<()>()));
+        assert!(timeout(LOOK, &mut run).await.is_err());
+        assert_eq!(watchdog.liveness.states(), [IN_TIME]);
+        // A whole look beside the promise and what liveness adds to it.
+        sleep(WEDGED_AFTER + CANCEL_LIMIT + 4 * LOOK).await;
+        let states = watchdog.liveness.states();
+        assert!(states.len() == 1 && states[0].late_by.is_some(), "{states:?}");
     }
 
     #[tokio::test(start_paused = true)]
