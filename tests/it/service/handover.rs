@@ -59,6 +59,25 @@ async fn sigterm_gives_back_what_the_open_poll_brings() {
     }
 }
 
+/// A poll that is open at the end is awaited for two seconds, and never for more than a quarter of the shutdown's budget.
+#[tokio::test(start_paused = true)]
+async fn sigterm_waits_for_an_open_poll_for_two_seconds_or_a_quarter_of_the_grace() {
+    for (grace, wanted) in [(2, 0.5), (4, 1.0), (8, 2.0), (25, 2.0), (60, 2.0)] {
+        let mut rig = Rig::new(Setup {
+            grace: Duration::from_secs(grace),
+            ..Setup::default()
+        })
+        .await;
+        rig.server.plan(Rpc::GetTask, [Step::Hang]);
+        rig.start();
+        rig.server.wait_for("GetTask", 1).await;
+        let started = Instant::now();
+        assert_eq!(rig.stop().await, Ending::Clean);
+        let took = started.elapsed().as_secs_f64();
+        assert!((wanted..wanted + 0.1).contains(&took), "{grace} s: {took}");
+    }
+}
+
 fn final_for_c1(state: &sandbox::c1::proto::baton::baton_service_finish_task_request::FinalState) -> bool {
     use sandbox::c1::proto::baton::baton_service_finish_task_request::FinalState;
     match state {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use baton::session::{C1Credentials, Dialer, Io, Session, SessionConfig, SessionParts, Trust, Verdicts};
 use baton::task::{
     ActionCatalog, Dispatcher, EventFeed, NoEventFeed, PROVISIONING_DISABLED, Parts, Provisioner, TaskKind,
-    TaskObserver, Writes,
+    TaskObserver, TaskRunner, Writes,
 };
 use futures_util::future::BoxFuture;
 use process::runtime::leader_guard::LeaderGuard;
@@ -47,6 +47,10 @@ pub struct Setup {
     pub metadata_hangs: bool,
     pub guard: LeaderGuard,
     pub observer: Option<Arc<dyn TaskObserver>>,
+    /// The shutdown's budget.
+    pub grace: Duration,
+    /// In the place of the dispatcher with the parts above.
+    pub runner: Option<Arc<dyn TaskRunner>>,
 }
 
 impl Default for Setup {
@@ -64,6 +68,8 @@ impl Default for Setup {
             metadata_hangs: false,
             guard: LeaderGuard::always(),
             observer: None,
+            grace: GRACE,
+            runner: None,
         }
     }
 }
@@ -80,6 +86,7 @@ pub struct Rig {
     pub liveness: Liveness,
     pub metrics: Arc<Metrics>,
     shutdown: Shutdown,
+    grace: Duration,
     running: JoinSet<Ending>,
     signals: Option<mpsc::Sender<Signal>>,
     _dir: tempfile::TempDir,
@@ -187,6 +194,7 @@ impl Rig {
         let (readiness, liveness) = (Readiness::new(), Liveness::new());
         readiness.meet(Condition::Configuration);
         readiness.meet(Condition::Credentials);
+        let reports = Duration::from_secs(5).min(setup.grace / 2);
         let config = SessionConfig {
             api_host: Some("localhost:9443".to_owned()),
             host_id: Some("pod-1".to_owned()),
@@ -195,11 +203,14 @@ impl Rig {
             token_limit: Duration::from_mins(5),
             user_agent_suffix: setup.user_agent_suffix,
             trust: Trust::Only(vec![server.ca_der().clone()]),
-            drain_limit: GRACE.checked_sub(Duration::from_secs(5)).unwrap(),
-            reports: Duration::from_secs(5),
+            drain_limit: setup.grace.checked_sub(reports).unwrap(),
+            reports,
         };
         let session_parts = SessionParts {
-            runner: Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
+            runner: match setup.runner {
+                Some(runner) => runner,
+                None => Arc::new(Dispatcher::new(parts, shutdown.process().clone())),
+            },
             metadata: Arc::new(move || {
                 Box::pin(async move {
                     if setup.metadata_hangs {
@@ -235,6 +246,7 @@ impl Rig {
             liveness,
             metrics,
             shutdown,
+            grace: setup.grace,
             running: JoinSet::new(),
             signals: None,
             _dir: dir,
@@ -256,7 +268,7 @@ impl Rig {
         });
         let (sender, signals) = mpsc::channel(2);
         self.signals = Some(sender);
-        self.running.spawn(supervisor.run(signals, GRACE));
+        self.running.spawn(supervisor.run(signals, self.grace));
     }
 
     /// Every connection that is open now stays open and goes silent; new ones work.
