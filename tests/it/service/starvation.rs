@@ -113,10 +113,30 @@ async fn a_finish_that_is_answered_late_is_taken_and_a_second_one_is_sent_beside
         let took = sent.elapsed().as_secs();
         assert!(took <= most + 1, "{steps:?}: {took}");
         assert_eq!(rig.server.finishes(&id).len(), 2, "{steps:?}");
+        let between = gaps(&rig.server.times("FinishTask"));
+        assert!((10.0..10.1).contains(&between[0]), "{steps:?}: {between:?}");
         assert_eq!(connections(&rig), 1, "{steps:?}");
         assert!(rig.metric("baton_ping_one_finish_failures_total 0"), "{steps:?}");
         assert!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
     }
+}
+
+/// Neither attempt is answered: there is no third, and both end with the one budget.
+#[tokio::test(start_paused = true)]
+async fn a_finish_that_is_never_answered_is_sent_twice_and_given_up_after_30_seconds() {
+    let rig = Rig::started(Setup::default()).await;
+    rig.server.plan(Rpc::FinishTask, vec![Step::Hang; 9]);
+    let id = rig.server.queue(grant());
+    rig.server.wait_for("FinishTask", 1).await;
+    let sent = Instant::now();
+    while rig.metric("baton_ping_one_finish_failures_total 0") {
+        assert!(sent.elapsed() < Duration::from_secs(31), "it is still tried");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let took = sent.elapsed().as_secs_f64();
+    assert!((29.9..30.2).contains(&took), "{took}");
+    assert_eq!((rig.server.finishes(&id).len(), connections(&rig)), (2, 1));
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"unreported\"} 1"));
 }
 
 /// A refusal of the second attempt says nothing of the first, which may have been taken.
