@@ -19,4 +19,5 @@ pub(crate) mod script;
 mod slots;
 mod socket;
 mod starvation;
+mod syncs;
 mod verdicts;

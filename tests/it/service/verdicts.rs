@@ -1,12 +1,15 @@
 //! An offered task is answered once: what was decided is kept, and given again where C1 did not take it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use baton::task::{Code, TaskEnd, TaskObserver};
+use baton::task::{Code, Reply, Task, TaskEnd, TaskError, TaskObserver, TaskRunner};
+use futures_util::future::BoxFuture;
 use sandbox::c1::proto::baton::task::TaskType;
 use sandbox::c1::{Rpc, Step};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::fake::{SyncPlan, WritePlan};
 use super::rig::{Rig, Setup};
@@ -180,6 +183,49 @@ async fn a_panic_around_a_task_frees_its_slot_its_id_and_its_gauge() {
         let again = rig.server.finishes(&id).len();
         rig.server.offer_again(&id);
         rig.server.wait_until(|server| server.finishes(&id).len() > again).await;
+    }
+    clean(&rig);
+}
+
+/// Panics where it is first called, before there is any work, and fails later.
+#[derive(Default)]
+struct PanicsFirst(AtomicBool);
+
+impl TaskRunner for PanicsFirst {
+    fn run(&self, _: Task, _: CancellationToken) -> BoxFuture<'_, Result<Reply, TaskError>> {
+        assert!(self.0.swap(true, Ordering::SeqCst), "planted");
+        Box::pin(async { Err(TaskError::new(Code::Aborted, "planned")) })
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_beside_the_work_of_a_task_is_told_and_counted_and_frees_its_slot_and_its_id() {
+    let ends = Arc::new(Ends::default());
+    let rig = Rig::started(Setup {
+        slots: 1,
+        observer: Some(Arc::clone(&ends) as _),
+        runner: Some(Arc::new(PanicsFirst::default())),
+        ..Setup::default()
+    })
+    .await;
+    let id = rig.server.queue(grant());
+    let finish = timeout(Duration::from_mins(5), rig.server.finished(&id)).await;
+    let finish = finish.expect("C1 never heard of it").unwrap();
+    assert_eq!(finish.status.map(|status| status.code), Some(13));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!((rig.server.finishes(&id).len(), told(&ends)), (1, vec![true]));
+    assert!(rig.metric("baton_ping_one_tasks_in_flight 0"));
+    assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"error\"} 1"));
+    // Its id and the only slot are free again.
+    let next = rig.server.queue(sync());
+    rig.server.offer_again(&id);
+    for (id, finishes) in [(&id, 2), (&next, 1)] {
+        let again = rig.server.wait_until(|server| server.finishes(id).len() == finishes);
+        timeout(Duration::from_mins(5), again).await.expect("never worked on");
     }
     clean(&rig);
 }
