@@ -46,6 +46,8 @@ impl Board {
             Verdict::Failed(class) => class.as_str(),
         };
         match verdict {
+            // C1 has the file and does not know what it is.
+            Verdict::Synced(_) if !task.reported => self.last_sync_is(outcome),
             Verdict::Synced(facts) => self.synced(facts),
             Verdict::Failed(class) if task.kind == "sync_full" => self.not_synced(class),
             Verdict::Done | Verdict::Failed(_) => {}
@@ -69,7 +71,11 @@ impl Board {
 
     /// A sync was not written.
     pub(super) fn not_synced(&self, class: ErrorClass) {
-        self.inner().last_sync = Some(json!({"outcome": class.as_str(), "ended_at": text(now())}));
+        self.last_sync_is(class.as_str());
+    }
+
+    fn last_sync_is(&self, outcome: &str) {
+        self.inner().last_sync = Some(json!({"outcome": outcome, "ended_at": text(now())}));
     }
 
     /// A sync on our own schedule begins; the next one begins after this time.

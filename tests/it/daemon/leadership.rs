@@ -131,7 +131,7 @@ async fn a_process_that_was_frozen_past_its_lease_begins_nothing_when_it_wakes()
     daemon.metric("baton_ping_one_leader 0").await;
 }
 
-const LAST_SYNC: &str = "baton-ping-one/last-sync";
+pub const LAST_SYNC: &str = "baton-ping-one/last-sync";
 const ACCEPT_SHRINK: &str = "baton-ping-one/accept-shrink";
 
 /// Code and message with which a whole sync ended; nothing for a good one.
@@ -142,7 +142,7 @@ async fn synced(world: &World) -> Option<(i32, String)> {
 }
 
 /// Waits until the leader has seen its Lease as it is now.
-async fn daemon_sees(world: &World) {
+pub async fn daemon_sees(world: &World) {
     let renewals = world.kube.count("update /apis/coordination");
     soon(world.kube.until(|data| {
         let updates = data
