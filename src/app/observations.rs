@@ -9,7 +9,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use crate::config::StateCommand;
-use crate::sync::observations::{KINDS, ObservationReport, StoreSummary, discard, gaps, reasons, summary};
+use crate::sync::observations::{
+    KINDS, ObservationReport, StoreSummary, discard, gaps, mark_all_dropped, reasons, summary,
+};
 use process::telemetry::Metrics;
 
 /// How what is used again is called among the reasons.
@@ -88,6 +90,11 @@ pub(super) fn command(command: StateCommand, state_dir: Option<&Path>) -> anyhow
                 writeln!(out, "{folder}: a sync uses it now; nothing was dropped").ok();
             }
         }
+    }
+    if matches!(command, StateCommand::Drop) && !in_use {
+        // Copies in ConfigMaps may be all there is.
+        let marked = mark_all_dropped(state_dir);
+        marked.with_context(|| format!("write to {}", state_dir.display()))?;
     }
     if out.is_empty() {
         out.push_str("no observations\n");

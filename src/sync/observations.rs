@@ -21,5 +21,5 @@ pub(crate) use course::open;
 pub(crate) use keeper::{Keeper, Listed, Positions};
 pub use parcel::{Parcel, is_vacant, pack, unpack};
 pub(crate) use record::{Kind, Seconds};
-pub use store::{StoreSummary, discard, folder, forget_dropped, summary, was_dropped};
+pub use store::{StoreSummary, discard, folder, forget_dropped, mark_all_dropped, summary, was_dropped};
 pub use tally::{KINDS, ObservationReport, gaps, reasons};

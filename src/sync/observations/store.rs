@@ -18,6 +18,8 @@ pub(super) const LOCK: &str = "store";
 const ASIDE: &str = "set-aside";
 /// Says that what was here was dropped, so that copies elsewhere are not to be taken up.
 const DROPPED: &str = "dropped";
+/// The same in `state-dir` itself: whose folder is not there yet may have left copies elsewhere, too.
+const ALL_DROPPED: &str = "observations.dropped";
 
 /// The folder while this process has it.
 #[derive(Debug)]
@@ -130,12 +132,22 @@ impl Store {
 
 /// Whether observations were dropped since copies of them were last replaced.
 pub fn was_dropped(dir: &Path) -> bool {
-    dir.join(DROPPED).exists()
+    notes(dir).any(|note| note.exists())
 }
 
 /// No copy of what was dropped is left.
 pub fn forget_dropped(dir: &Path) {
-    remove(&dir.join(DROPPED));
+    notes(dir).for_each(|note| remove(&note));
+}
+
+/// Notes that nothing is to be believed, also of an environment without a folder.
+pub fn mark_all_dropped(state_dir: &Path) -> io::Result<()> {
+    std::fs::write(state_dir.join(ALL_DROPPED), [])
+}
+
+fn notes(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let all = dir.parent().map(|state_dir| state_dir.join(ALL_DROPPED));
+    all.into_iter().chain([dir.join(DROPPED)])
 }
 
 /// The file of a number.
@@ -274,6 +286,16 @@ mod tests {
         assert!(was_dropped(dir.path()));
         forget_dropped(dir.path());
         assert!(!was_dropped(dir.path()));
+    }
+
+    #[test]
+    fn what_was_dropped_is_known_where_there_is_no_folder_yet() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let dir = folder(state_dir.path(), uuid::Uuid::from_u128(1));
+        mark_all_dropped(state_dir.path()).unwrap();
+        assert!(was_dropped(&dir) && !dir.exists());
+        forget_dropped(&dir);
+        assert!(!was_dropped(&dir));
     }
 
     #[test]

@@ -80,4 +80,19 @@ async fn what_was_dropped_is_taken_back_and_nobody_takes_it_up() {
     assert_eq!(sync(&world).await, all, "{}", second.log());
     second.stop().await;
     assert!(is_left() && !was_dropped(&kept), "it is left anew");
+
+    // Neither does a pod that has no folder yet when somebody drops what there is.
+    std::fs::create_dir_all(world.path("b")).unwrap();
+    let dropped = tokio::process::Command::new(env!("CARGO_BIN_EXE_baton-ping-one"))
+        .args(["state", "drop", "--state-dir"])
+        .arg(world.path("b"))
+        .env_clear()
+        .output();
+    let dropped = soon(dropped).await.unwrap();
+    assert!(dropped.status.success(), "{dropped:?}");
+    let third = start(&world, "b").await;
+    assert_eq!(sync(&world).await, all, "{}", third.log());
+    third.stop().await;
+    let left = folder(&world.path("b"), world.pingone.environment_id());
+    assert!(is_left() && !was_dropped(&left), "it is left anew");
 }
