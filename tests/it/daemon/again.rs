@@ -147,7 +147,7 @@ async fn why_c1_is_not_reached_is_told_in_readiness_in_an_event_and_in_the_log()
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = format!("localhost:{}", closed.local_addr().unwrap().port());
-    let daemon = start_with(&world, &[("BATON_C1_API_HOST", address.clone())]).await;
+    let daemon = start_with(&world, &[("BATON_C1_API_HOST", address.clone())]);
     let is_told = |text: &str| text.contains(&address) && text.contains("Connection refused");
     let has_no_dump = |text: &str| {
         !["Os {", "kind:", "ConnectionRefused", "Custom"]
@@ -182,7 +182,7 @@ fn ended_as(status: &str, id: &str, outcome: &str) -> bool {
 async fn a_sync_that_c1_did_not_take_is_unreported_everywhere_and_counts_once_it_is_taken() {
     let world = World::new().await;
     world.c1.plan(Rpc::FinishTask, [Step::Status(13)]);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     let id = world.c1.queue(sync());
     daemon
         .until("/status.json", |_, body| ended_as(body, &id, "unreported"))
