@@ -72,8 +72,8 @@ const FIRST: [&str; 14] = [
     "health-check-port",
 ];
 
-/// Without effect, or for tests: known, and in no help.
-const SILENT: [&str; 12] = [
+/// Without effect, or for tests only: known, and in no help.
+const SILENT: [&str; 9] = [
     "auth-method",
     "insecure",
     "invoke-resource-action",
@@ -83,9 +83,6 @@ const SILENT: [&str; 12] = [
     "list-resource-actions",
     "parallel-sync",
     "session-store-maximum-size",
-    "sync-applications",
-    "user-agent-suffix",
-    "skip-grants",
 ];
 
 /// The heading of a setting.
@@ -130,5 +127,14 @@ mod tests {
         }
         let shown = FIELDS.iter().filter(|field| !is_silent(field)).count();
         assert!(shown > 60 && shown < FIELDS.len());
+    }
+
+    #[test]
+    fn no_setting_with_an_effect_is_left_out_of_the_help() {
+        let has_effect = |field: &Field| !field.help.starts_with("Accepted ") && !field.help.ends_with("; tests only");
+        let hidden = FIELDS
+            .iter()
+            .filter(|field| !field.unsupported && has_effect(field) && is_silent(field));
+        assert_eq!(hidden.map(|field| field.name).collect::<Vec<_>>(), Vec::<&str>::new());
     }
 }

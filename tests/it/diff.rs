@@ -212,6 +212,7 @@ async fn help_is_short_or_long_and_each_command_shows_its_own_options() {
         "One piece of work",
         "--grant-entitlement",
         "--leader-election-retry-period",
+        "--sync-applications",
     ] {
         assert!(long.contains(part), "{part} is not in {long}");
     }
