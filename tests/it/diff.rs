@@ -191,7 +191,9 @@ async fn a_file_answers_questions_with_names() {
     let found = ask(&["search", "FINANCE"]).await;
     assert!(found.iter().any(|row| row["id"] == finance.to_string()), "{found:?}");
     let named = ask(&["grants", "--names"]).await;
-    assert!(named.iter().all(|row| row["principal_name"].is_string()), "{named:?}");
+    for name in ["principal_name", "entitlement_name"] {
+        assert!(named.iter().all(|row| row[name].is_string()), "{name}: {named:?}");
+    }
     assert_eq!(ask(&["check"]).await, Vec::<Value>::new());
     let nobody = run(dir.path(), &["inspect", "access"], None).await;
     assert_eq!(nobody.code, 64);

@@ -22,19 +22,25 @@ fn hash(what: &impl std::hash::Hash) -> u64 {
     hasher.finish()
 }
 
-/// Every grant, with the name of its holder where that is asked for.
+/// Every grant, with the names of its entitlement and its holder where they are asked for.
 pub(super) fn grants(
     reader: &Reader,
     with_names: bool,
     mut print: impl FnMut(Cells) -> Result<(), C1zError>,
 ) -> Result<(), C1zError> {
-    let names = if with_names { names(reader)? } else { HashMap::new() };
+    let (names, entitlements) = if with_names {
+        (names(reader)?, entitlement_names(reader)?)
+    } else {
+        (HashMap::new(), HashMap::new())
+    };
     reader.grants(|item| {
-        let mut cells = vec![
-            ("entitlement", json!(item.entitlement_id)),
-            ("principal_type", json!(item.principal_type)),
-            ("principal", json!(item.principal_id)),
-        ];
+        let mut cells = vec![("entitlement", json!(item.entitlement_id))];
+        if with_names {
+            let name = entitlements.get(&item.entitlement_id);
+            cells.push(("entitlement_name", json!(name)));
+        }
+        cells.push(("principal_type", json!(item.principal_type)));
+        cells.push(("principal", json!(item.principal_id)));
         if with_names {
             let name = names.get(&key(&item.principal_type, &item.principal_id));
             cells.push(("principal_name", json!(name)));
