@@ -166,6 +166,18 @@ mod tests {
         run.await;
     }
 
+    #[tokio::test]
+    async fn what_lies_beside_the_credentials_is_named_and_the_mount_s_own_entries_are_not() {
+        let root = tempfile::tempdir().unwrap();
+        generation(root.path(), "..2026_01_01", &[(Key::C1ClientId, "one")]);
+        for name in ["BATON_PROVISIONING", "BATON_PINGONE_REGION", "notes.txt"] {
+            std::fs::write(root.path().join(name), "true").unwrap();
+        }
+        let values = Directory::new(root.path()).look().await.unwrap().values.unwrap();
+        assert_eq!(values.ignored(), ["BATON_PINGONE_REGION", "BATON_PROVISIONING"]);
+        assert!(!format!("{values:?}").contains("true"), "{values:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_is_not_there_offers_nothing_until_it_comes() {
         let root = tempfile::tempdir().unwrap();
