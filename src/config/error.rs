@@ -1,6 +1,8 @@
 //! What is wrong with the settings. Texts name flag, environment, file key and what kind of value is wanted; never the
 //! value itself.
 
+use std::fmt;
+
 use super::fields::Field;
 use process::error::ErrorClass;
 
@@ -21,22 +23,14 @@ pub enum ConfigError {
         source_name: &'static str,
     },
     /// Values that are missing.
-    #[error("{}", missing(fields))]
+    #[error("{}", missing(settings))]
     Missing {
         /// The settings.
-        fields: Vec<&'static Field>,
+        settings: Vec<Lack>,
     },
     /// A feature that is not built.
     #[error("--{0} is not supported by baton-ping-one")]
     Unsupported(String),
-    /// Settings that only make sense together.
-    #[error("--{given} also needs --{missing}")]
-    Together {
-        /// The one that is set.
-        given: &'static str,
-        /// The one that is not.
-        missing: &'static str,
-    },
     /// Settings that exclude each other.
     #[error("--{0} and --{1} exclude each other")]
     Exclusive(&'static str, &'static str),
@@ -52,20 +46,37 @@ pub enum ConfigError {
     },
 }
 
+/// A setting that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    pub field: &'static Field,
+    /// The one that is set and makes no sense without it; `None` where every run needs it.
+    pub beside: Option<&'static str>,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field;
+        match self.beside {
+            None => write!(f, "{} is required: {}", place(field), field.help),
+            Some(beside) => write!(f, "--{} also needs {}: {}", beside, place(field), field.help),
+        }
+    }
+}
+
 fn place(field: &Field) -> String {
     format!("--{0} ({1}, configuration key {0})", field.name, field.env())
 }
 
 /// One sentence, or a line for each of several.
-fn missing(fields: &[&'static Field]) -> String {
-    let texts = fields
-        .iter()
-        .map(|field| format!("{} is required: {}", place(field), field.help));
-    match fields {
-        [_] => texts.collect(),
-        _ => texts.fold(format!("{} settings are missing", fields.len()), |all, text| {
-            format!("{all}\n  {text}")
-        }),
+fn missing(settings: &[Lack]) -> String {
+    match settings {
+        [one] => one.to_string(),
+        _ => settings
+            .iter()
+            .fold(format!("{} settings are missing", settings.len()), |all, one| {
+                format!("{all}\n  {one}")
+            }),
     }
 }
 
@@ -75,7 +86,7 @@ impl ConfigError {
         match self {
             Self::Invalid { field, .. } => Some(field.name.to_owned()),
             Self::Unsupported(name) => name.split('=').next().map(str::to_owned),
-            Self::Together { given: name, .. } | Self::Exclusive(_, name) => Some((*name).to_owned()),
+            Self::Exclusive(_, name) => Some((*name).to_owned()),
             Self::CommandLine(_) | Self::Missing { .. } | Self::Relation(_) | Self::File { .. } => None,
         }
     }

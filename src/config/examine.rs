@@ -79,13 +79,7 @@ pub(super) fn examine(
         };
         let wrong = error.setting().filter(|name| values.is_set(name));
         match error {
-            ConfigError::Missing { fields } => {
-                faults.extend(
-                    fields
-                        .into_iter()
-                        .map(|field| ConfigError::Missing { fields: vec![field] }.to_string()),
-                );
-            }
+            ConfigError::Missing { settings } => faults.extend(settings.iter().map(ToString::to_string)),
             error => faults.push(error.to_string()),
         }
         match wrong {

@@ -11,7 +11,7 @@ use super::access::AccessSettings;
 use super::choices::{
     DeprovisionMode, Incremental, Output, RoleModel, RolePopulationEntitlements, RoleScan, StorageEngine,
 };
-use super::error::ConfigError;
+use super::error::{ConfigError, Lack};
 use super::fields::{EXCLUSIVE, Kind, TOGETHER, field};
 use super::kubernetes::KubernetesSettings;
 use super::one_shot::OneShot;
@@ -191,12 +191,6 @@ impl Config {
     /// Settings for a run: everything is checked.
     pub(crate) fn checked(values: &Values, env: &Environment, read: ReadFile<'_>) -> Result<Self, ConfigError> {
         let changing = values.is_set("credentials-secret") || values.is_set("credentials-dir");
-        for group in TOGETHER {
-            // The other half of a pair of credentials may stand in the source that can change.
-            if !(changing && group.contains(&"client-id")) {
-                together(values, group)?;
-            }
-        }
         for set in EXCLUSIVE {
             exclusive(values, set)?;
         }
@@ -219,20 +213,10 @@ impl Config {
                 "skip-grants can only be set within a targeted sync".to_owned(),
             ));
         }
-        let given = |name: &str| match name {
-            "pingone-client-secret" => PingOneSettings::names_a_secret(values),
-            _ => values.is_set(name),
-        };
-        let needed = ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"];
-        let fields: Vec<_> = needed
-            .into_iter()
-            .filter(|name| !given(name))
-            .filter_map(field)
-            .collect();
-        if !changing && !fields.is_empty() {
-            return Err(ConfigError::Missing { fields });
+        match missing(values, changing) {
+            settings if settings.is_empty() => Ok(config),
+            settings => Err(ConfigError::Missing { settings }),
         }
-        Ok(config)
     }
 
     fn build(values: &Values, env: &Environment, read: Option<ReadFile<'_>>) -> Result<Self, ConfigError> {
@@ -305,16 +289,35 @@ fn user_ids(values: &Values, name: &'static str) -> Result<Vec<String>, ConfigEr
     }
 }
 
-fn together(values: &Values, group: &[&'static str]) -> Result<(), ConfigError> {
-    // A secret may come from its file instead.
-    let given = |name: &str| values.is_set(name) || (name == "client-secret" && values.is_set("client-secret-file"));
-    match (
-        group.iter().find(|name| given(name)),
-        group.iter().find(|name| !given(name)),
-    ) {
-        (Some(given), Some(missing)) => Err(ConfigError::Together { given, missing }),
-        _ => Ok(()),
-    }
+/// All that is missing. With a source of credentials that can change, they may stand there.
+fn missing(values: &Values, changing: bool) -> Vec<Lack> {
+    let needed = ["pingone-client-id", "pingone-client-secret", "pingone-environment-id"];
+    // A secret may come from elsewhere.
+    let given = |name: &str| match name {
+        "pingone-client-secret" => PingOneSettings::names_a_secret(values),
+        "client-secret" => values.is_set(name) || values.is_set("client-secret-file"),
+        _ => values.is_set(name),
+    };
+    let of_every_run = needed
+        .into_iter()
+        .filter(|name| !changing && !given(name))
+        .map(|name| (name, None));
+    let beside_another = TOGETHER
+        .iter()
+        .filter(|group| !(changing && group.contains(&"client-id")))
+        .filter_map(|group| {
+            let beside = group.iter().copied().find(|name| given(name))?;
+            let missing = group.iter().copied().find(|name| !given(name))?;
+            Some((missing, Some(beside)))
+        });
+    let all = of_every_run.chain(beside_another);
+    all.filter_map(|(name, beside)| {
+        Some(Lack {
+            field: field(name)?,
+            beside,
+        })
+    })
+    .collect()
 }
 
 fn exclusive(values: &Values, set: &[&'static str]) -> Result<(), ConfigError> {

@@ -152,6 +152,16 @@ fn what_is_missing_is_named() {
         let line = format!("\n  --{flag} ({variable}, configuration key {flag}) is required");
         assert!(text.contains(&line), "{text}");
     }
+    // What another setting needs beside it stands in the same list.
+    let text = problem(load(&["--client-id", "a", "--grant-principal", "p"], &env(&[])));
+    assert!(text.starts_with("5 settings are missing"), "{text}");
+    for part in [
+        "\n  --pingone-environment-id (BATON_PINGONE_ENVIRONMENT_ID, ",
+        "\n  --client-id also needs --client-secret (BATON_CLIENT_SECRET, configuration key client-secret): ",
+        "\n  --grant-principal also needs --grant-entitlement (BATON_GRANT_ENTITLEMENT, ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -276,7 +286,10 @@ fn a_typo_is_answered_with_a_suggestion_and_code_64() {
 #[test]
 fn settings_that_belong_together_or_exclude_each_other() {
     let cases: [(&[&str], &str); 5] = [
-        (&["--client-id", "a"], "--client-id also needs --client-secret"),
+        (
+            &["--client-id", "a"],
+            "--client-id also needs --client-secret (BATON_CLIENT_SECRET, configuration key client-secret): C1",
+        ),
         (
             &["--grant-entitlement", "e"],
             "--grant-entitlement also needs --grant-principal",
