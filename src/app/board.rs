@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,7 +22,8 @@ struct Inner {
     /// Kind and start, by id.
     running: BTreeMap<String, (&'static str, Timestamp)>,
     recent: VecDeque<Value>,
-    last_sync: Option<Value>,
+    /// With its end.
+    last_sync: Option<(Timestamp, Value)>,
     next_sync: Option<Timestamp>,
 }
 
@@ -63,10 +64,12 @@ impl Board {
 
     /// A sync was written.
     pub(super) fn synced(&self, facts: SyncFacts) {
-        self.inner().last_sync = Some(json!({
-            "outcome": "success", "ended_at": text(now()), "seconds": facts.took.as_secs(),
+        let at = now();
+        let told = json!({
+            "outcome": "success", "ended_at": text(at), "seconds": facts.took.as_secs(),
             "resources": facts.resources, "grants": facts.grants,
-        }));
+        });
+        self.inner().last_sync = Some((at, told));
     }
 
     /// A sync was not written.
@@ -75,7 +78,20 @@ impl Board {
     }
 
     fn last_sync_is(&self, outcome: &str) {
-        self.inner().last_sync = Some(json!({"outcome": outcome, "ended_at": text(now())}));
+        let at = now();
+        self.inner().last_sync = Some((at, json!({"outcome": outcome, "ended_at": text(at)})));
+    }
+
+    /// When a sync last succeeded by what outlives a process: one of another process, if it is later than those of this one.
+    pub(super) fn succeeded_before(&self, at: Option<SystemTime>) {
+        let Some(at) = at.and_then(|at| Timestamp::try_from(at).ok()) else {
+            return;
+        };
+        let mut inner = self.inner();
+        if inner.last_sync.as_ref().is_none_or(|(own, _)| *own < at) {
+            let told = json!({"outcome": "success", "ended_at": text(at), "by": "another process"});
+            inner.last_sync = Some((at, told));
+        }
     }
 
     /// A sync on our own schedule begins; the next one begins after this time.
@@ -89,7 +105,10 @@ impl Board {
         let mut syncs = Map::new();
         syncs.insert(
             "last".to_owned(),
-            inner.last_sync.clone().unwrap_or_else(|| "none in this process".into()),
+            inner
+                .last_sync
+                .as_ref()
+                .map_or_else(|| "none in this process".into(), |(_, told)| told.clone()),
         );
         syncs.insert(
             "next".to_owned(),

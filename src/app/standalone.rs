@@ -35,7 +35,7 @@ impl Work {
     ) -> Result<(), Failure> {
         let lock = Lock::take(&self.config.file)?;
         lock.sweep();
-        self.syncs.take_over();
+        self.context.board.succeeded_before(self.syncs.take_over());
         if !self.validated(&term).await {
             return Ok(());
         }

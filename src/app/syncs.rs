@@ -5,6 +5,7 @@ use crate::model::{ALL_TYPES, APPLICATION};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
@@ -155,14 +156,16 @@ impl Syncs {
         self.history.succeeded(whole);
     }
 
-    /// A term begins: the metric goes on from what the leaders before it left.
-    pub(super) fn take_over(&self) {
+    /// A term begins: the metric goes on from what the leaders before it left, the time of the last success.
+    pub(super) fn take_over(&self) -> Option<SystemTime> {
         if let Some(handover) = self.handover.get() {
             handover.begin_term();
         }
-        if let Some(at) = self.history.last_success() {
+        let at = self.history.last_success();
+        if let Some(at) = at {
             self.metrics.sync_succeeded(at);
         }
+        at
     }
 
     /// The shrink gate compares whole syncs only.

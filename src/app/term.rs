@@ -47,7 +47,7 @@ pub(super) struct Work {
 impl Work {
     /// Serves C1 for one term.
     pub(super) async fn serve(self: Arc<Self>, guard: LeaderGuard, term: Term) -> Result<(), Failure> {
-        self.syncs.take_over();
+        self.context.board.succeeded_before(self.syncs.take_over());
         let log = WriteLog::new();
         let snapshots = SnapshotConfig {
             max_age: self.config.schedule.sync_max_age,

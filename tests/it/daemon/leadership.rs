@@ -179,8 +179,14 @@ async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publis
         value.is_some_and(|value| value.parse::<f64>().unwrap() > 1e9)
     };
     daemon.until("/metrics", |_, body| body.lines().any(is_restored)).await;
+    // So do the status and the page.
+    let of_another = |body: &str| body.contains("another process") && !body.contains("none in this process");
+    for path in ["/status.json", "/"] {
+        daemon.until(path, |_, body| of_another(body)).await;
+    }
     let (code, message) = synced(&world).await.expect("it was published");
     assert_eq!(code, 9, "{message}");
+    daemon.metric("baton_ping_one_sync_shrink_refusals_total 1").await;
     assert!(message.contains(ACCEPT_SHRINK), "{message}");
     assert_eq!(world.kube.data().annotation(LAST_SYNC).as_ref(), Some(&before));
 
