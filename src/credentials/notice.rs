@@ -77,11 +77,7 @@ impl CredentialNotice<'_> {
                 error = %problem,
                 error_class = problem.class().as_str(),
                 "{}",
-                if *has_older {
-                    "new credentials are not proved yet; the old ones stay in use"
-                } else {
-                    "credentials are not proved yet"
-                }
+                refusal(problem, *has_older)
             ),
             Self::Refused {
                 side,
@@ -92,11 +88,7 @@ impl CredentialNotice<'_> {
                 error = %problem,
                 error_class = problem.class().as_str(),
                 "{}",
-                if *has_older {
-                    "new credentials were rejected; the old ones stay in use"
-                } else {
-                    "credentials were rejected; there are no others"
-                }
+                refusal(problem, *has_older)
             ),
             Self::Trimmed { key, origin } => tracing::warn!(
                 key = key.name(),
@@ -124,5 +116,51 @@ impl CredentialNotice<'_> {
             Self::Refused { .. } => Some("refused"),
             Self::Loaded { .. } | Self::Trimmed { .. } | Self::Ignored { .. } => None,
         }
+    }
+}
+
+/// The words of the line for credentials that are not taken into use.
+const fn refusal(problem: &Problem, has_older: bool) -> &'static str {
+    match (problem, has_older) {
+        (Problem::Unproved(_), true) => "new credentials are not proved yet; the old ones stay in use",
+        (Problem::Unproved(_), false) => "credentials are not proved yet",
+        (_, true) => "new credentials were rejected; the old ones stay in use",
+        (_, false) => "credentials were rejected; there are no others",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use process::error::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_proved_is_not_called_rejected_and_only_what_is_there_stays_in_use() {
+        let refused = Problem::Refused {
+            text: String::new(),
+            code: String::new(),
+            class: ErrorClass::Auth,
+        };
+        let unproved = Problem::Unproved(String::new());
+        for (problem, outcome, word, other) in [
+            (&unproved, "unproved", "not proved yet", "rejected"),
+            (&refused, "refused", "rejected", "not proved"),
+            (&Problem::Gone(Origin::Secret), "refused", "rejected", "not proved"),
+        ] {
+            for has_older in [true, false] {
+                let side = Side::C1;
+                let notice = CredentialNotice::Refused {
+                    side,
+                    problem,
+                    has_older,
+                };
+                assert_eq!(notice.outcome(), Some(outcome), "{problem:?}");
+                let line = refusal(problem, has_older);
+                assert!(line.contains(word) && !line.contains(other), "{problem:?}: {line}");
+                assert_eq!(line.contains("the old ones stay in use"), has_older, "{line}");
+            }
+        }
+        assert_eq!(CredentialNotice::Restored(Side::C1).outcome(), Some("restored"));
     }
 }

@@ -1,5 +1,7 @@
 //! Credentials that come, change and go wrong while the program runs.
 
+use sandbox::pingone::{Fault, FaultAction, FaultBody};
+
 use super::rig::{World, soon};
 use crate::service::script::sync;
 
@@ -98,6 +100,10 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
     let hellos = world.c1.count("Hello");
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
+    assert!(
+        log.contains("credentials are valid again: the sources hold what is in use"),
+        "{log}"
+    );
     assert_eq!(hellos, 1, "no restart, no new session");
     assert!(world.c1.violations().is_empty(), "{:?}", world.c1.violations());
     let reasons = reasons(&world);
@@ -113,6 +119,53 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
     ] {
         assert!(!log.contains(secret.as_str()), "a secret is in the log");
     }
+}
+
+/// PingOne's token endpoint is down: that says nothing of the new secret.
+#[tokio::test]
+async fn a_secret_that_cannot_be_tried_is_not_called_rejected_and_is_taken_when_it_can() {
+    let world = World::new().await;
+    world.put_secret(&world.pingone.client_secret(), &world.c1_secret);
+    let daemon = world.start(&FLAGS, &[]).await;
+    daemon.ready().await;
+    world.pingone.set_faults(vec![Fault {
+        method: None,
+        path: "*/as/token".to_owned(),
+        query: None,
+        nth: 1,
+        times: 0,
+        action: FaultAction::Status {
+            status: 503,
+            retry_after: None,
+            body: FaultBody::default(),
+        },
+    }]);
+    let next = world.pingone.replace_secret(true);
+    world.put_secret(&next, &world.c1_secret);
+    let (reloads, problem) = (
+        "baton_ping_one_credentials_reloads_total{outcome=",
+        "baton_ping_one_credentials_problem{reason=\"unproved\",side=\"pingone\"}",
+    );
+    daemon.metric(&format!("{reloads}\"unproved\"}} 1")).await;
+    daemon.metric(&format!("{problem} 1")).await;
+    let told = |reason: &'static str| {
+        let is_it = move |event: &serde_json::Value| event["reason"] == reason;
+        world.kube.until(move |data| data.events.iter().any(is_it))
+    };
+    soon(told("CredentialsUnproved")).await;
+    // What was in use still works: its token is good.
+    syncs(&world).await;
+    world.pingone.set_faults(Vec::new());
+    daemon.metric(&format!("{reloads}\"accepted\"}} 1")).await;
+    daemon.metric(&format!("{problem} 0")).await;
+    daemon.metric(&format!("{reloads}\"refused\"}} 0")).await;
+    soon(told("CredentialsReloaded")).await;
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    let line = "new credentials are not proved yet; the old ones stay in use";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+    assert!(!log.contains("new credentials were rejected"), "{log}");
+    assert!(!reasons(&world).iter().any(|reason| reason == "CredentialsRejected"));
 }
 
 #[tokio::test]
