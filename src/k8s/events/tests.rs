@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::credentials::Key;
 
 fn failed(class: ErrorClass) -> Event {
     Event::SyncFailed { class, task_id: None }
@@ -75,38 +78,144 @@ fn notes_hold_no_remote_text_and_are_short_enough() {
 }
 
 #[test]
-fn the_eight_reasons_are_the_documented_ones() {
-    let events = [
-        completed(),
-        failed(ErrorClass::Bug),
-        Event::CredentialsReloaded { side: Side::C1 },
-        rejected(""),
-        Event::CredentialsUnproved {
-            side: Side::C1,
-            has_older: false,
-        },
-        Event::CredentialsRestored { side: Side::C1 },
-        Event::LeaderElected { term: 1 },
-        Event::ProvisioningFailed {
-            action: "grant",
-            class: ErrorClass::Bug,
-            task_id: String::new(),
-        },
-    ];
-    let warnings: Vec<_> = events
-        .iter()
-        .filter(|event| event.is_warning())
-        .map(Event::reason)
-        .collect();
-    assert_eq!(
-        warnings,
-        [
+fn the_eleven_reasons_are_the_documented_ones_each_with_its_words() {
+    let unproved = |has_older| Event::CredentialsUnproved {
+        side: Side::C1,
+        has_older,
+    };
+    let missing = Event::CredentialsRejected {
+        side: Side::C1,
+        problem: Problem::Missing(Key::C1ClientSecret),
+        has_older: false,
+    };
+    let id = || "7".to_owned();
+    let cases = [
+        (
+            completed(),
+            "SyncCompleted",
+            "Sync completed: 3 resources, 4 grants, 5 s.",
+        ),
+        (failed(ErrorClass::Bug), "SyncFailed", "Sync failed (bug). See the log."),
+        (
+            Event::SyncFailed {
+                class: ErrorClass::Auth,
+                task_id: Some(id()),
+            },
             "SyncFailed",
+            "Sync failed (auth), task 7. See the log.",
+        ),
+        (
+            Event::CredentialsReloaded { side: Side::C1 },
+            "CredentialsReloaded",
+            "New credentials for C1 are in use.",
+        ),
+        (
+            rejected("hush"),
+            "CredentialsRejected",
+            "New credentials for PingOne cannot be used: they were refused. The old ones stay in use.",
+        ),
+        (
+            missing,
+            "CredentialsRejected",
+            "Credentials for C1 cannot be used: BATON_CLIENT_SECRET is missing. Waiting for others.",
+        ),
+        (
+            unproved(true),
+            "CredentialsUnproved",
+            "New credentials for C1 are not proved yet; the old ones stay in use. Trying again.",
+        ),
+        (
+            unproved(false),
+            "CredentialsUnproved",
+            "Credentials for C1 are not proved yet. Trying again.",
+        ),
+        (
+            Event::CredentialsRestored { side: Side::PingOne },
+            "CredentialsRestored",
+            "Credentials for PingOne are in order again: the sources hold what is in use.",
+        ),
+        (
+            Event::LeaderElected { term: 3 },
+            "LeaderElected",
+            "This pod leads (term 3).",
+        ),
+        (
+            Event::ProvisioningFailed {
+                action: "grant",
+                class: ErrorClass::Rejected,
+                task_id: id(),
+            },
+            "ProvisioningFailed",
+            "Task grant failed (rejected), task 7. See the log.",
+        ),
+        (
+            Event::C1Unreached {
+                reason: "it refused".to_owned(),
+            },
+            "C1Unreached",
+            "C1 is not reached: it refused.",
+        ),
+        (Event::C1Reached, "C1Reached", "C1 answers again."),
+        (
+            Event::TaskUnreported {
+                action: "grant",
+                task_id: id(),
+            },
+            "TaskUnreported",
+            "C1 did not accept the result of grant, task 7. The verdict is kept and given when C1 asks again.",
+        ),
+    ];
+    let runbook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbook-kubernetes.md")).unwrap();
+    for (event, reason, note) in &cases {
+        assert_eq!((event.reason(), event.note().as_str()), (*reason, *note));
+        assert!(runbook.contains(&format!("\n### {reason}\n")), "{reason}");
+    }
+    let of = |wanted: bool| -> BTreeSet<&str> {
+        let found = cases.iter().filter(|(event, ..)| event.is_warning() == wanted);
+        found.map(|(_, reason, _)| *reason).collect()
+    };
+    let (warnings, normal) = (of(true), of(false));
+    assert_eq!(
+        warnings.into_iter().collect::<Vec<_>>(),
+        [
+            "C1Unreached",
             "CredentialsRejected",
             "CredentialsUnproved",
-            "ProvisioningFailed"
+            "ProvisioningFailed",
+            "SyncFailed",
+            "TaskUnreported"
         ]
     );
-    let reasons: std::collections::HashSet<_> = events.iter().map(Event::reason).collect();
-    assert_eq!(reasons.len(), 8);
+    assert_eq!(normal.len(), 5, "{normal:?}");
+}
+
+#[test]
+fn a_notice_about_credentials_is_the_event_of_its_problem() {
+    let unproved = Problem::Unproved("503 hush".to_owned());
+    for (problem, reason) in [
+        (&unproved, "CredentialsUnproved"),
+        (&Problem::Missing(Key::C1ClientId), "CredentialsRejected"),
+    ] {
+        for has_older in [true, false] {
+            let side = Side::C1;
+            let notice = CredentialNotice::Refused {
+                side,
+                problem,
+                has_older,
+            };
+            let event = Event::from_credentials(&notice).unwrap();
+            assert_eq!(event.reason(), reason);
+            let note = event.note();
+            assert_eq!(note.contains("old ones stay in use"), has_older, "{note}");
+            assert!(!note.contains("hush"), "{note}");
+        }
+    }
+    let restored = Event::from_credentials(&CredentialNotice::Restored(Side::C1)).unwrap();
+    assert_eq!(restored.reason(), "CredentialsRestored");
+    let keys = ["BATON_X".to_owned()];
+    let ignored = CredentialNotice::Ignored {
+        keys: &keys,
+        origin: crate::credentials::Origin::Directory,
+    };
+    assert_eq!(Event::from_credentials(&ignored), None);
 }
