@@ -82,13 +82,14 @@ impl Board {
         self.inner().last_sync = Some((at, json!({"outcome": outcome, "ended_at": text(at)})));
     }
 
-    /// When a sync last succeeded by what outlives a process: one of another process, if it is later than those of this one.
+    /// When a sync last succeeded by what outlives a process: one of another process, if it is clearly later than those of this
+    /// one.
     pub(super) fn succeeded_before(&self, at: Option<SystemTime>) {
         let Some(at) = at.and_then(|at| Timestamp::try_from(at).ok()) else {
             return;
         };
         let mut inner = self.inner();
-        if inner.last_sync.as_ref().is_none_or(|(own, _)| *own < at) {
+        if inner.last_sync.as_ref().is_none_or(|(own, _)| at.duration_since(*own) > UPLOADED_WITHIN) {
             let told = json!({"outcome": "success", "ended_at": text(at), "by": "another process"});
             inner.last_sync = Some((at, told));
         }

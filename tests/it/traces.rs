@@ -6,7 +6,7 @@
     reason = "a test may end where it stands"
 )]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
+use crate::daemon::rig::{CLIENT_ID, World, soon};
 use crate::port;
 
 /// Keeps what comes, with the name of the service.
@@ -154,6 +155,70 @@ async fn a_sync_is_one_trace_with_its_calls_to_pingone() {
             assert!(!all.contains(&name), "{all}");
         }
     }
+}
+
+/// Nothing is sent where no endpoint is set, whatever OpenTelemetry's own variables name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_endpoint_there_is_no_trace() {
+    let (collector, port) = collector(None).await;
+    let (server, dir) = (start(Options::default()).await.unwrap(), tempfile::tempdir().unwrap());
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let other = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.as_str()),
+        ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_INSECURE", "true"),
+    ];
+    let (code, log) = sync(&server, dir.path(), &other).await;
+    assert!(code == 0 && collector.0.lock().unwrap().is_empty(), "{log}");
+    assert!(!log.contains("opentelemetry"), "{log}");
+}
+
+/// Each task of C1 is a trace of its own, whose spans name no other task.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_task_of_a_daemon_is_a_trace_of_its_own() {
+    let (collector, port) = collector(None).await;
+    let world = World::new().await;
+    let mut values = world.pingone_values().to_vec();
+    values.extend([
+        ("BATON_CLIENT_ID", CLIENT_ID.to_owned()),
+        ("BATON_CLIENT_SECRET", world.c1_secret.clone()),
+        ("BATON_OTEL_COLLECTOR_ENDPOINT", format!("127.0.0.1:{port}")),
+        ("BATON_OTEL_COLLECTOR_ENDPOINT_TLS_INSECURE", "true".to_owned()),
+    ]);
+    // No snapshot answers the second one.
+    let daemon = world.start(&["--sync-max-age=0s"], &values);
+    let mut tasks = BTreeSet::new();
+    for _ in 0..2 {
+        let id = world.c1.queue(crate::service::script::sync());
+        assert!(soon(world.c1.finished(&id)).await.unwrap().status.is_none());
+        tasks.insert(id);
+    }
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    let mut traces: BTreeMap<Vec<u8>, Vec<Span>> = BTreeMap::new();
+    for (_, span) in std::mem::take(&mut *collector.0.lock().unwrap()) {
+        traces.entry(span.trace_id.clone()).or_default().push(span);
+    }
+    let mut traced = BTreeSet::new();
+    for spans in traces.values() {
+        let is_root = |span: &&Span| span.name == "task";
+        let Some(root) = spans.iter().find(is_root) else {
+            continue;
+        };
+        assert!(root.parent_span_id.is_empty(), "{root:?}");
+        assert_eq!(spans.iter().filter(is_root).count(), 1, "one task, one trace");
+        let id = texts(&root.attributes)["task_id"].clone();
+        if tasks.contains(&id) {
+            for name in ["sync", "list_users", "list_groups"] {
+                assert!(
+                    spans.iter().any(|span| span.name == name),
+                    "{name} is not in the trace of {id}"
+                );
+            }
+            traced.insert(id);
+        }
+    }
+    assert_eq!(traced, tasks);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
