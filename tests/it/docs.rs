@@ -10,8 +10,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use baton::task::TaskKind;
 use baton_ping_one::config::fields::{FIELDS, field};
 use baton_ping_one::model::RESOURCE_TYPES;
+use pingone::Operation;
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -146,6 +148,20 @@ fn unsaid<'a>(message: &'a str, sources: &str) -> Vec<&'a str> {
         .map(|part| part.trim_matches([' ', '.', '"']))
         .filter(|part| part.len() > 4 && !sources.contains(part))
         .collect()
+}
+
+#[test]
+fn the_page_of_metrics_lists_every_kind_of_task_and_of_request() {
+    let text = page("docs/metrics.md");
+    let listed = |from: &str| {
+        let (_, rest) = text.split_once(from).unwrap();
+        let (list, _) = rest.split_once([';', '.']).unwrap();
+        let names = list.split('`').skip(1).step_by(2);
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("`kind` of tasks:"), TaskKind::NAMES);
+    let operations: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
+    assert_eq!(listed("\n  `operation`:"), operations);
 }
 
 #[test]

@@ -266,6 +266,7 @@ impl Metrics {
             self.rpc_seconds.with_label_values(&[method]);
         }
         for kind in task_kinds {
+            self.task_seconds.with_label_values(&[*kind]);
             for outcome in Outcome::ALL {
                 self.tasks_finished.with_label_values(&[*kind, outcome.as_str()]);
             }

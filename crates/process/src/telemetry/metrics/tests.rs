@@ -124,6 +124,7 @@ fn counters_exist_before_anything_happened() {
     let text = metrics.render().unwrap();
     for series in [
         "baton_ping_one_tasks_finished_total{kind=\"sync_full\",outcome=\"error\"} 0",
+        "baton_ping_one_task_duration_seconds_count{kind=\"sync_full\"} 0",
         "baton_ping_one_heartbeat_failures_total 0",
         "baton_ping_one_sync_answers_total{source=\"snapshot\"} 0",
         "baton_ping_one_session_connected 0",
