@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use baton::task::{SyncFacts, TaskEnd, Verdict};
@@ -12,6 +12,8 @@ use process::error::ErrorClass;
 
 /// Ended tasks that are kept.
 const RECENT: usize = 20;
+/// A sync of our own succeeds when its file has reached C1, so long after it was written at most.
+const UPLOADED_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// Written by whoever works, read by the status.
 #[derive(Debug, Default)]

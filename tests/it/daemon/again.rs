@@ -96,6 +96,20 @@ async fn a_write_that_is_offered_again_after_a_restart_is_not_made_twice() {
 }
 
 #[tokio::test]
+async fn a_verdict_that_c1_did_not_take_is_counted_until_it_does() {
+    let world = World::new().await;
+    let (group, user) = stranger(&world);
+    world.c1.plan(Rpc::FinishTask, vec![Step::Status(13); 200]);
+    let daemon = start(&world).await;
+    let id = world.c1.queue(grant(group, user));
+    daemon.metric("baton_ping_one_unreported_verdicts 1").await;
+    world.c1.clear_plan(Rpc::FinishTask);
+    world.c1.offer_again(&id);
+    daemon.metric("baton_ping_one_unreported_verdicts 0").await;
+    assert!(world.c1.finishes(&id).pop().unwrap().status.is_none());
+}
+
+#[tokio::test]
 async fn that_c1_is_not_reached_and_answers_again_are_events() {
     let world = World::new().await;
     let _daemon = start(&world);

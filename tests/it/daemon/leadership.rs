@@ -72,12 +72,14 @@ async fn a_standby_is_ready_and_silent_and_takes_over_when_the_leader_is_gone() 
     daemon.metric("baton_ping_one_leader 0").await;
     // As long as the other one renews: for longer than the Lease lasts.
     looked(&world, 30).await;
+    daemon.metric("baton_ping_one_standby 1").await;
     // It proves its credentials, and that is all.
     assert!(world.c1.count("Token") <= 1 && world.c1.count("Hello") + world.c1.count("GetTask") == 0);
     assert!(daemon.get("/").await.unwrap().1.contains("pod-b_1 leads"));
     world.kube.data().renews = false;
     soon(world.c1.wait_for("Hello", 1)).await;
     daemon.metric("baton_ping_one_leader 1").await;
+    daemon.metric("baton_ping_one_standby 0").await;
     assert!(world.kube.holder().unwrap().starts_with("pod-a_"));
     soon(
         world

@@ -1,6 +1,7 @@
 //! The status: one document, the page that shows it, and the command that prints it.
 
 use sandbox::c1::proto::baton::task::{self as kinds, TaskType};
+use sandbox::pingone::{Fault, FaultAction};
 use serde_json::Value;
 
 use super::rig::{CLIENT_ID, World, soon};
@@ -38,6 +39,22 @@ fn every_label_is_in_the_page(metrics: &str) {
         "baton_ping_one_pingone_rate_limit{group=\"audit\"} 3",
     ] {
         assert!(metrics.contains(series), "{series} is not in {metrics}");
+    }
+}
+
+/// What a series holds; nothing where there is none.
+fn value(metrics: &str, series: &str) -> f64 {
+    let found = metrics.lines().find_map(|line| line.strip_prefix(series));
+    found.map_or(f64::NAN, |value| value.trim().parse().unwrap())
+}
+
+fn environment_and_age_of_credentials_are_told(world: &World, metrics: &str) {
+    let environment = world.pingone.environment_id();
+    let info = format!("baton_ping_one_environment_info{{environment=\"{environment}\",region=\"com\"}} 1\n");
+    assert!(metrics.contains(&info), "{info} is not in {metrics}");
+    for side in ["c1", "pingone"] {
+        let since = format!("baton_ping_one_credentials_in_use_since_timestamp_seconds{{side=\"{side}\"}}");
+        assert!(value(metrics, &since) > 1e9, "{metrics}");
     }
 }
 
@@ -102,6 +119,7 @@ async fn the_status_tells_of_work_and_credentials_and_names_nobody() {
     );
     let metrics = daemon.get("/metrics").await.unwrap().1;
     every_label_is_in_the_page(&metrics);
+    environment_and_age_of_credentials_are_told(&world, &metrics);
     let truth = world.pingone.directory();
     for shown in [&body, &page, &metrics] {
         assert!(!shown.contains('@') && !shown.contains(&world.c1_secret), "{shown}");
@@ -128,4 +146,36 @@ async fn the_status_tells_of_work_and_credentials_and_names_nobody() {
     the_log_tells_the_start_and_the_sync(&log);
     let (code, _, error) = ask(&[], &port).await;
     assert!(code == 14 && error.contains("no daemon answers"), "{code} {error}");
+}
+
+#[tokio::test]
+async fn what_a_sync_found_odd_and_how_long_the_rate_held_it_back_are_counted() {
+    let mut options = sandbox::pingone::Options::default();
+    options.directory.users = Some(40);
+    let world = World::with(options).await;
+    let mut values = world.pingone_values().to_vec();
+    values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
+    values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
+    // Each user's roles are asked for at once: far more than may begin at once.
+    values.push(("BATON_PINGONE_RATE_LIMIT", "40".to_owned()));
+    let daemon = world.start(&[], &values).await;
+    daemon.ready().await;
+    let warnings = "baton_ping_one_sync_warnings_total{kind=\"counts_differ\"}";
+    daemon.metric(&format!("{warnings} 0")).await;
+    world.pingone.set_faults(vec![Fault {
+        method: Some("GET".to_owned()),
+        path: "*/groups*".to_owned(),
+        query: None,
+        nth: 1,
+        times: 0,
+        action: FaultAction::Miscount {
+            key: "directMemberCounts.users".to_owned(),
+            by: -1,
+        },
+    }]);
+    let task = world.c1.queue(TaskType::SyncFull(kinds::SyncFullTask::default()));
+    assert!(soon(world.c1.finished(&task)).await.unwrap().status.is_none());
+    let waited = "baton_ping_one_pingone_rate_wait_seconds{group=\"role_assignments\"}";
+    let moved = |body: &str| value(body, warnings) > 0.0 && value(body, waited) > 0.0;
+    daemon.until("/metrics", |_, body| moved(body)).await;
 }
