@@ -1,6 +1,8 @@
 //! What the worker application may write, worked out from its own roles: for the start (connector-model.md §8.2 point 5), a
 //! dry run and `doctor`. Nothing is written.
 
+mod assigning;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,60 +18,100 @@ const LACKING: &str = "the worker application does not hold Identity Data Admin:
 /// For a read that nothing waits for.
 const LOOK: Budget = Budget(Duration::from_secs(10));
 
-/// An ability to write: what it is for, and the permissions behind it (pingone-api.md §2.4).
+/// An ability to write: what it is for, and what gives it (pingone-api.md §2.4, access-model.md §9).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ability {
     pub(super) what: &'static str,
-    /// None where no document names them.
+    /// None where no document names them: the roles alone tell then.
     pub(super) permissions: &'static [&'static str],
+    /// Built-in roles that give it.
+    pub(super) roles: &'static [&'static str],
 }
 
-pub(super) const ABILITIES: [Ability; 5] = [
-    Ability {
-        what: "create, update, disable and delete users",
-        permissions: &["dir:create:user", "dir:update:user", "dir:delete:user"],
-    },
-    Ability {
-        what: "set passwords",
-        permissions: &["dir:set:userPassword"],
-    },
-    Ability {
-        what: "add and remove members of groups",
-        permissions: &["dir:create:groupMembership", "dir:delete:groupMembership"],
-    },
-    Ability {
-        what: "assign and take away roles of users",
-        permissions: &[
-            "permissions:create:userRoleAssignments",
-            "permissions:delete:userRoleAssignments",
-        ],
-    },
-    Ability {
-        what: "assign and take away roles of groups",
-        permissions: &[
-            "permissions:create:groupRoleAssignments",
-            "permissions:delete:groupRoleAssignments",
-        ],
-    },
-];
+impl Ability {
+    const fn new(what: &'static str, permissions: &'static [&'static str]) -> Self {
+        let roles = &[WRITER];
+        Self {
+            what,
+            permissions,
+            roles,
+        }
+    }
 
+    const fn by(self, roles: &'static [&'static str]) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// The roles that give it, for texts.
+    pub(super) fn givers(&self) -> String {
+        self.roles.join(" or ")
+    }
+}
+
+const USERS: Ability = Ability::new(
+    "create, update, disable and delete users",
+    &["dir:create:user", "dir:update:user", "dir:delete:user"],
+);
+const PASSWORDS: Ability = Ability::new("set passwords", &["dir:set:userPassword"]);
+const MEMBERS: Ability = Ability::new(
+    "add and remove members of groups",
+    &["dir:create:groupMembership", "dir:delete:groupMembership"],
+);
+const ROLES_OF_USERS: Ability = Ability::new(
+    "assign and take away roles of users",
+    &[
+        "permissions:create:userRoleAssignments",
+        "permissions:delete:userRoleAssignments",
+    ],
+);
+const ROLES_OF_GROUPS: Ability = Ability::new(
+    "assign and take away roles of groups",
+    &[
+        "permissions:create:groupRoleAssignments",
+        "permissions:delete:groupRoleAssignments",
+    ],
+);
+const GROUPS: Ability = Ability::new("create, change and delete groups", &[]);
+const MFA: Ability = Ability::new("switch MFA of users on and off", &[]).by(&[WRITER, "Environment Admin"]);
+const DEVICES: Ability = Ability::new("remove MFA devices of users", &[]);
+const SESSIONS: Ability = Ability::new("end sessions of users", &[]);
+/// Only where applications are synced.
+pub(super) const ROLES_OF_APPLICATIONS: Ability = Ability::new(
+    "take away roles of applications",
+    &["permissions:update:applicationRoleAssignments"],
+)
+.by(&["Environment Admin", "Client Application Developer"]);
 /// What is behind every other write.
-const OTHER: Ability = Ability {
-    what: "change the directory",
-    permissions: &[],
-};
+const OTHER: Ability = Ability::new("change the directory", &[]);
+
+/// Those of every installation.
+pub(super) const ABILITIES: [Ability; 9] = [
+    USERS,
+    PASSWORDS,
+    MEMBERS,
+    ROLES_OF_USERS,
+    ROLES_OF_GROUPS,
+    GROUPS,
+    MFA,
+    DEVICES,
+    SESSIONS,
+];
 
 impl Ability {
     /// The ability that a call needs.
     fn behind(call: &WriteCall) -> &'static Self {
-        let [users, passwords, members, roles_of_users, roles_of_groups] = &ABILITIES;
         match call.operation {
-            Operation::CreateUser | Operation::UpdateUser | Operation::DeleteUser | Operation::SetEnabled => users,
-            Operation::SetPassword | Operation::ForcePasswordChange => passwords,
-            Operation::AddMembership | Operation::RemoveMembership => members,
+            Operation::CreateUser | Operation::UpdateUser | Operation::DeleteUser | Operation::SetEnabled => &USERS,
+            Operation::SetPassword | Operation::ForcePasswordChange => &PASSWORDS,
+            Operation::AddMembership | Operation::RemoveMembership => &MEMBERS,
+            Operation::CreateGroup | Operation::UpdateGroup | Operation::DeleteGroup => &GROUPS,
+            Operation::SetMfa => &MFA,
+            Operation::DeleteDevice => &DEVICES,
+            Operation::EndSession => &SESSIONS,
             Operation::AssignRole | Operation::UnassignRole => match call.path.first().map(String::as_str) {
-                Some("users") => roles_of_users,
-                Some("groups") => roles_of_groups,
+                Some("users") => &ROLES_OF_USERS,
+                Some("groups") => &ROLES_OF_GROUPS,
+                Some("applications") => &ROLES_OF_APPLICATIONS,
                 _ => &OTHER,
             },
             _ => &OTHER,
@@ -135,7 +177,8 @@ fn of_role(ability: &Ability, role: Option<&Role>) -> Verdict {
     };
     let named = !ability.permissions.is_empty();
     let all = named && ability.permissions.iter().all(|wanted| ids().any(|id| id == *wanted));
-    if role.name.as_deref() == Some(WRITER) || all {
+    let gives = |name: &str| ability.roles.contains(&name);
+    if role.name.as_deref().is_some_and(gives) || all {
         Verdict::Yes
     } else if role.role_type.as_deref() == Some("CUSTOM") {
         Verdict::Perhaps
@@ -174,37 +217,63 @@ pub(super) async fn tell(client: &Client) {
     }
 }
 
-/// The right that each call of a dry run needs, and whether the application has it; one line for each ability.
+/// The rights that the calls of a dry run need, and whether the application has them; each once.
 pub(super) async fn needed(client: &Client, calls: &[WriteCall]) -> Vec<Right> {
-    let mut abilities: Vec<&Ability> = Vec::new();
-    for ability in calls.iter().map(Ability::behind) {
-        if !abilities.contains(&ability) {
-            abilities.push(ability);
+    let client = client.with_budget(LOOK);
+    let own = match calls {
+        [] => None,
+        _ => OwnRoles::read(&client).await.ok().flatten(),
+    };
+    let mut rights: Vec<Right> = Vec::new();
+    for call in calls {
+        let ability = Ability::behind(call);
+        let verdict = own.as_ref().map(|own| own.verdict(ability));
+        let mut of_call = vec![Right::to(ability, verdict)];
+        if matches!(call.operation, Operation::AssignRole | Operation::UnassignRole) {
+            of_call.push(assigning::right(&client, call, own.as_ref()).await);
+        }
+        for right in of_call {
+            if !rights.contains(&right) {
+                rights.push(right);
+            }
         }
     }
-    if abilities.is_empty() {
-        return Vec::new();
-    }
-    let own = OwnRoles::read(&client.with_budget(LOOK)).await;
-    let verdict = |ability: &Ability| own.as_ref().ok()?.as_ref().map(|own| own.verdict(ability));
-    let rights = abilities.into_iter().map(|ability| Right {
-        ability,
-        verdict: verdict(ability),
-    });
-    rights.collect()
+    rights
 }
 
 /// A right that a call needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Right {
-    ability: &'static Ability,
-    /// `None` where the application's own roles could not be read.
+    /// What it is for.
+    what: String,
+    /// `None` where that cannot be known.
     verdict: Option<Verdict>,
+    /// What to do where it is missing.
+    remedy: String,
+    /// What to look for where that is not certain.
+    needed: String,
 }
 
 impl Right {
+    fn to(ability: &Ability, verdict: Option<Verdict>) -> Self {
+        let givers = ability.givers();
+        let (remedy, needed) = match ability.permissions {
+            [] => (givers.clone(), givers),
+            permissions => {
+                let needed = permissions.join(", ");
+                (format!("{givers} ({needed})"), needed)
+            }
+        };
+        Self {
+            what: ability.what.to_owned(),
+            verdict,
+            remedy: format!("give the worker application {remedy}"),
+            needed,
+        }
+    }
+
     /// One word for programs.
-    pub(super) const fn state(self) -> &'static str {
+    pub(super) const fn state(&self) -> &'static str {
         match self.verdict {
             Some(Verdict::Yes) => "held",
             Some(Verdict::Within) => "held_within_populations",
@@ -214,18 +283,14 @@ impl Right {
     }
 
     /// For people: what it is for, and what to do where it is not held.
-    pub(super) fn text(self) -> String {
-        let what = self.ability.what;
-        let needed = match self.ability.permissions {
-            [] => String::new(),
-            permissions => format!(" ({})", permissions.join(", ")),
-        };
+    pub(super) fn text(&self) -> String {
+        let (what, needed) = (&self.what, &self.needed);
         match self.verdict {
             Some(Verdict::Yes) => format!("to {what}: held"),
             Some(Verdict::Within) => format!("to {what}: held within single populations"),
-            Some(Verdict::Perhaps) => format!("to {what}: a custom role decides{needed}"),
-            None => format!("to {what}: not known, the application's own roles could not be read{needed}"),
-            Some(Verdict::No) => format!("to {what}: missing; give the worker application {WRITER}{needed}"),
+            Some(Verdict::Perhaps) => format!("to {what}: not certain, look for {needed}"),
+            None => format!("to {what}: not known, PingOne did not tell; look for {needed}"),
+            Some(Verdict::No) => format!("to {what}: missing; {}", self.remedy),
         }
     }
 }
@@ -250,12 +315,13 @@ mod tests {
             role(2, "Identity Data Read Only", "PLATFORM", &["dir:read:user"]),
             role(3, "Our own", "CUSTOM", &[password]),
             role(4, "Help Desk", "PLATFORM", &[password]),
+            role(5, "Environment Admin", "PLATFORM", &[]),
         ]);
         let held = |role: u128, scope: &str| -> RoleAssignment {
             let value = json!({"id": Uuid::nil(), "role": {"id": Uuid::from_u128(role)}, "scope": {"id": Uuid::nil(), "type": scope}});
             serde_json::from_value(value).unwrap()
         };
-        let [users, passwords, ..] = &ABILITIES;
+        let (users, passwords) = (&USERS, &PASSWORDS);
         for (ability, roles_held, expected) in [
             (users, vec![], Verdict::No),
             (users, vec![held(2, "ENVIRONMENT")], Verdict::No),
@@ -270,6 +336,11 @@ mod tests {
             (&OTHER, vec![held(4, "ENVIRONMENT")], Verdict::No),
             (&OTHER, vec![held(3, "ENVIRONMENT")], Verdict::Perhaps),
             (&OTHER, vec![held(1, "ENVIRONMENT")], Verdict::Yes),
+            (&GROUPS, vec![held(1, "ENVIRONMENT")], Verdict::Yes),
+            (&GROUPS, vec![held(5, "ENVIRONMENT")], Verdict::No),
+            (&MFA, vec![held(5, "ENVIRONMENT")], Verdict::Yes),
+            (&ROLES_OF_APPLICATIONS, vec![held(1, "ENVIRONMENT")], Verdict::No),
+            (&ROLES_OF_APPLICATIONS, vec![held(5, "ENVIRONMENT")], Verdict::Yes),
             (passwords, vec![held(3, "ENVIRONMENT")], Verdict::Yes),
             (
                 passwords,

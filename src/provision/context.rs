@@ -237,7 +237,8 @@ impl TaskContext {
 
     /// The plan of a dry run, `None` where writes were real.
     pub(crate) fn into_plan(self) -> Option<Plan> {
-        self.plan.map(|plan| plan.into_inner().unwrap_or_default())
+        let plan = self.plan?.into_inner().unwrap_or_default();
+        Some(plan.checked_by(self.client.asked()))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Dry run: every read and check, but the writes are only written down.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use baton::task::{Code, TaskError};
-use pingone::WriteCall;
+use pingone::{Operation, WriteCall};
 
 /// The flag, for texts.
 pub const DRY_RUN: &str = "--dry-run (BATON_DRY_RUN)";
@@ -14,11 +15,18 @@ const SHOWN_MAX_BYTES: usize = 700;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     calls: Vec<WriteCall>,
+    /// The reads that found nothing against them.
+    checks: BTreeSet<Operation>,
 }
 
 impl Plan {
     pub(crate) fn add(&mut self, call: &WriteCall) {
         self.calls.push(call.clone());
+    }
+
+    /// The same plan after these reads.
+    pub(super) fn checked_by(self, checks: BTreeSet<Operation>) -> Self {
+        Self { checks, ..self }
     }
 
     /// One line per call: method, path under the environment, media type, body without secrets. It holds personal data: for
@@ -32,14 +40,18 @@ impl Plan {
         &self.calls
     }
 
-    /// What service mode answers: nothing was written, and which flag is why. Names and ids only, because C1 and logs keep
-    /// it.
+    /// What service mode answers: nothing was written, which flag is why, and what was checked. Names and ids only, because
+    /// C1 and logs keep it.
     pub(super) fn refusal(&self) -> TaskError {
         let shown = self.to_string();
         let shown = shown
             .get(..shown.floor_char_boundary(SHOWN_MAX_BYTES))
             .unwrap_or_default();
-        let message = format!("{DRY_RUN} is on, nothing was written; it would send: {shown}");
+        let mut message = format!("{DRY_RUN} is on, nothing was written; it would send: {shown}");
+        let checks: Vec<&str> = self.checks.iter().map(|check| check.as_str()).collect();
+        if !checks.is_empty() {
+            message = format!("{message}; checked: {}", checks.join(", "));
+        }
         TaskError::new(Code::FailedPrecondition, message)
     }
 }

@@ -383,9 +383,19 @@ async fn what_the_worker_application_lacks_is_named() {
         ("BATON_PINGONE_CLIENT_SECRET", narrow.client_secret()),
         ("BATON_PINGONE_ENVIRONMENT_ID", narrow.environment_id().to_string()),
         ("BATON_PROVISIONING", "true".to_owned()),
+        ("BATON_SYNC_APPLICATIONS", "workers".to_owned()),
     ]);
     let ran = doctor(world.dir.path(), &set, &[]).await;
     says("narrow role", &ran, "warn", "read", "users of single populations only");
+    for (level, part) in [
+        ("fail", "it may not create, change and delete groups"),
+        ("fail", "it may not remove MFA devices of users"),
+        ("fail", "it may not end sessions of users"),
+        ("ok", "may switch MFA of users on and off"),
+        ("ok", "may take away roles of applications, where it holds"),
+    ] {
+        says(part, &ran, level, "write", part);
+    }
     says(
         "no right to write",
         &ran,

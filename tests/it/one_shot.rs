@@ -511,6 +511,64 @@ async fn a_dry_run_says_what_it_checked_and_which_right_each_call_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_of_a_role_says_whether_pingone_lets_us_assign_it() {
+    let shop = Shop::open().await;
+    let roles = shop.server.directory().roles();
+    let id_of = |wanted: &str| roles.iter().find(|(_, name, _)| name == wanted).unwrap().0;
+    let (mara, noor, environment) = (
+        shop.id("mara").to_string(),
+        shop.id("noor"),
+        shop.server.environment_id(),
+    );
+    let (config, desk) = (id_of("Configuration Read Only"), id_of("Help Desk Admin"));
+    let grant = |role: Uuid| format!("role:{role}:assigned");
+    let held = format!("role:{desk}:assigned:user:{noor}");
+    shop.server.revoke_worker_roles();
+    // The second one may read what the application holds, and assigns nothing.
+    for role in ["Identity Data Admin", "Client Application Developer"] {
+        shop.server.grant_worker_role(role).unwrap();
+    }
+    let entitlement = grant(config);
+    let args = [
+        "--dry-run",
+        "--grant-entitlement",
+        &entitlement,
+        "--grant-principal",
+        &mara,
+    ];
+    let ran = shop.run(&args).await;
+    let missing = format!(
+        "  right    to assign Configuration Read Only over environment {environment}: missing; the worker application must \
+         hold the role itself, or one that may assign it, over the same or a wider scope\n"
+    );
+    let permitted = "  right    to assign and take away roles of users: held\n";
+    assert!(
+        ran.code == 0 && ran.stdout.contains(&missing) && ran.stdout.contains(permitted),
+        "{} {}",
+        ran.stdout,
+        ran.stderr
+    );
+    let ran = shop.run(&["--dry-run", "--revoke-grant", &held]).await;
+    let expected = format!("  right    to take away Help Desk Admin over environment {environment}: held\n");
+    assert!(
+        ran.code == 0 && ran.stdout.contains(&expected),
+        "{} {}",
+        ran.stdout,
+        ran.stderr
+    );
+    shop.server.grant_worker_role("Configuration Read Only").unwrap();
+    let document = shop.json(&args).await;
+    let states: Vec<_> = document["rights"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|right| &right["state"])
+        .collect();
+    assert_eq!(states, ["held", "held"], "{document}");
+    assert_eq!(shop.server.requests().writes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_cannot_be_worked_with_end_with_64_before_anything_is_asked() {
     let shop = Shop::open().await;
     shop.server.reset_requests();

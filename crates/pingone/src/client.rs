@@ -8,9 +8,10 @@ mod machines;
 mod pages;
 mod reads;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -22,6 +23,7 @@ use super::auth::{Credentials, Token, TokenSource};
 use super::body::Bodies;
 use super::host::{HostError, Hosts, Region};
 use super::limiter::RateState;
+use super::operation::Operation;
 use super::stats::{RequestObserver, Stats};
 use super::throttle::Throttle;
 use process::runtime::anchors;
@@ -137,12 +139,14 @@ pub struct Client {
     task: Option<Arc<TaskTime>>,
 }
 
-/// One task's time (connector-model.md §9): all its calls share one budget.
+/// One task's calls (connector-model.md §9): they share one budget.
 #[derive(Debug)]
 struct TaskTime {
     deadline: Instant,
     slept_nanos: AtomicU64,
     guard: LeaderGuard,
+    /// What was asked.
+    asked: Mutex<BTreeSet<Operation>>,
 }
 
 impl fmt::Debug for Client {
@@ -244,6 +248,7 @@ impl Client {
                 deadline: Instant::now() + budget.0,
                 slept_nanos: AtomicU64::new(0),
                 guard,
+                asked: Mutex::default(),
             })),
             ..self.clone()
         }
@@ -258,6 +263,23 @@ impl Client {
     pub fn slept(&self) -> Duration {
         let nanos = self.task.as_ref().map(|task| task.slept_nanos.load(Ordering::Relaxed));
         Duration::from_nanos(nanos.unwrap_or_default())
+    }
+
+    /// What this task asked of PingOne so far, each kind of request once.
+    pub fn asked(&self) -> BTreeSet<Operation> {
+        let asked = self.task.as_ref().map(|task| &task.asked);
+        asked
+            .map(|asked| asked.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
+    }
+
+    fn asks(&self, operation: Operation) {
+        if let Some(task) = &self.task {
+            task.asked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(operation);
+        }
     }
 
     fn deadline(&self) -> Instant {

@@ -62,7 +62,7 @@ impl WriteBody {
     }
 
     /// The JSON that it holds; `None` of a secret one.
-    pub(crate) fn value(&self) -> Option<Value> {
+    pub fn value(&self) -> Option<Value> {
         if self.secret {
             return None;
         }

@@ -4,15 +4,14 @@
 use uuid::Uuid;
 
 use super::finding::Findings;
-use crate::app::abilities::{ABILITIES, Ability, OwnRoles, Verdict, WRITER, is_within};
+use crate::app::abilities::{ABILITIES, Ability, OwnRoles, ROLES_OF_APPLICATIONS, Verdict, is_within};
 use crate::app::connect;
-use crate::config::Config;
+use crate::config::{Config, SyncApplications};
 use pingone::types::RoleAssignment;
 use pingone::{Client, ESSENTIAL_LISTS, Operation, Principal};
 
 const READ: &str = "read";
 const WRITE: &str = "write";
-const GIVE_WRITER: &str = "Give the worker application Identity Data Admin for this environment.";
 
 /// Tries one row of each list that a sync reads, and the roles of one user and one group.
 pub(super) async fn reads(config: &Config, client: &Client, found: &mut Findings) {
@@ -61,6 +60,10 @@ pub(super) async fn writes(config: &Config, client: &Client, found: &mut Finding
     for ability in &ABILITIES {
         tell(ability, own.verdict(ability), config.provision.enabled, found);
     }
+    if config.sync.access.applications != SyncApplications::None {
+        let ability = &ROLES_OF_APPLICATIONS;
+        tell(ability, own.verdict(ability), config.provision.enabled, found);
+    }
 }
 
 fn tell_roles(own: &OwnRoles, found: &mut Findings) {
@@ -99,19 +102,25 @@ fn tell(ability: &Ability, verdict: Verdict, provisioning: bool, found: &mut Fin
         Verdict::Yes => found.ok(WRITE, format!("may {what}")),
         Verdict::Within => found.ok(WRITE, format!("may {what} within single populations")),
         Verdict::Perhaps if provisioning => {
-            let needed = ability.permissions.join(", ");
-            found.warn(
-                WRITE,
-                format!("a custom role decides whether it may {what}"),
-                &format!("Look that the role has {needed}."),
-            );
+            let remedy = match ability.permissions {
+                [] => format!("No permission is documented for it; {} has it.", ability.givers()),
+                permissions => format!("Look that the role has {}.", permissions.join(", ")),
+            };
+            let text = format!("a custom role decides whether it may {what}");
+            found.warn(WRITE, text, &remedy);
         }
         Verdict::Perhaps => found.ok(WRITE, format!("a custom role decides whether it may {what}")),
-        Verdict::No if provisioning => found.fail(
-            WRITE,
-            format!("provisioning is on, and it may not {what}: {WRITER} is missing"),
-            GIVE_WRITER,
-        ),
+        Verdict::No if provisioning => {
+            let roles = ability.givers();
+            let text = format!("provisioning is on, and it may not {what}: {roles} is missing");
+            let remedy = format!("Give the worker application {roles} for this environment.");
+            // Most installations never take a role of an application away.
+            if *ability == ROLES_OF_APPLICATIONS {
+                found.warn(WRITE, text, &remedy);
+            } else {
+                found.fail(WRITE, text, &remedy);
+            }
+        }
         Verdict::No => found.ok(WRITE, format!("may not {what}, and provisioning is off")),
     }
 }

@@ -400,7 +400,12 @@ async fn a_dry_run_reads_and_checks_but_writes_nothing() {
     refused(
         outcome,
         Code::FailedPrecondition,
-        &["--dry-run (BATON_DRY_RUN)", "POST /users/", "nothing was written"],
+        &[
+            "--dry-run (BATON_DRY_RUN)",
+            "POST /users/",
+            "nothing was written",
+            "; checked: read_user, read_group, read_membership",
+        ],
     );
     let plan = rig.provisioner.take_plan().unwrap();
     let expected = format!(

@@ -165,6 +165,7 @@ impl Client {
             request_id = Empty,
             error_class = Empty,
         );
+        self.asks(call.operation);
         let ended = self.repeated(call).instrument(span.clone()).await;
         match &ended {
             Ok(answer) => {
