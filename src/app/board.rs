@@ -91,7 +91,11 @@ impl Board {
             return;
         };
         let mut inner = self.inner();
-        if inner.last_sync.as_ref().is_none_or(|(own, _)| at.duration_since(*own) > UPLOADED_WITHIN) {
+        if inner
+            .last_sync
+            .as_ref()
+            .is_none_or(|(own, _)| at.duration_since(*own) > UPLOADED_WITHIN)
+        {
             let told = json!({"outcome": "success", "ended_at": text(at), "by": "another process"});
             inner.last_sync = Some((at, told));
         }

@@ -100,7 +100,7 @@ async fn a_verdict_that_c1_did_not_take_is_counted_until_it_does() {
     let world = World::new().await;
     let (group, user) = stranger(&world);
     world.c1.plan(Rpc::FinishTask, vec![Step::Status(13); 200]);
-    let daemon = start(&world).await;
+    let daemon = start(&world);
     let id = world.c1.queue(grant(group, user));
     daemon.metric("baton_ping_one_unreported_verdicts 1").await;
     world.c1.clear_plan(Rpc::FinishTask);

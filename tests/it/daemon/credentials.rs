@@ -126,7 +126,7 @@ async fn both_sides_rotate_without_a_restart_and_a_bad_value_keeps_the_old_one()
 async fn a_secret_that_cannot_be_tried_is_not_called_rejected_and_is_taken_when_it_can() {
     let world = World::new().await;
     world.put_secret(&world.pingone.client_secret(), &world.c1_secret);
-    let daemon = world.start(&FLAGS, &[]).await;
+    let daemon = world.start(&FLAGS, &[]);
     daemon.ready().await;
     world.pingone.set_faults(vec![Fault {
         method: None,

@@ -90,7 +90,7 @@ async fn what_was_dropped_is_taken_back_and_nobody_takes_it_up() {
         .output();
     let dropped = soon(dropped).await.unwrap();
     assert!(dropped.status.success(), "{dropped:?}");
-    let third = start(&world, "b").await;
+    let third = start(&world, "b");
     assert_eq!(sync(&world).await, all, "{}", third.log());
     third.stop().await;
     let left = folder(&world.path("b"), world.pingone.environment_id());

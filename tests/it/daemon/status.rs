@@ -158,7 +158,7 @@ async fn what_a_sync_found_odd_and_how_long_the_rate_held_it_back_are_counted() 
     values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
     // Each user's roles are asked for at once: far more than may begin at once.
     values.push(("BATON_PINGONE_RATE_LIMIT", "40".to_owned()));
-    let daemon = world.start(&[], &values).await;
+    let daemon = world.start(&[], &values);
     daemon.ready().await;
     let warnings = "baton_ping_one_sync_warnings_total{kind=\"counts_differ\"}";
     daemon.metric(&format!("{warnings} 0")).await;
