@@ -12,6 +12,7 @@ const PINGONE_HELP: &str = r#"The sandbox's own paths on the API listener:
   POST /sandbox/requests/reset    count anew
   GET  /sandbox/state             sizes, and the least calls of a sync
   GET  /sandbox/state?full=true   every row of the true state as JSON lines
+  GET  /sandbox/faults            the planned faults, and how many requests each has hit
   POST /sandbox/faults            replace the planned faults by a JSON array
   POST /sandbox/changes           {"count":200,"seed":7,"kinds":["move-user"],"silent":false}: changes by others, drawn at random
   POST /sandbox/sign-ons          {"count":9}: activities of people who sign on to applications

@@ -41,6 +41,7 @@ mod paging;
 mod parts;
 mod plan;
 mod populate;
+mod recorder;
 mod rolebook;
 mod route;
 mod secrets;
@@ -64,6 +65,7 @@ pub use options::{
     Access, AccessModel, Audit, Auth, AuthMethod, Drift, Filters, GatewayText, Groups, Hidden, Limits, Listen, Options,
     Paging, Preset, Readers, RetryAfter, Roles, Shape, SourceType, Timing, Treatment, Users,
 };
+pub use recorder::{Recorded, RecordedAnswer};
 pub use server::{Server, Truth, start};
 pub use state::{AssignmentState, Membership, Sizes, Snapshot, UserState};
 

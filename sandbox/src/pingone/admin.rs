@@ -1,5 +1,5 @@
 //! The sandbox's own paths on the API listener: `GET /sandbox/requests`, `POST /sandbox/requests/reset`, `GET /sandbox/state`
-//! (with `?full=true` every row of the true state as JSON lines), `POST /sandbox/faults`, `POST /sandbox/changes`,
+//! (with `?full=true` every row of the true state as JSON lines), `GET` and `POST /sandbox/faults`, `POST /sandbox/changes`,
 //! `POST /sandbox/sign-ons`, `POST /sandbox/tokens/expire`, `POST /sandbox/secret` and
 //! `POST /sandbox/secret/retire`.
 
@@ -56,6 +56,10 @@ pub(crate) fn answer(
         }
         "/sandbox/state" if get => serde_json::to_value(state::sizes(&shared.read_world()))
             .map_or_else(|error| failed(&error), |v| Answer::json(200, &v)),
+        "/sandbox/faults" if get => shared
+            .faults
+            .told()
+            .map_or_else(|error| failed(&error), |faults| Answer::json(200, &faults)),
         "/sandbox/faults" if !get => asked(body, |faults: Vec<Fault>| {
             shared.faults.set(faults);
             Answer::empty(204)

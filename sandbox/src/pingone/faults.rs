@@ -313,7 +313,17 @@ impl Due {
 pub(crate) struct Plan {
     any: AtomicBool,
     looks_back: AtomicBool,
-    faults: Mutex<Vec<(Fault, u64)>>,
+    faults: Mutex<Vec<Planned>>,
+}
+
+/// A fault, and how often it was met.
+#[derive(Debug, Serialize)]
+pub(crate) struct Planned {
+    fault: Fault,
+    /// Requests that it names
+    matched: u64,
+    /// Of these, hit
+    hits: u64,
 }
 
 impl Plan {
@@ -322,7 +332,26 @@ impl Plan {
         self.any.store(!faults.is_empty(), Ordering::Release);
         let looks_back = faults.iter().any(|fault| fault.action.looks_back());
         self.looks_back.store(looks_back, Ordering::Release);
-        *plan = faults.into_iter().map(|fault| (fault, 0)).collect();
+        *plan = faults
+            .into_iter()
+            .map(|fault| Planned {
+                fault,
+                matched: 0,
+                hits: 0,
+            })
+            .collect();
+    }
+
+    /// How often each fault hit a request since they were planned, in their order.
+    pub(crate) fn hits(&self) -> Vec<u64> {
+        let plan = self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        plan.iter().map(|planned| planned.hits).collect()
+    }
+
+    /// The faults with their counts.
+    pub(crate) fn told(&self) -> serde_json::Result<serde_json::Value> {
+        let plan = self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        serde_json::to_value(&*plan)
     }
 
     /// Whether a planned fault needs to know how the directory was before.
@@ -344,11 +373,13 @@ impl Plan {
         };
         let mut plan = self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut due = None;
-        for (fault, hits) in plan.iter_mut().filter(|(fault, _)| fault.fits(&seen)) {
-            *hits += 1;
-            let over = fault.times != 0 && *hits >= fault.nth + fault.times;
-            if *hits >= fault.nth && !over && due.is_none() {
+        for planned in plan.iter_mut().filter(|planned| planned.fault.fits(&seen)) {
+            planned.matched += 1;
+            let (fault, matched) = (&planned.fault, planned.matched);
+            let over = fault.times != 0 && matched >= fault.nth + fault.times;
+            if matched >= fault.nth && !over && due.is_none() {
                 due = Some(Due::of(&fault.action));
+                planned.hits += 1;
             }
         }
         due

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::limits::{Bucket, Buckets};
 use super::options::{GatewayText, RetryAfter};
 use super::paging::{Query, percent_decode};
+use super::recorder::Recorder;
 use super::route::{self, Route, Target};
 use super::token::{Asked, Token, Tokens};
 use super::world::World;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) buckets: Buckets,
     pub(crate) faults: Plan,
     pub(crate) ledger: Ledger,
+    pub(crate) recorder: Recorder,
     pub(crate) ids: super::ids::Ids,
     pub(crate) options: super::options::Options,
     pub(crate) serial: AtomicU64,
@@ -97,21 +99,18 @@ impl Shared {
         };
         let request = Received { parts, body };
         let (inner, route, shape) = place(side, request.parts.uri.path());
+        let query = || request.parts.uri.query().and_then(percent_decode).unwrap_or_default();
         let due = self.faults.due(|| SeenOwned {
             method: request.parts.method.to_string(),
             path: inner.to_owned(),
             shape: shape.clone().into_owned(),
-            query: request
-                .parts
-                .uri
-                .query()
-                .and_then(percent_decode)
-                .unwrap_or_default()
-                .into_owned(),
+            query: query().into_owned(),
         });
         if let Some(query) = request.parts.uri.query() {
             self.ledger.filtered(query);
         }
+        let named = (request.parts.method.as_str(), inner, &*shape);
+        let entry = self.recorder.arrived(side, named, query, &request.parts.headers);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         // What counts is whether the token was good on arrival, however slow the answer is.
         let token = self.token_of(side, &request);
@@ -124,7 +123,11 @@ impl Shared {
         let correlation = self.ids.encode(Kind::Correlation, serial);
         let answer = self.decide(side, &request, route.as_ref(), token, due.as_ref(), correlation);
         self.ledger.rows(answer.rows);
+        let kept = entry.map(|entry| (entry, answer.clone()));
         let finished = self.finish(answer, due, correlation, &request.parts.headers);
+        if let (Some((entry, answer)), Ok((response, _))) = (kept, &finished) {
+            self.recorder.answered(&entry, &answer, response.headers());
+        }
         drop(working);
         let status = finished.as_ref().map_or(0, |(response, _)| response.status().as_u16());
         let bytes = finished.as_ref().map_or(0, |(_, bytes)| *bytes);

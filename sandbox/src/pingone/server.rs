@@ -8,6 +8,7 @@ use super::ids::Ids;
 use super::ledger::{Ledger, Requests};
 use super::limits::Buckets;
 use super::options::Options;
+use super::recorder::{Recorded, Recorder};
 use super::state::{self, Membership, Sizes, Snapshot};
 use super::token::Tokens;
 use super::world::{Assignment, World};
@@ -59,6 +60,7 @@ pub async fn start(options: Options) -> anyhow::Result<Server> {
         buckets,
         faults,
         ledger: Ledger::default(),
+        recorder: Recorder::default(),
         options,
         serial: AtomicU64::new(0),
     });
@@ -176,9 +178,24 @@ impl Server {
         self.shared.ledger.reset();
     }
 
+    /// Keeps every request from now on, one by one.
+    pub fn record(&self) {
+        self.shared.recorder.start();
+    }
+
+    /// What was kept since then, in the order of arrival.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.shared.recorder.read()
+    }
+
     /// Replaces the planned faults; their counts start anew.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.faults.set(faults);
+    }
+
+    /// How often each planned fault hit a request, in the order of the plan.
+    pub fn fault_hits(&self) -> Vec<u64> {
+        self.shared.faults.hits()
     }
 
     /// Makes every token given out so far unknown.
