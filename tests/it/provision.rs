@@ -19,6 +19,7 @@ mod grant_role;
 mod input;
 mod many;
 mod populations;
+mod protected_roles;
 mod revoke_membership;
 mod revoke_role;
 pub mod rig;
