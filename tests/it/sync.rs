@@ -17,6 +17,7 @@ use crate::stand_in::{UNLIMITED, client};
 
 mod applications;
 mod believed;
+mod clauses;
 mod complete;
 mod evidence;
 mod gaps;
