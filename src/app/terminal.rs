@@ -88,3 +88,51 @@ fn remaining(done: u64, all: u64, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs().saturating_mul(all - done) / done;
     format!("; about {seconds} s left in this phase")
 }
+
+#[cfg(test)]
+mod tests {
+    use pingone::{ClientConfig, Credentials, Region};
+    use tokio::sync::watch;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn client() -> Client {
+        let environment = Uuid::from_u128(1);
+        let config = ClientConfig {
+            region: Region::Eu,
+            api_url: None,
+            auth_url: None,
+            environment_id: environment,
+            auth_environment_id: environment,
+            rate_limit: 0,
+            max_in_flight: 1,
+            insecure: false,
+            timeout: Duration::from_secs(1),
+        };
+        let credentials = Arc::new(Credentials::with_secret("id".to_owned(), "secret".into()));
+        Client::new(&config, watch::channel(credentials).1, None).unwrap()
+    }
+
+    /// The list of users is quick and the scan of their roles is not: once it runs, it alone says what is left.
+    #[test]
+    fn the_estimate_follows_the_scan_of_roles_once_that_runs() {
+        let (progress, client) = (Progress::default(), client());
+        progress.enter(Phase::Users);
+        let told = |users, scanned, expected| {
+            progress.users.store(users, Ordering::Relaxed);
+            progress.principals_scanned.store(scanned, Ordering::Relaxed);
+            progress.scan_expected.store(expected, Ordering::Relaxed);
+            line(&progress, &client, Duration::from_secs(90), Duration::from_mins(1))
+        };
+        progress.users_expected.store(1_000, Ordering::Relaxed);
+        let listing = told(500, 20, 0);
+        assert!(listing.contains(" 500/1000 users, 20 role reads;"), "{listing}");
+        assert!(listing.ends_with("; about 60 s left in this phase"), "{listing}");
+        let scanning = told(1_000, 255, 1_020);
+        assert!(scanning.contains(" 1000 users, 255/1020 role reads;"), "{scanning}");
+        assert!(scanning.ends_with("; about 180 s left in this phase"), "{scanning}");
+        let done = told(1_000, 1_020, 1_020);
+        assert!(!done.contains("left in this phase"), "{done}");
+    }
+}
