@@ -307,3 +307,98 @@ fn translate_groups(job: &Job, plan: &mut Plan) -> (Vec<Resource>, Vec<Entitleme
 async fn or_empty<T: Default>(wanted: bool, read: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
     if wanted { read.await } else { Ok(T::default()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::sync::watch;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::sync::observe::Observe;
+    use crate::sync::options::SyncOptions;
+    use crate::sync::read::{Home, Reads};
+    use crate::sync::writer_thread::WriterThread;
+    use baton::c1z::{SyncStart, SyncType, WriterOptions};
+    use pingone::id::EnvironmentId;
+    use pingone::{Client, ClientConfig, Credentials, Region};
+
+    /// A job whose client has nobody to ask.
+    fn job(dir: &std::path::Path) -> Job {
+        let environment = Uuid::from_u128(1);
+        let config = ClientConfig {
+            region: Region::Eu,
+            api_url: None,
+            auth_url: None,
+            environment_id: environment,
+            auth_environment_id: environment,
+            rate_limit: 0,
+            max_in_flight: 1,
+            insecure: false,
+            timeout: std::time::Duration::from_secs(1),
+        };
+        let credentials = Arc::new(Credentials::with_secret("id".to_owned(), "secret".into()));
+        let client = Client::new(&config, watch::channel(credentials).1, None).unwrap();
+        let reads = Arc::new(Reads::new(client, Arc::default(), false));
+        let start = SyncStart::new(SyncType::Full, jiff::Timestamp::UNIX_EPOCH);
+        Job {
+            options: SyncOptions::full(dir.to_owned(), dir.join("a.c1z")),
+            observe: Arc::new(Observe::new(Arc::clone(&reads), None)),
+            reads,
+            writer: WriterThread::start(
+                dir,
+                start,
+                WriterOptions::default(),
+                Arc::default(),
+                &TaskTracker::new(),
+            )
+            .unwrap(),
+            home: Home {
+                environment: EnvironmentId(environment),
+                environment_name: "Home".to_owned(),
+                organization: None,
+                facts: serde_json::from_value(json!({"id": environment})).unwrap(),
+            },
+        }
+    }
+
+    /// In a big environment the descriptions of groups alone are hundreds of megabytes: what is written is not kept.
+    #[tokio::test]
+    async fn the_lists_of_groups_and_roles_are_dropped_when_they_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = job(dir.path());
+        let object = |number: u128| json!({"id": Uuid::from_u128(number), "name": "n", "description": "d"});
+        let list = |first: u128| serde_json::Value::Array((first..first + 3).map(object).collect());
+        let groups: Vec<Group> = serde_json::from_value(list(10)).unwrap();
+        let populations: Vec<Population> = serde_json::from_value(list(20)).unwrap();
+        let roles: Vec<pingone::types::Role> = serde_json::from_value(list(30)).unwrap();
+        let group_plans = groups.iter().map(GroupPlan::of).collect();
+        let membership = Membership::of(&populations, false);
+        let population_resources: Vec<Resource> = populations
+            .iter()
+            .map(|population| translate::population(population, membership))
+            .collect();
+        let (role_resources, roles) = roles.iter().map(translate::role).unzip();
+        let mut plan = Plan {
+            populations: population_plans(&populations, &population_resources),
+            population_resources,
+            membership,
+            groups,
+            group_plans: Arc::new(group_plans),
+            listed: HashSet::new(),
+            gone: Vec::new(),
+            nesting: Nesting::default(),
+            group_holdings: GroupHoldings::default(),
+            roles,
+            role_resources,
+        };
+        write(&job, &mut plan).await.unwrap();
+        assert_eq!((plan.groups.capacity(), plan.role_resources.capacity()), (0, 0));
+        assert_eq!(
+            (plan.group_plans.len(), plan.roles.len()),
+            (3, 3),
+            "what is still needed stays"
+        );
+        job.writer.close().await.unwrap();
+    }
+}
