@@ -297,3 +297,69 @@ impl Writer {
         self.dir.path().join("db")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::c1z::sync::SyncType;
+
+    /// What it costs to delete some of 2,000 users with a grant each, in hundreds of steps of the database's machine.
+    fn steps_to_delete(count: usize) -> u64 {
+        let dir = tempfile::tempdir().unwrap();
+        let start = SyncStart::new(SyncType::Full, Timestamp::UNIX_EPOCH);
+        let mut writer = Writer::create(dir.path(), start, WriterOptions::default()).unwrap();
+        let users: Vec<String> = (0..2_000).map(|number| format!("user-{number:04}")).collect();
+        for user in &users {
+            writer
+                .put_resource(&ResourceRow {
+                    resource_type_id: "user",
+                    resource_id: user,
+                    parent: None,
+                    data: b"",
+                })
+                .unwrap();
+        }
+        for user in &users {
+            writer
+                .put_grant(&GrantRow {
+                    resource_type_id: "group",
+                    resource_id: "g",
+                    entitlement_id: "group:g:member",
+                    principal_type_id: "user",
+                    principal_id: user,
+                    id: &format!("group:g:member:user:{user}"),
+                    expansion: None,
+                    data: b"",
+                })
+                .unwrap();
+        }
+        let steps = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&steps);
+        writer
+            .db
+            .progress_handler(
+                100,
+                Some(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    false
+                }),
+            )
+            .unwrap();
+        let gone = users.iter().take(count).map(|user| ("user", user.as_str()));
+        writer.delete_resources(gone).unwrap();
+        let left = u64::try_from(users.len() - count).unwrap();
+        assert_eq!((writer.stats.resources, writer.stats.grants), (left, left));
+        steps.load(Ordering::Relaxed)
+    }
+
+    /// One pass each would cost a thousand times as much.
+    #[test]
+    fn a_thousand_vanished_users_cost_one_pass_and_not_one_each() {
+        let (one, many) = (steps_to_delete(1), steps_to_delete(1_000));
+        assert!(one > 100, "{one}: a pass is seen");
+        assert!(many < one * 20, "{many} for a thousand, {one} for one");
+    }
+}
