@@ -276,27 +276,27 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         mut each: impl FnMut(T) + Send,
     ) -> Result<Option<PageInfo>, PingOneError> {
         let hasher = self.hasher.clone();
-        let (mut hashes, mut without) = (Vec::new(), false);
+        let (mut keys, mut without) = (Vec::new(), false);
         let page = self
             .next_with(|item| {
                 match key(&item) {
-                    Some(key) => hashes.push(hasher.hash_one(key)),
+                    Some(key) => keys.push(hasher.hash_one(key)),
                     None => without = true,
                 }
                 each(item);
             })
             .await?;
         let counts = self.first_told.is_some() || page.is_none_or(|page| page.count.is_some());
-        if counts || without || hashes.is_empty() {
+        if counts || without || keys.is_empty() {
             return Ok(page);
         }
         if known == Known::Pages {
             // In whatever order they come.
-            hashes = vec![hashes.into_iter().fold(0, u64::wrapping_add)];
+            keys = vec![keys.into_iter().fold(0, u64::wrapping_add)];
         }
         let mut new = self.page == 1;
-        for hash in hashes {
-            new |= self.held.insert(hash);
+        for key in keys {
+            new |= self.held.insert(key);
         }
         if !new {
             self.repeated = true;
