@@ -155,7 +155,7 @@ async fn each_row_that_names_what_is_missing_and_each_wrong_count_is_named() {
             "2 where the file has 1".to_owned(),
         ),
     ] {
-        let ran = files.check(&files.changed(&[damage.clone()]), "json").await;
+        let ran = files.check(&files.changed(std::slice::from_ref(&damage)), "json").await;
         let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
         let wanted = json!({"kind": kind, "id": id, "names_what_is_missing": names});
         if (ran.code, ran.err.as_str()) != (1, "") || !rows.contains(&wanted) {

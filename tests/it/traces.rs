@@ -199,7 +199,7 @@ async fn each_task_of_a_daemon_is_a_trace_of_its_own() {
     for (_, span) in std::mem::take(&mut *collector.0.lock().unwrap()) {
         traces.entry(span.trace_id.clone()).or_default().push(span);
     }
-    let mut traced = BTreeSet::new();
+    let mut about = BTreeSet::new();
     for spans in traces.values() {
         let is_root = |span: &&Span| span.name == "task";
         let Some(root) = spans.iter().find(is_root) else {
@@ -215,10 +215,10 @@ async fn each_task_of_a_daemon_is_a_trace_of_its_own() {
                     "{name} is not in the trace of {id}"
                 );
             }
-            traced.insert(id);
+            about.insert(id);
         }
     }
-    assert_eq!(traced, tasks);
+    assert_eq!(about, tasks);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

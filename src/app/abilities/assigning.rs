@@ -174,6 +174,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn a_role_is_assigned_by_itself_or_one_that_may_over_the_same_or_a_wider_scope() {
         let role = |id: u128, name: &str, kind: &str, by: &[u128]| {
             let role = Role {

@@ -78,6 +78,7 @@ fn notes_hold_no_remote_text_and_are_short_enough() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_eleven_reasons_are_the_documented_ones_each_with_its_words() {
     let unproved = |has_older| Event::CredentialsUnproved {
         side: Side::C1,
