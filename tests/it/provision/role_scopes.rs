@@ -73,6 +73,23 @@ async fn what_is_not_listed_is_refused_by_its_name() {
     assert_eq!(rig.writes(), 0);
 }
 
+/// Its name costs a read, which only a list of scopes is worth.
+#[tokio::test(start_paused = true)]
+async fn without_an_entry_a_refusal_says_the_id_and_asks_nothing_more() {
+    let mut asked = Vec::new();
+    for entries in [vec![], vec![("application", None)]] {
+        let rig = rig(&entries, |_| {}).await;
+        let other = rig.server.other_environment_id();
+        let over = role_entitlement(rig.role(ADMIN), &format!("assigned-environment-{other}"));
+        let ann = resource("user", rig.id("ann"));
+        let error = rig.grant(over, ann).await.unwrap_err();
+        let by_id = error.message.contains(&format!("on environment {other}."));
+        assert_eq!(by_id, entries.is_empty(), "{error}");
+        asked.push(rig.server.requests().total);
+    }
+    assert_eq!(asked[0] + 1, asked[1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_role_that_cannot_have_the_scope_is_told_so_before_the_list_is() {
     let rig = rig(&[], |_| {}).await;

@@ -235,6 +235,56 @@ async fn somebody_elses_group_is_not_adopted() {
     assert_eq!(groups.rig.writes(), 1);
 }
 
+/// Made after the call began, and described otherwise than asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_younger_group_with_another_description_is_not_adopted() {
+    for (description, is_ours) in [("Who may look", true), ("Somebody else's", false)] {
+        let groups = Groups::new().await;
+        let young = Uuid::from_u128(7);
+        let list = json!({"_embedded": {"groups": [
+            {"id": young, "name": "Auditors", "description": description, "createdAt": "2199-06-01T09:00:00.000Z"}
+        ]}, "size": 1});
+        groups.rig.server.set_faults(vec![
+            Fault::on("POST", GROUPS, FaultAction::Reset),
+            Fault::on("GET", GROUPS, FaultAction::Body(list.to_string()))
+                .nth(2)
+                .times(0),
+        ]);
+        let args = json!({"name": "Auditors", "description": "Who may look"});
+        if is_ours {
+            let response = groups.done("create", args).await;
+            assert_eq!(response["resource"]["resourceId"]["resourceId"], json!(young));
+        } else {
+            let error = groups.refused("create", args).await;
+            assert!(error.message.contains(&young.to_string()), "{error}");
+        }
+        assert_eq!(groups.rig.writes(), 1);
+    }
+}
+
+/// Lists and counts may lag: what any of them knows of keeps the group.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_only_a_count_knows_members_of_is_not_deleted() {
+    for (key, text) in [
+        ("directMemberCounts.users", "has 1 members"),
+        ("totalMemberCounts.users", "has 1 members"),
+        ("directMemberCounts.groups", "contains 1 groups"),
+    ] {
+        let groups = Groups::new().await;
+        let action = FaultAction::Miscount {
+            key: key.to_owned(),
+            by: 1,
+        };
+        groups.rig.fault(Fault::on("GET", ONE, action).times(0));
+        let error = groups.refused("delete_group", groups.delete("empty")).await;
+        assert!(
+            error.code == Code::FailedPrecondition && error.message.contains(text),
+            "{key}: {error}"
+        );
+        assert_eq!(groups.rig.writes(), 0, "{key}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_carries_everything_else_over() {
     let groups = Groups::new().await;
