@@ -152,7 +152,12 @@ pub const ROLE_ASSIGNMENT: ResourceType = ResourceType(&ResourceTypeSpec {
     offers_nothing: false,
     opt_in: true,
     children: &[],
-    permissions: &["p1:read:role", "p1:update:role"],
+    permissions: &[
+        "permissions:create:userRoleAssignments",
+        "permissions:delete:userRoleAssignments",
+        "permissions:create:groupRoleAssignments",
+        "permissions:delete:groupRoleAssignments",
+    ],
     capabilities: &[Capability::Sync, Capability::TargetedSync, Capability::Provision],
 });
 

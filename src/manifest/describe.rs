@@ -188,7 +188,7 @@ pub fn metadata(facts: &Metadata) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use baton::proto::c1::connector::v2 as pb;
     use prost::Message as _;
@@ -233,5 +233,48 @@ mod tests {
                 "https://console.pingone.com.au/?env=5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"
             );
         }
+    }
+
+    /// A type with its annotations' names and whether C1 has to select it.
+    fn types(role_model: RoleModel) -> BTreeMap<String, (BTreeSet<String>, bool)> {
+        let facts = Metadata {
+            environment_id: "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11".to_owned(),
+            environment_name: None,
+            region: "eu".to_owned(),
+            organization_id: None,
+            role_model,
+            role_scan: "all",
+            event_feed: false,
+            population_provisioning: false,
+        };
+        let message = pb::ConnectorMetadata::decode(metadata(&facts).as_slice()).unwrap();
+        let of_types = message.capabilities.unwrap().resource_type_capabilities.into_iter();
+        let told = of_types.map(|kind| {
+            let of = kind.resource_type.unwrap();
+            let names = of.annotations.iter().filter_map(|any| any.type_url.rsplit('.').next());
+            (of.id, (names.map(str::to_owned).collect(), kind.opt_in_required))
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn types_of_bindings_are_told_in_their_model_alone() {
+        let (plain, bound) = (types(RoleModel::Entitlements), types(RoleModel::ScopeBinding));
+        for id in ["role_assignment", "environment", "organization", "other_scope"] {
+            assert!(!plain.contains_key(id), "{id}");
+            let (names, opt_in) = &bound[id];
+            assert!(*opt_in && names.contains("OptInRequired"), "{id}: {names:?}");
+        }
+        for id in ["user", "group", "population", "role"] {
+            for told in [&plain[id], &bound[id]] {
+                assert!(!told.1 && !told.0.contains("OptInRequired"), "{id}: {told:?}");
+            }
+        }
+        // What roles offer stands on their bindings there.
+        let offers_nothing =
+            |types: &BTreeMap<String, (BTreeSet<String>, bool)>, id: &str| types[id].0.contains("SkipEntitlementsAndGrants");
+        assert!(!offers_nothing(&plain, "role") && offers_nothing(&bound, "role"));
+        assert!(!offers_nothing(&bound, "role_assignment"));
+        assert_eq!(bound.len(), plain.len() + 4);
     }
 }

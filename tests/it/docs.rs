@@ -12,7 +12,7 @@ use std::path::Path;
 
 use baton::task::TaskKind;
 use baton_ping_one::config::fields::{FIELDS, field};
-use baton_ping_one::model::RESOURCE_TYPES;
+use baton_ping_one::model::{ALL_TYPES, RESOURCE_TYPES};
 use pingone::Operation;
 
 fn page(name: &str) -> String {
@@ -55,6 +55,37 @@ fn both_pages_name_the_permissions_of_the_manifest_and_no_other() {
         assert_eq!(permissions(&quoted(&text)), expected, "{name}");
     }
     assert_ne!(permissions(&quoted("| `p1:read:user` |")), expected);
+}
+
+/// What a page for people lacks of these permissions.
+fn unnamed<'a>(text: &str, wanted: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let named = quoted(text);
+    wanted.filter(|permission| !named.contains(permission)).collect()
+}
+
+/// access-model.md §9: per feature, on every page.
+#[test]
+fn every_page_names_the_permissions_of_what_a_setting_switches_on() {
+    let all = || ALL_TYPES.iter().flat_map(|kind| kind.0.permissions).copied();
+    for name in ["docs/connector.mdx", "docs/docs-info.md"] {
+        assert_eq!(unnamed(&page(name), all()), Vec::<&str>::new(), "{name}");
+    }
+    let more = || all().filter(|permission| !permission.starts_with("p1:"));
+    assert!(more().count() > 9);
+    assert_eq!(unnamed(&page("README.md"), more()), Vec::<&str>::new());
+    assert_eq!(unnamed("| `certmgt:read:key` |", more()).len(), more().count() - 1);
+}
+
+#[test]
+fn the_front_page_says_what_is_never_read_and_which_role_is_better() {
+    let text = words(&page("README.md"));
+    for sentence in [
+        "What is never read: the value of any credential.",
+        "This one has no request that ends in `/secret`",
+        "a custom role without the right to client secrets is better than Configuration Read Only.",
+    ] {
+        assert!(text.contains(sentence), "{sentence}");
+    }
 }
 
 #[test]
@@ -116,6 +147,28 @@ fn the_runbook_has_the_standard_remedies() {
         "The user belongs to \"<group>\" through \"<child>\"; revoke that membership instead.",
         "\"<group>\" only accepts users of population \"<population>\".",
         "Start the connector with --provisioning (BATON_PROVISIONING=true).",
+        // access-model.md §10
+        "Give the application Configuration Read Only for this environment, or a custom role with \
+         applications:read:application, or set sync-applications=none.",
+        "Give the application Configuration Read Only for this environment, or set sync-gateways=false.",
+        "Give the application Configuration Read Only for this environment, or set sync-secrets=false.",
+        "Give the application permissions:read:applicationRoleAssignments (Configuration Read Only has it).",
+        "follows from membership in <any> of: <groups>. Grant or revoke the membership instead.",
+        "\"<app>\" is open to every user of the environment. Limit it to a group in PingOne first.",
+        "\"<app>\" is open to holders of an administrator role. Grant or revoke the role instead.",
+        "baton-ping-one does not issue or rotate client secrets: PingOne keeps one secret and one previous, and the new \
+         one exists only in one answer. Rotate it in PingOne.",
+        "only users and groups can be granted roles",
+        "the role belongs to gateway \"<name>\". Change it in PingOne under Gateways.",
+        "this connector does not change roles on <type> <name>. Add <type>:<id> to writable-role-scopes to allow it.",
+        "writable-role-scopes names <entry>, which is of another organization than the environment of \
+         pingone-environment-id. Take the entry out",
+        "PingOne takes at most 250 assignments over populations, 250 over applications and 3,500 in all of one principal. \
+         Take some back, or grant the role over a wider scope or through a group.",
+        "the request names no scope for role <id>: select the role_assignment type in C1 and sync once.",
+        "a user is always in one population: grant another population instead.",
+        "is outside population-filter: the user would vanish from C1.",
+        "Remove that first.",
     ] {
         assert!(text.contains(remedy), "{remedy}");
     }

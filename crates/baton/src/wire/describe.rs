@@ -97,7 +97,8 @@ pub(crate) fn capabilities(of: &Capabilities) -> pb::ConnectorCapabilities {
             pb::ResourceTypeCapability {
                 resource_type: Some(resource_type_message(*resource_type)),
                 capabilities,
-                permissions: (!resource_type.0.permissions.is_empty()).then(|| permissions_message(*resource_type)),
+                // An empty message where there are none: C1 refuses a Hello without it.
+                permissions: Some(permissions_message(*resource_type)),
                 opt_in_required: resource_type.0.opt_in,
                 ..Default::default()
             }
