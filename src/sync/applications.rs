@@ -12,7 +12,7 @@ use super::SyncError;
 use super::job::{Ended, Job};
 use super::options::Applications;
 use super::progress::add;
-use super::read::{Assignment, length};
+use super::read::{Assignment, Reads, length};
 use super::role_scan::take_own;
 use super::scope::Holdings;
 use super::translate::{Around, GroupKind, GroupPlan, Translated};
@@ -268,9 +268,14 @@ impl<'a> Intersections<'a> {
         let refused_from = Arc::new(AtomicUsize::new(usize::MAX));
         let answers = stream::iter(order).map(move |set| {
             let (refused_from, bound) = (Arc::clone(&refused_from), Bound::of(&set, &known));
+            let reads = Arc::clone(&job.reads);
+            // On its own: what is read ahead goes on while a row is written, and no deadline passes meanwhile.
             async move {
-                let found = in_all(job, &set, &bound, &refused_from).await;
-                (set, found)
+                spawn(async move {
+                    let found = in_all(&reads, &set, &bound, &refused_from).await;
+                    (set, found)
+                })
+                .await
             }
         });
         Self {
@@ -321,16 +326,16 @@ impl Bound {
 }
 
 /// Asks PingOne who is in all groups of a set. A filter that was refused is not tried again with as many groups.
-async fn in_all(job: &Job, set: &[Uuid], bound: &Bound, refused_from: &AtomicUsize) -> Result<InAll, SyncError> {
+async fn in_all(reads: &Reads, set: &[Uuid], bound: &Bound, refused_from: &AtomicUsize) -> Result<InAll, SyncError> {
     if bound.most.is_some_and(|(_, users)| users == 0) {
         return Ok(InAll::Users(Vec::new()));
     }
     if set.len() >= refused_from.load(Ordering::Relaxed) {
         return Ok(InAll::Refused);
     }
-    if let Ok(users) = job.reads.members_of_all(set).await? {
-        job.reads.warnings.step();
-        doubt(job, set, bound, &users).await?;
+    if let Ok(users) = reads.members_of_all(set).await? {
+        reads.warnings.step();
+        doubt(reads, set, bound, &users).await?;
         return Ok(InAll::Users(users));
     }
     if refused_from.fetch_min(set.len(), Ordering::Relaxed) == usize::MAX {
@@ -345,16 +350,16 @@ async fn in_all(job: &Job, set: &[Uuid], bound: &Bound, refused_from: &AtomicUsi
 
 /// More users than a group has, or all users there are, look like a filter that was taken and not applied: the group's own
 /// counts decide.
-async fn doubt(job: &Job, set: &[Uuid], bound: &Bound, users: &[Uuid]) -> Result<(), SyncError> {
+async fn doubt(reads: &Reads, set: &[Uuid], bound: &Bound, users: &[Uuid]) -> Result<(), SyncError> {
     let found = length(users);
-    let everybody = job.reads.progress.users.load(Ordering::Relaxed);
+    let everybody = reads.progress.users.load(Ordering::Relaxed);
     let suspect = match bound.most {
         Some((group, most)) if found > most => Some(group),
         _ if everybody > 0 && found >= everybody => set.first().copied(),
         _ => None,
     };
     let Some(group) = suspect else { return Ok(()) };
-    let told = job.reads.counts_of(group).await?.and_then(|counts| counts.all);
+    let told = reads.counts_of(group).await?.and_then(|counts| counts.all);
     match told.filter(|told| *told < found) {
         Some(told) => Err(SyncError::TooManyMembers { group, told, found }),
         None => Ok(()),
