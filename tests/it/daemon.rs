@@ -10,6 +10,7 @@
     reason = "a test may end where it stands"
 )]
 
+mod access;
 mod again;
 mod credentials;
 mod endings;

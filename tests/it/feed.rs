@@ -9,15 +9,15 @@ use baton::task::{Code, EventFeed, EventKind, EventPage, EventQuery, EventType, 
 use baton_ping_one::feed::{AuditFeed, FEED_ID};
 use jiff::{Timestamp, ToSpan as _};
 use pingone::write;
-use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
+use sandbox::pingone::{Fault, FaultAction, Options, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::stand_in::{UNLIMITED, client, client_of};
+use crate::stand_in::{UNLIMITED, Watched, client, client_of};
 
 struct Bench {
-    server: Server,
+    server: Watched,
     feed: AuditFeed,
 }
 
@@ -33,7 +33,10 @@ async fn bench(change: impl FnOnce(&mut Options)) -> Bench {
         &server.client_secret(),
         UNLIMITED,
     ));
-    Bench { server, feed }
+    Bench {
+        server: server.into(),
+        feed,
+    }
 }
 
 fn changed(user: Uuid) -> Value {

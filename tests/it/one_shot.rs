@@ -8,16 +8,20 @@
     reason = "test code"
 )]
 
+mod access;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Output;
 
-use sandbox::pingone::{Directory, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, Holder, Options, ScopeOf, start};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::stand_in::Watched;
+
 struct Shop {
-    server: Server,
+    server: Watched,
     directory: Directory,
     dir: tempfile::TempDir,
 }
@@ -49,20 +53,25 @@ impl Shop {
             .member("partners", "noor")
             .assignment(Holder::User("noor".to_owned()), "Help Desk Admin", ScopeOf::Environment)
             .build();
-        let server = start(Options {
-            custom: Some(directory.clone()),
-            ..Options::default()
-        })
-        .await
-        .unwrap();
-        let shop = Self {
-            server,
-            directory,
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let shop = Self::of(directory, Options::default()).await;
         let synced = shop.run(&[]).await;
         assert_eq!(synced.code, 0, "{}", synced.stderr);
         shop
+    }
+
+    /// A directory, and no file yet.
+    async fn of(directory: Directory, options: Options) -> Self {
+        let server = start(Options {
+            custom: Some(directory.clone()),
+            ..options
+        })
+        .await
+        .unwrap();
+        Self {
+            server: server.into(),
+            directory,
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn file(&self) -> PathBuf {

@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod access;
 mod accounts;
 mod deviation;
 mod fake;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,31 @@ use pingone::{AssertionKey, Client, ClientConfig, Credentials, Region};
 use sandbox::pingone::{Fault, FaultAction, Server};
 use tokio::sync::watch;
 use uuid::Uuid;
+
+/// A stand-in of which nobody may read a secret, whatever the test is about.
+pub struct Watched(Server);
+
+impl From<Server> for Watched {
+    fn from(server: Server) -> Self {
+        Self(server)
+    }
+}
+
+impl Deref for Watched {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.0.requests().secret_reads, 0, "a secret was read");
+        }
+    }
+}
 
 /// A rate that holds nothing up.
 pub const UNLIMITED: u32 = 100_000;

@@ -1,7 +1,7 @@
-//! What a task of each kind may succeed with (c1-protocol.md §8.1, §9.1).
+//! What a task of each kind may end with (c1-protocol.md §8.1, §9.1).
 
 use super::json;
-use super::proto::baton::baton_service_finish_task_request::Success;
+use super::proto::baton::baton_service_finish_task_request::{FinalState, Success};
 use super::proto::baton::task::TaskType;
 
 /// Which annotations stand beside the response.
@@ -24,7 +24,6 @@ fn wanted(kind: &TaskType) -> Option<(&'static str, Beside)> {
         TaskType::CreateResource(_) => ("CreateResourceResponse", Beside::Response),
         TaskType::DeleteResource(_) => ("DeleteResourceResponse", Beside::Response),
         TaskType::RotateCredentials(_) => ("RotateCredentialResponse", Beside::Response),
-        TaskType::IssueCredential(_) => ("IssueCredentialResponse", Beside::Response),
         TaskType::CreateTicketTask(_) => ("TicketsServiceCreateTicketResponse", Beside::Task),
         TaskType::ListTicketSchemas(_) => ("TicketsServiceListTicketSchemasResponse", Beside::Response),
         TaskType::GetTicket(_) => ("TicketsServiceGetTicketResponse", Beside::Task),
@@ -39,14 +38,26 @@ fn wanted(kind: &TaskType) -> Option<(&'static str, Beside)> {
         TaskType::None(_)
         | TaskType::Hello(_)
         | TaskType::SyncFull(_)
+        | TaskType::IssueCredential(_)
         | TaskType::EventFeed(_)
         | TaskType::CreateSyncDiff(_)
         | TaskType::CompactSyncs(_) => return None,
     })
 }
 
-/// Holds a success against the kind of its task.
-pub(super) fn check(kind: Option<&TaskType>, success: &Success) -> Result<(), String> {
+/// Holds an end against the kind of its task.
+pub(super) fn check(kind: Option<&TaskType>, state: &FinalState) -> Result<(), String> {
+    match state {
+        FinalState::Success(success) => succeeded(kind, success),
+        // Whether a credential was made is not known after a failure (access-model.md §4, §11 point 134).
+        FinalState::Error(error) if matches!(kind, Some(TaskType::IssueCredential(_))) && !error.non_retryable => {
+            Err("the issue of a credential failed and may be tried again".to_owned())
+        }
+        FinalState::Error(_) => Ok(()),
+    }
+}
+
+fn succeeded(kind: Option<&TaskType>, success: &Success) -> Result<(), String> {
     if matches!(kind, Some(TaskType::SyncFull(_))) {
         if success.response.is_some() {
             return Err("a sync has no response".to_owned());

@@ -276,11 +276,12 @@ impl State {
         if matches!(out.task.task_type, Some(TaskType::Hello(_))) {
             return Err("a hello task is not finished".to_owned());
         }
-        if let Some(pb::baton_service_finish_task_request::FinalState::Success(success)) = &request.final_state {
-            if matches!(out.task.task_type, Some(TaskType::SyncFull(_))) && !out.uploaded {
+        if let Some(state) = &request.final_state {
+            let succeeded = matches!(state, pb::baton_service_finish_task_request::FinalState::Success(_));
+            if succeeded && matches!(out.task.task_type, Some(TaskType::SyncFull(_))) && !out.uploaded {
                 return Err("a sync succeeded without an upload".to_owned());
             }
-            outcome::check(out.task.task_type.as_ref(), success)?;
+            outcome::check(out.task.task_type.as_ref(), state)?;
         }
         match &out.finished {
             None => {

@@ -379,9 +379,7 @@ impl Shared {
         if let Some(FaultAction::Changes(changes)) = due.map(|due| &due.action) {
             self.write_world().change(changes);
         }
-        let reads_secret = matches!(route.target, Target::Secret(_))
-            || (matches!(route.target, Target::Key(_)) && accepts_key_store(&parts.headers));
-        if parts.method == Method::GET && reads_secret {
+        if touches_secret(route.target, parts) {
             self.ledger.secret_read();
         }
         let answer = if parts.method != Method::GET || matches!(route.target, Target::Secret(_)) {
@@ -408,6 +406,15 @@ impl Shared {
         let mut world = self.write_world();
         let call = call(&world)?;
         world.write(&call)
+    }
+}
+
+/// Whether the request reads a secret or a private key, or ends a secret (access-model.md §11 point 113).
+fn touches_secret(target: Target, parts: &http::request::Parts) -> bool {
+    match target {
+        Target::Secret(_) => matches!(parts.method, Method::GET | Method::DELETE),
+        Target::Key(_) => parts.method == Method::GET && accepts_key_store(&parts.headers),
+        _ => false,
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Requests {
     pub by_secret: BTreeMap<u64, u64>,
     /// Requests with a filter, by the attribute that it begins with
     pub by_filter: BTreeMap<String, u64>,
-    /// Reads of secrets and of private keys (access-model.md §11 point 113)
+    /// Reads and deletions of secrets, and reads of private keys (access-model.md §11 point 113)
     pub secret_reads: u64,
     /// Requests of the API and of the token listener together
     pub total: u64,

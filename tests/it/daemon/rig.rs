@@ -9,13 +9,14 @@ use tokio::process::{Child, Command};
 
 use crate::k8s::fake::Fake;
 use crate::port;
+use crate::stand_in::Watched;
 
 pub const CLIENT_ID: &str = "blue-fox-12345@acme.conductor.one/baton";
 /// Everything here is over long before this; it only keeps a broken test from hanging.
 const LONG: Duration = Duration::from_mins(5);
 
 pub struct World {
-    pub pingone: sandbox::pingone::Server,
+    pub pingone: Watched,
     pub c1: sandbox::c1::Server,
     pub kube: Fake,
     pub dir: tempfile::TempDir,
@@ -50,7 +51,7 @@ impl World {
         std::fs::write(dir.path().join("kubeconfig"), kubeconfig).unwrap();
         std::fs::create_dir(dir.path().join("tmp")).unwrap();
         Self {
-            pingone,
+            pingone: pingone.into(),
             c1,
             kube,
             dir,

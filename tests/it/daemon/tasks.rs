@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::rig::{CLIENT_ID, World, soon};
 
-fn values(world: &World) -> Vec<(&'static str, String)> {
+pub fn values(world: &World) -> Vec<(&'static str, String)> {
     let mut values = world.pingone_values().to_vec();
     values.push(("BATON_CLIENT_ID", CLIENT_ID.to_owned()));
     values.push(("BATON_CLIENT_SECRET", world.c1_secret.clone()));
@@ -30,17 +30,17 @@ fn target(kind: &str, id: &str) -> cv2::Resource {
 
 /// What a file holds: type of the sync, and how many of each.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Held {
-    sync_type: String,
-    resources: BTreeMap<String, usize>,
-    entitlements: usize,
-    grants: usize,
+pub struct Held {
+    pub sync_type: String,
+    pub resources: BTreeMap<String, usize>,
+    pub entitlements: usize,
+    pub grants: usize,
     /// Grants that expansion made.
-    expanded: bool,
+    pub expanded: bool,
 }
 
 /// The task is finished with success, and its file is opened.
-async fn uploaded(world: &World, task: kinds::SyncFullTask) -> Held {
+pub async fn uploaded(world: &World, task: kinds::SyncFullTask) -> Held {
     let id = world.c1.queue(TaskType::SyncFull(task));
     let finish = soon(world.c1.finished(&id)).await.unwrap();
     assert!(finish.status.is_none(), "{finish:?}");
@@ -164,7 +164,7 @@ async fn s21_skip_full_sync_uploads_an_empty_finished_full_sync() {
 }
 
 /// The message of a successful task.
-async fn answer<M: prost::Message + Default>(world: &World, task: TaskType) -> M {
+pub async fn answer<M: prost::Message + Default>(world: &World, task: TaskType) -> M {
     let id = world.c1.queue(task);
     let finish = soon(world.c1.finished(&id)).await.unwrap();
     let Some(FinalState::Success(success)) = finish.final_state else {

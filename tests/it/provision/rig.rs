@@ -9,11 +9,12 @@ use baton::task::{
 use baton_ping_one::provision::{AuditSink, Change, ChangeOutcome, PingOneProvisioner, ProvisionOptions};
 use pingone::Client;
 use process::runtime::leader_guard::LeaderGuard;
-use sandbox::pingone::{Directory, DirectoryBuilder, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, Holder, Options, ScopeOf, start};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::stand_in::Watched;
 pub use crate::stand_in::{client, refuse, refused};
 
 pub const READ_ONLY: &str = "Identity Data Read Only";
@@ -38,7 +39,7 @@ pub struct Setup {
 }
 
 pub struct Rig {
-    pub server: Server,
+    pub server: Watched,
     pub client: Client,
     pub provisioner: PingOneProvisioner,
     pub token: CancellationToken,
@@ -114,7 +115,7 @@ impl Rig {
             .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>)
             .with_guard(setup.guard.unwrap_or(LeaderGuard::always()));
         Self {
-            server,
+            server: server.into(),
             client,
             provisioner,
             token: CancellationToken::new(),

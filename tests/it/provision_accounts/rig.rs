@@ -14,13 +14,13 @@ use baton::task::{
 };
 use baton_ping_one::provision::{AuditSink, Change, PingOneProvisioner, ProvisionOptions};
 use pingone::Client;
-use sandbox::pingone::{Directory, Fault, Options, Server, UserState, start};
+use sandbox::pingone::{Directory, Fault, Options, UserState, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use crate::stand_in::refuse;
-use crate::stand_in::{self, UNLIMITED};
+use crate::stand_in::{self, UNLIMITED, Watched};
 
 const AGE: &str = "age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm";
 const AGE_IDENTITY: &str = "AGE-SECRET-KEY-184JMZMVQH3E6U0PSL869004Y3U2NYV7R30EU99CSEDNPH02YUVFSZW44VU";
@@ -51,7 +51,7 @@ impl AuditSink for Audited {
 }
 
 pub struct Rig {
-    pub server: Server,
+    pub server: Watched,
     pub client: Client,
     pub provisioner: PingOneProvisioner,
     pub token: CancellationToken,
@@ -104,7 +104,7 @@ impl Rig {
             .with_client_key(KeySource::new(|| Some(client_key())))
             .with_audit(Arc::clone(&audited) as Arc<dyn AuditSink>);
         Self {
-            server,
+            server: server.into(),
             client,
             provisioner,
             token: CancellationToken::new(),

@@ -7,12 +7,12 @@ use baton::task::{
     SyncRunner, Task, TaskError, TaskId, TaskKind, TaskRunner, Writes,
 };
 use baton_ping_one::provision::{AuditSink, Change, PingOneActions, PingOneProvisioner, ProvisionOptions};
-use sandbox::pingone::{Directory, DirectoryBuilder, Fault, Options, Server, Snapshot, UserState, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, Fault, Options, Snapshot, UserState, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::stand_in::{UNLIMITED, client};
+use crate::stand_in::{UNLIMITED, Watched, client};
 
 /// Keeps audit lines.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl SyncRunner for NoSyncs {
 }
 
 pub struct Rig {
-    pub server: Server,
+    pub server: Watched,
     pub audit: Arc<Lines>,
     directory: Directory,
     dispatcher: Dispatcher,
@@ -97,7 +97,7 @@ impl Rig {
         };
         let dispatcher = Dispatcher::new(parts, CancellationToken::new());
         Self {
-            server,
+            server: server.into(),
             audit,
             directory,
             dispatcher,

@@ -15,22 +15,25 @@ use baton::crypto::{ClientKey, KeySource};
 use baton::session::SigningKey;
 use baton::task::{
     AccountCreated, ActionCall, ActionOutcome, Annotation, CreateAccountRequest, DeleteResourceRequest, GrantReply,
-    GrantRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated, TaskError, WriteContext,
+    GrantRequest, IssueCredentialRequest, Provisioner, RevokeReply, RevokeRequest, RotateCredentialsRequest, Rotated,
+    TaskError, WriteContext,
 };
 use baton_ping_one::provision::{PingOneProvisioner, ProvisionOptions};
 use futures_util::future::BoxFuture;
 use sandbox::c1::Identity;
 use sandbox::c1::proto::connector as cv2;
-use sandbox::pingone::{Directory, Options, Server, start};
+use sandbox::pingone::{Directory, Options, start};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use super::rig::CLIENT_ID;
-use crate::stand_in::{UNLIMITED, client};
+use crate::stand_in::{UNLIMITED, Watched, client};
 
 /// A directory with one population, and who provisions it.
 pub struct Accounts {
-    server: Server,
+    directory: Directory,
+    server: Watched,
     provisioner: Arc<Elsewhere>,
     public: Vec<u8>,
     key_id: String,
@@ -45,12 +48,14 @@ impl Accounts {
                 .build()
                 .unwrap(),
         )));
+        let directory = Directory::builder()
+            .population("staff", json!({"default": true}))
+            .user("ann", "staff", json!({}))
+            .user("bob", "staff", json!({}))
+            .user("eve", "staff", json!({}))
+            .build();
         let options = Options {
-            custom: Some(
-                Directory::builder()
-                    .population("staff", json!({"default": true}))
-                    .build(),
-            ),
+            custom: Some(directory.clone()),
             ..Options::default()
         };
         let server = runtime.run(start(options)).await.unwrap();
@@ -66,7 +71,8 @@ impl Accounts {
         let inner = PingOneProvisioner::new(ProvisionOptions::default(), client)
             .with_client_key(KeySource::new(move || Some(key())));
         Self {
-            server,
+            directory,
+            server: server.into(),
             provisioner: Arc::new(Elsewhere {
                 runtime,
                 inner: Arc::new(inner),
@@ -85,6 +91,24 @@ impl Accounts {
         let snapshot = self.server.snapshot();
         let (id, state) = snapshot.user_named(name)?;
         Some((id.to_string(), state.password.clone()))
+    }
+
+    pub fn id(&self, label: &str) -> Uuid {
+        self.directory.id(label).unwrap()
+    }
+
+    pub fn role(&self, name: &str) -> Uuid {
+        let roles = self.server.directory().roles();
+        roles.iter().find(|(_, known, _)| known == name).unwrap().0
+    }
+
+    pub fn holds(&self, user: &str, role: Uuid, scope: Uuid) -> bool {
+        self.server.snapshot().has_role(self.id(user), role, scope)
+    }
+
+    /// How often PingOne was asked for anything.
+    pub fn asked(&self) -> u64 {
+        self.server.requests().total
     }
 
     /// The daemon's key, as C1 knows it.
@@ -134,6 +158,10 @@ struct Elsewhere {
 macro_rules! elsewhere {
     ($($name:ident($request:ty) -> $reply:ty;)+) => {
         impl Provisioner for Elsewhere {
+            fn refuse_issue(&self, request: &IssueCredentialRequest) -> TaskError {
+                self.inner.refuse_issue(request)
+            }
+
             $(fn $name(&self, request: $request, context: WriteContext) -> BoxFuture<'_, Result<$reply, TaskError>> {
                 let inner = Arc::clone(&self.inner);
                 Box::pin(self.runtime.run(async move { inner.$name(request, context).await }))

@@ -18,7 +18,7 @@ use super::accounts::{Accounts, PrivateKeys};
 use super::fake::{BrokenFeed, FakeSyncs, SyncPlan, WritePlan};
 use super::rig::{GRACE, Rig, Setup, bounded, close, gaps};
 
-type Finish = pb::BatonServiceFinishTaskRequest;
+pub(super) type Finish = pb::BatonServiceFinishTaskRequest;
 
 macro_rules! scripts {
     ($($name:ident;)+) => {$(
@@ -57,14 +57,14 @@ scripts! {
     s25_a_failed_event_feed_is_reported;
 }
 
-fn success(finish: &Finish) -> anyhow::Result<&Success> {
+pub(super) fn success(finish: &Finish) -> anyhow::Result<&Success> {
     match &finish.final_state {
         Some(FinalState::Success(success)) if finish.status.is_none() => Ok(success),
         other => anyhow::bail!("no success: {other:?} {:?}", finish.status),
     }
 }
 
-fn failure(finish: &Finish) -> anyhow::Result<(i32, &str, bool)> {
+pub(super) fn failure(finish: &Finish) -> anyhow::Result<(i32, &str, bool)> {
     match (&finish.final_state, &finish.status) {
         (
             Some(FinalState::Error(Error {
@@ -78,7 +78,7 @@ fn failure(finish: &Finish) -> anyhow::Result<(i32, &str, bool)> {
     }
 }
 
-fn response<M: prost::Message + Default>(success: &Success, name: &str) -> anyhow::Result<M> {
+pub(super) fn response<M: prost::Message + Default>(success: &Success, name: &str) -> anyhow::Result<M> {
     let any = success.response.as_ref().context("no response")?;
     ensure!(
         any.type_url == format!("type.googleapis.com/c1.connector.v2.{name}"),
@@ -88,13 +88,13 @@ fn response<M: prost::Message + Default>(success: &Success, name: &str) -> anyho
     Ok(M::decode(any.value.as_slice())?)
 }
 
-fn clean(rig: &Rig) -> anyhow::Result<()> {
+pub(super) fn clean(rig: &Rig) -> anyhow::Result<()> {
     ensure!(rig.server.violations().is_empty(), "{:?}", rig.server.violations());
     ensure!(rig.syncs.files() == 0, "files were left behind");
     Ok(())
 }
 
-async fn only_finish(rig: &Rig, id: &str) -> anyhow::Result<Finish> {
+pub(super) async fn only_finish(rig: &Rig, id: &str) -> anyhow::Result<Finish> {
     let finish = rig.server.finished(id).await.context("no FinishTask")?;
     ensure!(rig.server.finishes(id).len() == 1, "finished twice");
     Ok(finish)

@@ -144,3 +144,24 @@ async fn unsupported_kinds_do_not_succeed_and_hello_tasks_are_not_finished() {
     assert_eq!(bench.call("FinishTask", &unsupported(&id)).await.code, 3);
     bench.broke("a hello task is not finished");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_issue_of_a_credential_fails_for_good() {
+    let mut bench = Bench::greeted().await;
+    let id = bench
+        .take(TaskType::IssueCredential(kinds::IssueCredentialTask::default()))
+        .await;
+    let issued = any("IssueCredentialResponse", &cv2::IssueCredentialResponse::default());
+    let said = bench.call("FinishTask", &success(&id, Some(issued), vec![])).await;
+    assert_eq!(said.code, 3);
+    bench.broke("unsupported kind");
+    assert_eq!(bench.call("FinishTask", &unsupported(&id)).await.code, 3);
+    bench.broke("may be tried again");
+    let mut refused = unsupported(&id);
+    refused.final_state = Some(FinalState::Error(Error {
+        non_retryable: true,
+        ..Error::default()
+    }));
+    assert_eq!(bench.call("FinishTask", &refused).await.code, 0);
+    bench.clean();
+}

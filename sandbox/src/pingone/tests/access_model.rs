@@ -317,6 +317,9 @@ async fn points_113_to_115_secrets_are_served_counted_and_replaced() {
     bench.token = bench.fetch_token().await;
     let third = bench.json("POST", &tail, &json!({})).await.1;
     assert_eq!(third.get("previous"), None);
+    let before = bench.server.requests().secret_reads;
+    assert_eq!(bench.json("DELETE", &tail, &json!({})).await.0, 204);
+    assert_eq!(bench.server.requests().secret_reads, before + 1, "deleting counts, too");
     let keys = rows(&bench, "keys").await;
     let key = format!("/keys/{}", keys[0]["id"].as_str().unwrap());
     let before = bench.server.requests().secret_reads;
