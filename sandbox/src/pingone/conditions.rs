@@ -141,6 +141,14 @@ impl World {
         let name = format!("App {number}");
         let mut application = self.application(100 + number, &name, form, Value::Object(over));
         application.enabled = at % 11 != 10;
+        // Now and then one that is no worker holds a role: a web application, or an agent. Its row has the link.
+        if matches!(at % 90, 0 | 8) && at % 16 != 12 {
+            application.roles = true;
+            let id = self.ids.encode(Kind::WorkerAssignment, 1_000_000 + number * 8);
+            let role = self.role_named("Identity Data Read Only");
+            let held = role.map(|role| Assignment::new(id, role.id, "ENVIRONMENT", self.environment));
+            application.assignments.extend(held);
+        }
         application
     }
 
