@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stand_in::{UNLIMITED, client};
 
+mod access;
 mod applications;
 mod believed;
 mod clauses;

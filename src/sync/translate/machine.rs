@@ -232,6 +232,8 @@ mod tests {
             };
             assert_eq!(app.non_human.as_deref(), detail, "{kind}");
             assert_eq!(app.flags, ["APP_FLAG_INACTIVE"]);
+            let raw = format!("GATEWAY/{}", kind.as_str().unwrap_or("-"));
+            assert_eq!((app.source_type, app.raw_source_type), ("other", raw));
         }
     }
 
@@ -269,7 +271,8 @@ mod tests {
             (status.kind, status.details.as_str()),
             (StatusKind::Disabled, "REVOKED")
         );
-        assert_eq!(key(&of(json!({}))).status.unwrap().kind, StatusKind::Enabled);
+        let status = key(&of(json!({}))).status.unwrap();
+        assert_eq!((status.kind, status.details.as_str()), (StatusKind::Enabled, "UNKNOWN"));
     }
 
     #[test]
