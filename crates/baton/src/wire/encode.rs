@@ -359,3 +359,6 @@ pub fn entitlement(entitlement: &Entitlement) -> Vec<u8> {
     }
     .encode_to_vec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,6 +193,43 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_says_what_it_follows_from() {
+        let (mut groups, mut words) = (Profile::default(), Profile::default());
+        groups.list("group_ids", Some(vec!["a".to_owned(), "b".to_owned()]));
+        words.text("access_mode", Some("all_groups"));
+        let encoded = grant(&Grant {
+            entitlement: EntitlementId::member(GROUP_TYPE, GROUP),
+            principal: ResourceId::new(USER_TYPE, USER),
+            immutable: Some(GrantImmutable {
+                source_id: "all-groups",
+                metadata: Some(groups.clone()),
+            }),
+            expandable: None,
+            metadata: Some(words.clone()),
+        });
+        let message = pb::Grant::decode(encoded.data.as_slice()).unwrap();
+        let urls: Vec<_> = message.annotations.iter().map(|any| any.type_url.as_str()).collect();
+        assert_eq!(
+            urls,
+            [
+                "type.googleapis.com/c1.connector.v2.GrantImmutable",
+                "type.googleapis.com/c1.connector.v2.GrantMetadata"
+            ]
+        );
+        let told = pb::GrantImmutable::decode(message.annotations[0].value.as_slice()).unwrap();
+        assert_eq!(told.source_id, "all-groups");
+        assert_eq!(told.metadata, Some(profile_message(&groups)));
+        let list = &told.metadata.unwrap().fields["group_ids"].kind;
+        let Some(prost_types::value::Kind::ListValue(list)) = list else {
+            panic!("{list:?}")
+        };
+        assert_eq!(list.values.len(), 2);
+        let told = pb::GrantMetadata::decode(message.annotations[1].value.as_slice()).unwrap();
+        assert_eq!(told.metadata, Some(profile_message(&words)));
+        assert_eq!(encoded.expansion, None);
+    }
+
+    #[test]
     fn expansion_travels_beside_the_message() {
         let encoded = grant(&Grant {
             entitlement: EntitlementId::member(GROUP_TYPE, GROUP),
