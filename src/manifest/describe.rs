@@ -271,8 +271,9 @@ mod tests {
             }
         }
         // What roles offer stands on their bindings there.
-        let offers_nothing =
-            |types: &BTreeMap<String, (BTreeSet<String>, bool)>, id: &str| types[id].0.contains("SkipEntitlementsAndGrants");
+        let offers_nothing = |types: &BTreeMap<String, (BTreeSet<String>, bool)>, id: &str| {
+            types[id].0.contains("SkipEntitlementsAndGrants")
+        };
         assert!(!offers_nothing(&plain, "role") && offers_nothing(&bound, "role"));
         assert!(!offers_nothing(&bound, "role_assignment"));
         assert_eq!(bound.len(), plain.len() + 4);

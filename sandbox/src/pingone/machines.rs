@@ -7,6 +7,7 @@ use super::generate::EPOCH_MS;
 use super::ids::Kind;
 use super::world::{Assignment, World};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Stands as shared secret in the rows of RADIUS gateways and nowhere else: whoever finds it has kept a secret (point 122).
@@ -98,6 +99,14 @@ impl World {
             value
         };
         (0..gateway.credentials).map(one).collect()
+    }
+
+    /// Ids of everything that the lists of credentials and of keys show.
+    pub(crate) fn credential_ids(&self) -> BTreeSet<Uuid> {
+        let numbered = self.gateways.iter().enumerate();
+        let held = numbered.flat_map(|(number, gateway)| self.credentials(number, gateway));
+        let id = |value: Value| Uuid::try_parse(value.get("id")?.as_str()?).ok();
+        held.chain(self.keys()).filter_map(id).collect()
     }
 
     pub(crate) fn list_gateways(&self, call: &Call<'_>) -> Outcome {

@@ -159,6 +159,12 @@ pub struct Snapshot {
     pub nestings: BTreeSet<(Uuid, Uuid)>,
     /// Own assignments of users, groups and applications
     pub assignments: BTreeSet<AssignmentState>,
+    /// Applications that the environment's list shows, by id, without links
+    pub applications: BTreeMap<Uuid, Value>,
+    /// Gateways by id, with their type
+    pub gateways: BTreeMap<Uuid, &'static str>,
+    /// Ids of the gateways' credentials and of the environment's keys
+    pub credentials: BTreeSet<Uuid>,
 }
 
 impl Snapshot {
@@ -254,15 +260,21 @@ pub(crate) fn snapshot(world: &World) -> Snapshot {
         }
     }
     for application in &world.applications {
+        if application.listed && application.environment == world.environment {
+            let value = without_links(world.application_value(application));
+            taken.applications.insert(application.id, value);
+        }
         taken
             .assignments
             .extend(states("application", application.id, &application.assignments));
     }
     for gateway in &world.gateways {
+        taken.gateways.insert(gateway.id, gateway.kind);
         taken
             .assignments
             .extend(states("gateway", gateway.id, &gateway.assignments));
     }
+    taken.credentials = world.credential_ids();
     taken
 }
 

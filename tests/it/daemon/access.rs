@@ -33,7 +33,7 @@ fn selected(ids: &[&str]) -> kinds::SyncFullTask {
 async fn roles_are_bound_to_scopes_once_c1_selects_every_type() {
     let world = world().await;
     let flags = ["--role-model", "scope-binding", "--sync-applications", "all"];
-    let daemon = world.start(&flags, &values(&world)).await;
+    let daemon = world.start(&flags, &values(&world));
     let fallback = "role-model=scope-binding needs these resource types";
     let half = uploaded(&world, selected(&["user", "group", "role"])).await;
     assert!(!half.resources.contains_key("role_assignment"), "{:?}", half.resources);
@@ -60,7 +60,7 @@ async fn roles_are_bound_to_scopes_once_c1_selects_every_type() {
 #[tokio::test]
 async fn a_selected_type_that_no_setting_switches_on_is_left_out_and_told() {
     let world = world().await;
-    let daemon = world.start(&[], &values(&world)).await;
+    let daemon = world.start(&[], &values(&world));
     let held = uploaded(&world, selected(&["user", "application"])).await;
     assert_eq!(held.resources.keys().collect::<Vec<_>>(), ["user"]);
     let (status, log) = daemon.stop().await;
@@ -81,7 +81,7 @@ async fn a_grant_without_a_trait_finds_its_scope_in_the_last_sync() {
         "--writable-role-scopes",
         "environment:*",
     ];
-    let daemon = world.start(&flags, &values(&world)).await;
+    let daemon = world.start(&flags, &values(&world));
     let truth = world.pingone.directory();
     let (role, user) = (role(&world, "Environment Admin"), truth.users()[0]);
     let other = world.pingone.other_environment_id();
