@@ -79,7 +79,7 @@ fn an_application_shows_its_flags_its_sources_and_that_it_signs_on_by_itself() {
         ("APP_FLAG_OIDC", AppFlag::Oidc),
         ("APP_FLAG_BOOKMARK", AppFlag::Bookmark),
     ];
-    for non_human in [Some("pingone.application.worker".to_owned()), None] {
+    for non_human in [Some("source.application.worker".to_owned()), None] {
         let app = AppTrait {
             flags: flags.iter().map(|(name, _)| *name).collect(),
             source_type: "oidc",
@@ -127,7 +127,7 @@ fn a_credential_shows_whose_it_is_its_kind_and_its_times() {
         expires_at: Some(expires),
         last_used_at: Some(at("2025-06-01T00:00:00Z")),
         kind: CredentialKind::AsymmetricKey,
-        detail: "pingone.key.signing".to_owned(),
+        detail: "source.key.signing".to_owned(),
     };
     let message = decoded(&Resource {
         created_at: Some(created),
@@ -140,7 +140,7 @@ fn a_credential_shows_whose_it_is_its_kind_and_its_times() {
         told.credential_type,
         i32::from(pb::secret_trait::CredentialType::AsymmetricKey)
     );
-    assert_eq!(told.credential_detail, "pingone.key.signing");
+    assert_eq!(told.credential_detail, "source.key.signing");
     let identity = told.identity_id.unwrap();
     assert_eq!(
         (identity.resource_type.as_str(), identity.resource.as_str()),
