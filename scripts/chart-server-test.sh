@@ -14,7 +14,7 @@ ns=baton-chart-test
 work=$(mktemp -d)
 cleanup() {
 	rm -rf "$work"
-	kubectl delete namespace "$ns" identity --ignore-not-found --wait=false >/dev/null 2>&1 || true
+	kubectl delete namespace "$ns" elsewhere identity --ignore-not-found --wait=false >/dev/null 2>&1 || true
 	kubectl delete runtimeclass --selector made-by=chart-server-test >/dev/null 2>&1 || true
 }
 trap cleanup EXIT
@@ -39,7 +39,7 @@ finds() { # finds NAME TEXT CMD...: must fail and say TEXT
 	check "$name" refused "$@"
 }
 
-for namespace in "$ns" identity; do
+for namespace in "$ns" elsewhere identity; do
 	kubectl create namespace "$namespace" >/dev/null
 	kubectl label namespace "$namespace" pod-security.kubernetes.io/{enforce,warn}=restricted >/dev/null
 done
