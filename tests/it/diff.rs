@@ -12,13 +12,15 @@ use sandbox::pingone::{Directory, Options, Server, start};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+/// How a run of the program ended and what it said.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
-async fn run(dir: &Path, args: &[&str], server: Option<&Server>) -> Ran {
+/// The program with these arguments; with a server, a sync of it.
+pub async fn run(dir: &Path, args: &[&str], server: Option<&Server>) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
     command.args(args).env_clear().current_dir(dir);
     if let Some(server) = server {

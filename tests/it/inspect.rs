@@ -7,43 +7,14 @@
     reason = "a test may end where it stands"
 )]
 
-use std::path::Path;
-
 use rusqlite::Connection;
-use sandbox::pingone::{Directory, Options, Server, start};
+use sandbox::pingone::{Directory, Options, start};
 use serde_json::{Value, json};
-use tokio::process::Command;
+
+use crate::diff::{Ran, run};
 
 /// First bytes of a file of version 1.
 const MAGIC: &[u8] = b"C1ZF\0";
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-/// The program with these arguments; with a server, a sync of it.
-async fn run(dir: &Path, args: &[&str], server: Option<&Server>) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
-    command.args(args).env_clear().current_dir(dir);
-    if let Some(server) = server {
-        command.envs([
-            ("BATON_PINGONE_CLIENT_ID", server.client_id().to_string()),
-            ("BATON_PINGONE_CLIENT_SECRET", server.client_secret()),
-            ("BATON_PINGONE_ENVIRONMENT_ID", server.environment_id().to_string()),
-            ("BATON_PINGONE_BASE_URL", server.api_url()),
-            ("BATON_PINGONE_AUTH_URL", server.auth_url()),
-        ]);
-    }
-    let ran = command.output().await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran {
-        code: ran.status.code().unwrap(),
-        out: text(&ran.stdout),
-        err: text(&ran.stderr),
-    }
-}
 
 /// Two people in one group, with their ids, as `v1.c1z` and as `v3.c1z`.
 struct Files {
