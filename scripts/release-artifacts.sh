@@ -55,8 +55,10 @@ say "lists of parts, provenance and checksums"
 metadata() { cargo metadata --locked --format-version 1 --filter-platform "${triple:-x86_64-unknown-linux-gnu}"; }
 metadata | python3 scripts/sbom.py $name >"$out/$name-$version.cdx.json"
 metadata | python3 scripts/sbom.py $name spdx >"$out/$name-$version.spdx.json"
-(cd "$out" && sha256sum -- *) | python3 scripts/provenance.py "$commit" "${BUILDER_ID:-https://github.com/conductorone/$name/scripts/release-artifacts.sh}" \
-	>"$out/$name-$version.intoto.json"
+# Read before the file that receives the statement is created, or the list could name that one too.
+subjects=$(cd "$out" && sha256sum -- *)
+python3 scripts/provenance.py "$commit" "${BUILDER_ID:-https://github.com/conductorone/$name/scripts/release-artifacts.sh}" \
+	<<<"$subjects" >"$out/$name-$version.intoto.json"
 (cd "$out" && sha256sum -- * >../.sums.$$ && mv ../.sums.$$ SHA256SUMS)
 if [ -n "${KEY:-}" ]; then
 	openssl dgst -sha256 -sign "$KEY" "$out/SHA256SUMS" | base64 --wrap=0 >"$out/SHA256SUMS.sig"
