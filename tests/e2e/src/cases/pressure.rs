@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::{Outcome, SYNC, clean, finished};
@@ -81,6 +82,13 @@ pub async fn out_of_memory(world: &World) -> anyhow::Result<Outcome> {
     .await
     .context("the limit was too high for the case, or the daemon too small")?;
     daemon.helm(&world.options.helm, "upgrade", &limited("256Mi")).await?;
+    // While the old pod leads it takes the task, and may be killed with it.
+    wait::until("the new pod to lead", SYNC, || async {
+        let (pods, leader) = (daemon.pods().await?, daemon.leader().await?);
+        let leads = |pod: &Pod| pod.metadata.name == leader;
+        Ok(wait::when(leader.is_some() && pods.len() == 1 && pods.iter().all(leads)))
+    })
+    .await?;
     // C1 hands the task out again; it is done and reported once.
     world.sandboxes.requeue(world).await?;
     daemon.wait_upload(uploads, LARGE).await?;
