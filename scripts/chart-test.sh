@@ -98,6 +98,13 @@ plant "a pod that names its user on OpenShift" templates/_helpers.tpl 's/omit \$
 plant "a plain secret in the environment" templates/_validate.tpl 's/hasKey \. "value"/hasKey . "valueFrom"/'
 plant "a rolling update that only shows in its numbers" templates/_validate.tpl 's/\(not \$recreate\) \(not \$leading\)/(eq (get $v.strategy "type") "RollingUpdate") (not $leading)/'
 plant "a number written as a fraction" templates/secret.yaml 's/include "baton-ping-one.text" \$value/\$value | toString/'
+plant "a claim that two pods want at once" templates/deployment.yaml 's/ \(not \.Values\.persistence\.enabled\)//'
+plant "a container that names its group on OpenShift" templates/_helpers.tpl 's/omit \$context "runAsUser" "runAsGroup" \}\}/omit $context "runAsUser" }}/'
+plant "a test pod that cannot pull its image" templates/tests/ready.yaml 's/with \.Values\.imagePullSecrets/with ""/'
+plant "a NetworkPolicy that shuts the test pod out" templates/networkpolicy.yaml 's/trunc 58 \}\}-test/trunc 58 }}-tst/'
+plant "a PodMonitor that looks into every namespace" templates/podmonitor.yaml '/matchNames:/d; /- \{\{ include "baton-ping-one.namespace" \. \}\}/d'
+plant "notes that lose the region" templates/NOTES.txt 's/regexMatch "PINGONE_REGION/regexMatch "PINGONE_RGION/'
+plant "notes that want a health check of no pod" templates/NOTES.txt 's/if gt \(int \.Values\.replicaCount\) 0 \}\}/if true }}/'
 plant "an open schema" values.schema.json '0,/"additionalProperties": false/s//"additionalProperties": true/'
 plant "another default" values.yaml 's/^replicaCount: 2/replicaCount: 3/'
 plant "a Secret that restarts the pods" templates/deployment.yaml 's|(checksum/)config(:.*)|\1config\2\n        checksum/secret: x|'
@@ -179,12 +186,23 @@ other_operations() { # other_operations SED: that page with one change
 finds "a command that sets no value of the chart" "not values of the chart" other_operations 's/--set config.otel-collector-endpoint=/--set config.otel-colector-endpoint=/'
 finds "a program that the image does not have" "no such program" other_operations 's#-- /usr/local/bin/baton-ping-one status#-- /usr/bin/baton-ping-one status#'
 finds "a Secret made with an unknown flag" "failed" other_operations 's/--from-literal=BATON_PINGONE_PRIVATE_KEY_ID/--from-text=BATON_PINGONE_PRIVATE_KEY_ID/'
+finds "a flag that helm does not have" "helm upgrade has no" other_operations 's/--reset-then-reuse-values/--reset-than-reuse-values/'
+finds "a sub-command that the program does not have" "no such sub-command" other_operations 's/baton-ping-one doctor$/baton-ping-one docter/'
+finds "a target that make does not have" "no target" other_operations 's/make release-artifacts/make release-artefacts/'
+finds "arguments in another order" "not FOLDER PUBLIC-KEY" other_operations 's/verify-release.sh dist release.pub/verify-release.sh release.pub dist/'
 other_runbook() { # other_runbook SED: the runbook with one change
 	sed "$1" docs/runbook-kubernetes.md >"$work/other.md"
 	scripts/runbook-test.sh "$work/other.md"
 }
 finds "a selector of every release" "more than one release" other_runbook 's/instance=\$RELEASE -o wide/name=baton-ping-one -o wide/'
 finds "a filter that finds nothing" "failed" other_runbook 's/\^Name:|State:/^Zustand:|^Stand:/; s/|Message:|^Events://'
+finds "a filter half of which finds nothing" "nothing has" other_runbook "s/'finish_failures|unreported'/'finish_failures|unrepported'/"
+finds "an annotation that nothing reads" "nothing reads this" other_runbook 's/accept-shrink=true/acept-shrink=true/'
+finds "a right of another account" "not the right of the daemon" other_runbook 's/--as=system:serviceaccount:$NS:$APP/--as=system:serviceaccount:$NS:nobody/'
+finds "another Deployment" "not the Deployment" other_runbook 's#scale deployment/$APP#scale deployment/$RELEASE-daemon#'
+finds "a strategy that no cluster takes" "no cluster takes this" other_runbook 's/"rollingUpdate": null/"rollingUpdates": null/'
+finds "a column that no pod has" "has no .status" other_runbook 's/lastState.terminated.exitCode/lastStates.terminated.exitCode/'
+finds "another port than the admin's" "not the admin port" other_runbook 's/ 8081 &$/ 9090 \&/'
 finds "a forward to another pod than the leader" "no such pod" other_runbook 's/HOLDER%_\*/HOLDER%-*/'
 metrics=${METRICS_DOC:-docs/metrics.md}
 if [[ -e $metrics ]]; then
