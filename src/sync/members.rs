@@ -297,7 +297,7 @@ impl MemberReads {
         if group.kind == GroupKind::External {
             return Ok(every(&outside, true));
         }
-        if count == Some(all.len()) || (!dynamic && !has_children) {
+        if !dynamic && !has_children {
             return Ok(every(all, false));
         }
         if count == Some(0) {
@@ -307,6 +307,7 @@ impl MemberReads {
         if !dynamic && count == Some(outside.len()) {
             return Ok(every(&outside, false));
         }
+        // That a list is as long as the count proves nothing: direct members may be hidden from us, and others shown.
         let (undecided, decided) = all.iter().partition(|user| dynamic || nested.contains(*user));
         self.ask_each(group, undecided, decided, &nested).await
     }

@@ -230,6 +230,42 @@ async fn what_a_user_inherits_may_have_an_id_of_its_own() {
     assert_eq!(requests[0], requests[1]);
 }
 
+/// A worker application that is scoped to populations sees as many members of a group as are direct, and they are others.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_taken_for_a_direct_member_because_a_list_is_as_long_as_their_count() {
+    let directory = Directory::builder()
+        .population("out of sight", json!({}))
+        .population("staff", json!({}))
+        .user("ann", "out of sight", json!({}))
+        .user("bob", "out of sight", json!({}))
+        .user("cid", "staff", json!({"title": "Clerk"}))
+        .user("dan", "staff", json!({"title": "Clerk"}));
+    let nested = directory
+        .clone()
+        .group("crew", json!({}))
+        .group("inner", json!({}))
+        .member("inner", "cid")
+        .member("inner", "dan")
+        .nested("inner", "crew");
+    // Of one group it is asked how many belong to it in all: of the one with the smaller id.
+    let filter = json!({"userFilter": "title eq \"Clerk\""});
+    let dynamic = directory.group("crew", filter.clone()).group("clerks", filter);
+    for (refused, directory) in [(false, &nested), (true, &nested), (false, &dynamic), (true, &dynamic)] {
+        let directory = directory.clone().member("crew", "ann").member("crew", "bob");
+        let server = serve(directory, |options| {
+            options.access.worker_role = vec!["Identity Data Admin@POPULATION:1".to_owned()];
+            options.access.scoped_worker_sees_all_groups = true;
+            options.filters.refuse_direct = refused;
+        })
+        .await;
+        let error = failure(&server, |options| options.concurrency = 1).await;
+        assert!(
+            error.contains("direct members of group") && error.contains("0 of 2"),
+            "{error}"
+        );
+    }
+}
+
 /// A worker application that is scoped to populations does not see every member that a group counts.
 #[tokio::test(start_paused = true)]
 async fn fewer_members_than_a_group_counts_are_accepted_where_the_message_says_so() {
