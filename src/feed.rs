@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::provision::read_error;
 use baton::task::{Code, EventFeed, EventFeedInfo, EventPage, EventQuery, EventType, TaskError};
-use pingone::{Budget, Client};
+use pingone::{Budget, Client, Known};
 
 use applications::KnownApplications;
 use cursor::{Cursor, Position};
@@ -125,7 +125,8 @@ impl AuditFeed {
         Ok(Cursor::starting(oldest_ms))
     }
 
-    /// Reads a window. `None`: it holds too much for one page and should be narrowed.
+    /// Reads a window, once more where a page stands in for another one. `None`: it holds too much for one page and should be
+    /// narrowed.
     async fn read(&self, window: &Window, cursor: &Cursor, size: usize) -> Result<Option<Gathered>, TaskError> {
         let own_client = self.client.client_id();
         let applications = match &self.applications {
@@ -137,11 +138,12 @@ impl AuditFeed {
             applications: &applications,
         };
         let mut gathered = Gathered::new(cursor, size);
-        let mut pages = self.client.activities(&window.filter(), ACTIVITY_PAGE);
+        let list = || self.client.activities(&window.filter(), ACTIVITY_PAGE);
+        let (mut pages, mut again) = (list(), false);
         let mut read = 0u32;
         loop {
             let more = pages
-                .next_with(|activity| {
+                .next_new(Known::Always, Position::of, |activity| {
                     let Some(position) = Position::of(&activity) else {
                         tracing::warn!("an audit activity without id or time was left out");
                         return;
@@ -151,8 +153,15 @@ impl AuditFeed {
                 .await
                 .map_err(|error| read_error(&error))?;
             if more.is_none() {
-                gathered.pages = read;
-                return Ok(Some(gathered));
+                if !pages.is_repeated() {
+                    gathered.pages = read;
+                    return Ok(Some(gathered));
+                }
+                if again {
+                    return Err(read_error(&pages.repetition()));
+                }
+                (pages, again) = (list(), true);
+                continue;
             }
             read = read.saturating_add(1);
             if window.is_too_much(read) {

@@ -15,7 +15,7 @@ const KEY_BYTES: usize = 5;
 pub(super) const MAX_SEEN: usize = 600;
 
 /// Stands for an activity's id. Two of the few hundred in a cursor are alike once in billions of activities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key([u8; KEY_BYTES]);
 
 impl Key {
@@ -33,7 +33,7 @@ impl Key {
 }
 
 /// An activity's place in the feed: PingOne documents no order, so we give them one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Position {
     /// When it was recorded, in milliseconds since the epoch.
     pub(super) at_ms: i64,

@@ -304,6 +304,31 @@ async fn a_read_that_fails_is_an_error_and_never_an_empty_page() {
     }
 }
 
+/// What came again stands where something else should: read again once, then an error and no cursor beyond it.
+#[tokio::test]
+async fn a_page_that_comes_again_is_asked_for_again_and_then_an_error() {
+    for no_count in [false, true] {
+        let bench = bench(|options| {
+            options.paging.no_count = no_count;
+            options.paging.max_page = 10;
+        })
+        .await;
+        let user = bench.users()[0];
+        for n in 0..20 {
+            bench.update(user, 20 + n);
+        }
+        let again = |times| {
+            let fault = Fault::on("GET", "*/activities", FaultAction::RepeatPage);
+            bench.server.set_faults(vec![fault.query("cursor").times(times)]);
+        };
+        again(1);
+        assert_eq!(bench.ask(None, 0).await.unwrap().events.len(), 20);
+        again(0);
+        let error = bench.ask(None, 0).await.unwrap_err();
+        assert!(error.message.contains("brings nothing but"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_cancelled_read_ends_at_once() {
     let bench = bench(|_| {}).await;

@@ -159,11 +159,13 @@ pub(crate) async fn read(
             (told, trail.read) = (None, 0);
             seen.clear();
         }
-        // One that an earlier page had stands for no other; what the list names twice it counts twice.
-        let fresh = ids.iter().filter(|id| id.is_none_or(|id| !seen.contains(&id))).count();
+        // One that an earlier page had, or that has no id to tell, stands for no other; what the list names twice it counts
+        // twice.
+        let fresh = ids.iter().flatten().filter(|id| !seen.contains(id)).count();
         seen.extend(ids.iter().flatten());
         trail.read += u64::try_from(fresh).unwrap_or(u64::MAX);
-        if page.items > 1 && fresh == 0 && !page.restarted {
+        let may_have_moved = page.items == 1 && page.count.is_some();
+        if page.items > 0 && fresh == 0 && !may_have_moved {
             // The same page twice stands where another one should.
             return Err(Gap::Incomplete);
         }
@@ -202,4 +204,59 @@ async fn lives(client: &Client, oldest: Seconds) -> Result<bool, Gap> {
 fn place(activity: &Activity, now: Seconds) -> (Option<u64>, Seconds) {
     let at = activity.recorded_at.or(activity.created_at).map_or(now, seconds);
     (activity.id.as_deref().map(digest), at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pingone::{ClientConfig, Credentials, Region};
+    use sandbox::pingone::{Fault, FaultAction, Options, Server, start};
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn client(server: &Server) -> Client {
+        let config = ClientConfig {
+            region: Region::Eu,
+            api_url: Some(server.api_url()),
+            auth_url: Some(server.auth_url()),
+            environment_id: server.environment_id(),
+            auth_environment_id: server.environment_id(),
+            rate_limit: 100_000,
+            max_in_flight: 1,
+            insecure: false,
+            timeout: Duration::from_secs(30),
+        };
+        let credentials = Credentials::with_secret(server.client_id().to_string(), server.client_secret().into());
+        Client::new(&config, watch::channel(Arc::new(credentials)).1, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_came_again_or_has_no_id_is_no_activity_of_its_own() {
+        let mut options = Options::default();
+        options.paging.no_count = true;
+        options.paging.max_page = 1;
+        let server = start(options).await.unwrap();
+        for age in 1..=3 {
+            server.add_activity(&json!({"action": {"type": "USER.UPDATED"}}), Duration::from_secs(age));
+        }
+        let client = client(&server);
+        let now = seconds(Timestamp::now());
+        let read = || read(&client, (now - 60, now), None, 100);
+        assert_eq!(read().await.unwrap().read, 3);
+        server.set_faults(vec![
+            Fault::on("GET", "*/activities", FaultAction::RepeatPage).query("cursor"),
+        ]);
+        assert_eq!(read().await.unwrap_err(), Gap::Incomplete);
+        let nameless = json!({"recordedAt": Timestamp::now().to_string(), "action": {"type": "USER.UPDATED"}});
+        let page = json!({"_links": {}, "_embedded": {"activities": [nameless, nameless]}});
+        server.set_faults(vec![Fault::on(
+            "GET",
+            "*/activities",
+            FaultAction::Body(page.to_string()),
+        )]);
+        assert_eq!(read().await.unwrap_err(), Gap::Incomplete);
+    }
 }

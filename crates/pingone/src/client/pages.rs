@@ -42,13 +42,16 @@ pub struct PageInfo {
     pub count: Option<u64>,
 }
 
-/// What tells in a listing without a count that a page is no new one.
+/// What tells that a page is no new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// All that it holds was on earlier pages.
+    /// All that it holds was on earlier pages. Where a count is told, that proves more.
     Items,
-    /// It holds the same as an earlier page: for long listings, since no item is remembered.
+    /// It holds the same as an earlier page: for long listings, since no item is remembered. As above where a count is told.
     Pages,
+    /// All that it holds, which is more than one, was on earlier pages, whatever is counted: for listings that grow meanwhile,
+    /// so that the last item of a page may move onto the next one.
+    Always,
 }
 
 /// A listing that is read page by page.
@@ -83,7 +86,7 @@ pub struct Pages<T> {
     first_told: Option<u64>,
     /// A link to the next page lacked the filter.
     filter_lost: bool,
-    /// Hashes of what the pages held, where the first one told no count.
+    /// Hashes of what the pages held, where that is to tell whether one is new.
     held: HashSet<u64>,
     /// A page held nothing new, and there the listing ended.
     repeated: bool,
@@ -267,8 +270,8 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         }))
     }
 
-    /// The same where `key` tells items apart. A page that follows another one and brings nothing new is none: without a
-    /// count the listing ends there, and [`Pages::is_repeated`] says so. What has no key is new.
+    /// The same where `key` tells items apart. A page that follows another one and brings nothing new is none: the listing
+    /// ends there, and [`Pages::is_repeated`] says so. What has no key is new.
     pub async fn next_new<K: Hash>(
         &mut self,
         known: Known,
@@ -287,14 +290,14 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             })
             .await?;
         let counts = self.first_told.is_some() || page.is_none_or(|page| page.count.is_some());
-        if counts || without || keys.is_empty() {
+        if counts && known != Known::Always || without || keys.is_empty() {
             return Ok(page);
         }
         if known == Known::Pages {
             // In whatever order they come.
             keys = vec![keys.into_iter().fold(0, u64::wrapping_add)];
         }
-        let mut new = self.page == 1;
+        let mut new = self.page == 1 || known == Known::Always && keys.len() == 1;
         for key in keys {
             new |= self.held.insert(key);
         }
@@ -312,7 +315,7 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
 
     /// What is wrong with a listing that [`Pages::is_repeated`].
     pub fn repetition(&self) -> PingOneError {
-        let what = "a page brings nothing but what earlier pages held, and nothing counts the list".to_owned();
+        let what = "a page brings nothing but what earlier pages held".to_owned();
         self.failed(Reason::Corrupt { what }, None)
     }
 
