@@ -49,10 +49,8 @@ pub(super) async fn read(job: &Job, plan: &Plan, users: &mut Users, outcome: &mu
             synced.remove(&group.id);
             outcome.gone.insert(group.id);
             outcome.counts.groups = outcome.counts.groups.saturating_sub(1);
+            // Its row is taken out with those of the users who vanished.
             job.reads.warnings.vanished(ResourceId::new(GROUP, group.id));
-            job.writer
-                .put(Rows::Vanished(job.reads.warnings.take_vanished()))
-                .await?;
             continue;
         }
         let nested = nested_grants(group, &plan.nesting, &synced, job, outcome);
