@@ -1,16 +1,26 @@
 //! An offered task is answered once: what was decided is kept, and given again where C1 did not take it.
 
+use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use baton::task::{Code, Reply, Task, TaskEnd, TaskError, TaskObserver, TaskRunner};
 use futures_util::future::BoxFuture;
-use sandbox::c1::proto::baton::task::TaskType;
+use prost::Message as _;
+use sandbox::c1::proto::baton::task::{CreateAccountTask, TaskType};
+use sandbox::c1::proto::connector::credential_options::{self, RandomPassword};
+use sandbox::c1::proto::connector::{AccountInfo, CredentialOptions};
 use sandbox::c1::{Rpc, Step};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Field;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use super::accounts::{Accounts, PrivateKeys};
 use super::fake::{SyncPlan, WritePlan};
 use super::rig::{Rig, Setup};
 use super::script::{grant, sync};
@@ -98,6 +108,44 @@ async fn a_sync_whose_finish_was_lost_is_not_made_and_not_uploaded_again() {
     clean(&rig);
 }
 
+/// What is kept is what was sent: of a password only what whoever reads it can open.
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_is_kept_holds_no_password() {
+    let accounts = Accounts::start().await;
+    let rig = Rig::started(Setup {
+        provisioner: Some(accounts.provisioner()),
+        ..Setup::default()
+    })
+    .await;
+    let random = RandomPassword {
+        length: 20,
+        constraints: Vec::new(),
+    };
+    let id = rig.server.queue(TaskType::CreateAccount(CreateAccountTask {
+        account_info: Some(AccountInfo {
+            login: "nils".to_owned(),
+            ..Default::default()
+        }),
+        credential_options: Some(CredentialOptions {
+            options: Some(credential_options::Options::RandomPassword(random)),
+            force_change_at_next_login: true,
+        }),
+        encryption_configs: PrivateKeys::new().configs(),
+        ..Default::default()
+    }));
+    unreported(&rig, &id).await;
+    rig.server.offer_again(&id);
+    rig.server.wait_for("FinishTask", 2).await;
+    let finishes = rig.server.finishes(&id);
+    assert_eq!(finishes[0], finishes[1], "it is the one that was kept");
+    let kept = finishes[1].encode_to_vec();
+    let password = accounts.user("nils").unwrap().1.unwrap();
+    for form in [STANDARD.encode(&password), password] {
+        let is_there = kept.windows(form.len()).any(|part| part == form.as_bytes());
+        assert!(!is_there && form.len() >= 20, "{form}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_may_be_tried_again_is_tried_again_once_c1_knows() {
     let (rig, _) = rig().await;
@@ -154,6 +202,40 @@ async fn a_verdict_that_c1_did_not_take_is_sent_again_on_the_next_connection() {
     assert_eq!(rig.server.finishes(&id).len(), sent + 1);
     assert_eq!((told(&ends), rig.writes.calls()), (vec![false, true], 1));
     assert!(rig.metric("baton_ping_one_tasks_finished_total{kind=\"grant\",outcome=\"success\"} 1"));
+    clean(&rig);
+}
+
+/// Panics where this is logged.
+struct PanicsAt(&'static str);
+
+impl<S: Subscriber> Layer<S> for PanicsAt {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut text = String::new();
+        event.record(&mut |_: &Field, value: &dyn Debug| write!(text, "{value:?} ").unwrap());
+        assert!(!text.contains(self.0), "planted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_verdict_is_sent_again_frees_its_id() {
+    let subscriber = tracing_subscriber::registry().with(PanicsAt("a verdict that C1 did not take"));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (rig, _) = rig().await;
+    rig.server.plan(Rpc::FinishTask, vec![Step::Status(14); 100]);
+    let id = rig.server.queue(grant());
+    rig.server
+        .wait_until(|_| rig.metric("baton_ping_one_finish_failures_total 1"))
+        .await;
+    rig.server.set_down(true);
+    sleep(Duration::from_secs(10)).await;
+    rig.server.clear_plan(Rpc::FinishTask);
+    rig.server.set_down(false);
+    sleep(Duration::from_mins(2)).await;
+    let sent = rig.server.finishes(&id).len();
+    rig.server.offer_again(&id);
+    let again = rig.server.wait_until(|server| server.finishes(&id).len() > sent);
+    timeout(Duration::from_mins(5), again).await.expect("its id is busy");
+    assert!(rig.server.finishes(&id)[sent].status.is_none() && rig.writes.calls() == 1);
     clean(&rig);
 }
 

@@ -39,21 +39,33 @@ pub(super) struct Inner {
 }
 
 /// Ids that are being worked on.
-#[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<HashSet<String>>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct InFlight(Arc<Mutex<HashSet<String>>>);
 
 impl InFlight {
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the id is new.
-    pub(super) fn enter(&self, id: &str) -> bool {
-        self.lock().insert(id.to_owned())
+    /// The id's place; `None` while it is being worked on.
+    pub(super) fn enter(&self, id: &str) -> Option<Place> {
+        self.lock().insert(id.to_owned()).then(|| Place {
+            ids: self.clone(),
+            id: id.to_owned(),
+        })
     }
+}
 
-    pub(super) fn leave(&self, id: &str) {
-        self.lock().remove(id);
+/// An id's place among those that are worked on. It is given up however the work ends.
+#[derive(Debug)]
+pub(super) struct Place {
+    ids: InFlight,
+    id: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.ids.lock().remove(&self.id);
     }
 }
 

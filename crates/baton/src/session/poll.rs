@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::client::{POLL_LIMIT, SUSPICION_LIMIT};
 use super::error::RpcError;
-use super::inner::{Inner, Tokens};
+use super::inner::{Inner, Place, Tokens};
 use super::queue::{Queue, Step};
 use super::verdicts::Verdicts;
 use super::{convert, retry_delay};
@@ -81,15 +81,15 @@ impl Source {
     }
 }
 
-/// A task's place among those that are worked on. It is given up however the work ends.
-struct Place {
+/// A task that the queue handed out. The queue learns of its end however the work ends.
+struct Handed {
     source: Arc<Source>,
     id: String,
+    _place: Place,
 }
 
-impl Drop for Place {
+impl Drop for Handed {
     fn drop(&mut self) {
-        self.source.inner.in_flight.leave(&self.id);
         if let Some(queue) = &self.source.queue {
             lock(queue).finished(&self.id);
         }
@@ -223,21 +223,23 @@ async fn hand_back_what_comes(
 fn hand_back(inner: &Arc<Inner>, task: pb::Task, tasks: &mut JoinSet<()>) {
     let fingerprint = Verdicts::fingerprint(&task);
     let task = convert::task(task);
-    if inner.in_flight.enter(task.id.as_str()) {
+    if let Some(place) = inner.in_flight.enter(task.id.as_str()) {
         let inner = Arc::clone(inner);
-        tasks.spawn(async move { inner.hand_back(task, fingerprint).await });
+        tasks.spawn(async move {
+            inner.hand_back(task, fingerprint).await;
+            drop(place);
+        });
     }
 }
 
 /// C1 answers: verdicts that it did not take on an earlier connection are sent again.
 fn send_again(inner: &Arc<Inner>, tasks: &mut JoinSet<()>) {
     for verdict in inner.verdicts.to_send_again(inner.client.connection()) {
-        let id = verdict.request.task_id.clone();
-        if inner.in_flight.enter(&id) {
+        if let Some(place) = inner.in_flight.enter(&verdict.request.task_id) {
             let inner = Arc::clone(inner);
             tasks.spawn(async move {
                 inner.send_again(verdict).await;
-                inner.in_flight.leave(&id);
+                drop(place);
             });
         }
     }
@@ -273,13 +275,14 @@ fn start(
     let fingerprint = Verdicts::fingerprint(&task);
     let task = convert::task(task);
     let id = task.id.clone();
-    if !source.inner.in_flight.enter(id.as_str()) {
+    let Some(place) = source.inner.in_flight.enter(id.as_str()) else {
         tracing::warn!(task_id = %id, "task offered again while it is being worked on; ignored");
         return false;
-    }
-    let place = Place {
+    };
+    let handed = Handed {
         source: Arc::clone(source),
         id: id.as_str().to_owned(),
+        _place: place,
     };
     let parent = if task.kind.is_sync() {
         &tokens.syncs
@@ -292,7 +295,7 @@ fn start(
     let source = Arc::clone(source);
     let work = async move {
         Box::pin(source.inner.handle(task, fingerprint, token)).await;
-        drop((place, slot));
+        drop((handed, slot));
     };
     tasks.spawn(work.instrument(span));
     true
