@@ -18,6 +18,8 @@ use process::error::ErrorClass;
 pub enum NoConnection {
     /// The host's name could not be resolved.
     Dns,
+    /// The host's name cannot be one.
+    Name,
     /// The host refused it.
     Refused,
     /// It was cut while it was made.
@@ -39,6 +41,7 @@ impl NoConnection {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "its name could not be resolved",
+            Self::Name => "the host name is not valid",
             Self::Refused => "connection refused",
             Self::Reset => "the connection was reset while it was made",
             Self::Unreachable => "no route to it",
@@ -262,7 +265,7 @@ impl PingOneError {
             },
             Reason::Foreign { status, .. } => status_class(*status, retry_after),
             Reason::NoConnection {
-                cause: NoConnection::Certificate,
+                cause: NoConnection::Certificate | NoConnection::Name,
                 ..
             } => ErrorClass::Local,
             Reason::NoConnection { .. }

@@ -99,7 +99,7 @@ pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (
 /// What a failed transport was, from its kind; its text may hold URLs and is dropped. `url` is where the request went.
 pub(crate) fn transport_reason(error: &reqwest::Error, url: &Url) -> Reason {
     let cause = connect_cause(error);
-    if error.is_connect() || cause == NoConnection::Certificate {
+    if error.is_connect() || matches!(cause, NoConnection::Certificate | NoConnection::Name) {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
         return Reason::NoConnection {
@@ -130,6 +130,9 @@ fn connect_cause(error: &reqwest::Error) -> NoConnection {
     while let Some(current) = next {
         if let Some(rustls::Error::InvalidCertificate(_)) = current.downcast_ref::<rustls::Error>() {
             return NoConnection::Certificate;
+        }
+        if current.is::<rustls::pki_types::InvalidDnsNameError>() {
+            return NoConnection::Name;
         }
         let io = current.downcast_ref::<std::io::Error>();
         let kind = io.map(std::io::Error::kind);

@@ -120,6 +120,7 @@ fn every_row_of_the_table_has_its_class_and_says_whether_to_retry() {
             true,
         ),
         (no_connection(NoConnection::Certificate), ErrorClass::Local, false),
+        (no_connection(NoConnection::Name), ErrorClass::Local, false),
         (no_connection(NoConnection::Refused), transient, true),
         (no_connection(NoConnection::Dns), transient, true),
         (
@@ -205,6 +206,7 @@ fn a_refused_filter_and_a_rejected_cursor_are_told_apart() {
 fn a_failed_connection_names_host_and_cause_and_a_remedy_that_fits() {
     let cases = [
         (NoConnection::Dns, "name could not be resolved", "pingone-region"),
+        (NoConnection::Name, "the host name is not valid", "pingone-base-url"),
         (NoConnection::Refused, "connection refused", "firewall"),
         (NoConnection::Reset, "reset", "firewall"),
         (NoConnection::TimedOut, "in time", "firewall"),

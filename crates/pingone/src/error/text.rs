@@ -123,6 +123,9 @@ impl PingOneError {
                     "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
                 }
                 NoConnection::Dns => "Check pingone-region, pingone-base-url and the resolver; nothing was changed.",
+                NoConnection::Name => {
+                    "Check pingone-base-url and pingone-auth-url: a part of a name has 63 characters at most."
+                }
                 NoConnection::Proxy => "Check HTTPS_PROXY and what the proxy allows; nothing was changed.",
                 _ => "Check the network, the firewall and the proxy settings; nothing was changed.",
             },

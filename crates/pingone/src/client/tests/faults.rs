@@ -269,6 +269,19 @@ async fn a_certificate_that_is_not_trusted_is_said_and_never_tried_again() {
     assert_eq!((error.reason.clone(), error.outcome_unknown()), (untrusted, false));
 }
 
+/// A part of a name has 63 characters at most. Nobody is asked for a longer one, and no repetition makes it shorter.
+#[tokio::test]
+async fn a_host_name_that_cannot_be_one_is_said_and_never_tried_again() {
+    let host = format!("{}.example.com", "a".repeat(64));
+    let pair = pair_with(|_| {}, |config| config.api_url = Some(format!("https://{host}"))).await;
+    let error = pair.client.environment().await.unwrap_err();
+    let peer = format!("{host}:443");
+    let cause = NoConnection::Name;
+    assert_eq!(error.reason, Reason::NoConnection { peer, cause });
+    assert!(!error.class().is_retryable() && pair.client.stats().retries() == 0);
+    assert!(error.to_string().contains("the host name is not valid"), "{error}");
+}
+
 /// Proxies have moments: the repetitions are apart.
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_not_json_is_asked_again_after_pauses() {
