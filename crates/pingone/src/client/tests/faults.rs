@@ -89,6 +89,24 @@ async fn a_read_that_is_not_json_is_asked_again_three_times_and_then_named() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_json_is_named_with_what_was_asked_its_type_its_length_and_its_page() {
+    let pair = pair(|options| options.paging.max_page_users = 2).await;
+    let page = FaultAction::Answer {
+        status: 200,
+        content_type: "text/html; charset=utf-8".to_owned(),
+        body: "<p>Back at noon</p>".to_owned(),
+    };
+    pair.server
+        .set_faults(vec![Fault::on("GET", USERS, page).query("cursor").times(0)]);
+    let error = pair.client.user_ids(None).await.unwrap_err().to_string();
+    let environment = pair.client.environment_id();
+    let said = format!(
+        "list the users of environment {environment}, page 2: an answer of type text/html with 19 bytes that is not JSON"
+    );
+    assert!(error.contains(&said), "{error}");
+}
+
+#[tokio::test]
 async fn who_waits_for_the_first_answer_gives_up_sooner_than_who_had_one() {
     let pair = pair_with(|_| {}, |config| config.api_url = Some("http://127.0.0.1:1".to_owned())).await;
     let begun = tokio::time::Instant::now();
