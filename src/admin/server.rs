@@ -35,7 +35,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves until the token is cancelled.
 pub async fn serve(listener: TcpListener, state: AdminState, token: CancellationToken) {
-    let (local, remote) = (router(state.clone(), true), router(state, false));
+    let routes = Routes::new(state);
     let mut connections = JoinSet::new();
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -56,8 +56,7 @@ pub async fn serve(listener: TcpListener, state: AdminState, token: Cancellation
         {
             oldest.abort();
         }
-        let routes = if is_local(peer) { &local } else { &remote };
-        let service = TowerToHyperService::new(routes.clone());
+        let service = TowerToHyperService::new(routes.of(peer).clone());
         let token = token.clone();
         open.push_back(connections.spawn(async move {
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -75,11 +74,29 @@ pub async fn serve(listener: TcpListener, state: AdminState, token: Cancellation
     while connections.join_next().await.is_some() {}
 }
 
-fn is_local(peer: SocketAddr) -> bool {
-    peer.ip().to_canonical().is_loopback()
+/// The level may be changed from this machine only: whoever can reach the port may look, and no more.
+struct Routes {
+    local: Router,
+    remote: Router,
 }
 
-/// The level may be changed from this machine only: whoever can reach the port may look, and no more.
+impl Routes {
+    fn new(state: AdminState) -> Self {
+        Self {
+            local: router(state.clone(), true),
+            remote: router(state, false),
+        }
+    }
+
+    fn of(&self, peer: SocketAddr) -> &Router {
+        if peer.ip().to_canonical().is_loopback() {
+            &self.local
+        } else {
+            &self.remote
+        }
+    }
+}
+
 fn router(state: AdminState, is_local: bool) -> Router {
     let level = if is_local {
         put(log_level)
