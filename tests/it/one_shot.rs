@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Output;
 
-use sandbox::pingone::{Directory, Holder, Options, ScopeOf, start};
+use sandbox::pingone::{ChangeKind, Changes, Directory, Holder, Options, ScopeOf, start};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -732,6 +732,28 @@ async fn what_a_killed_run_left_beside_the_file_is_removed_by_the_next_sync() {
     let ran = shop.run(&[]).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(!left.exists() && of_another.exists());
+}
+
+/// What the file before has of memberships is what the next sync is held against.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_lost_memberships_of_the_file_before_is_refused_until_that_is_accepted() {
+    let mut directory = Directory::builder()
+        .population("staff", json!({"default": true}))
+        .group("finance", json!({}));
+    for name in ["mara", "noor", "ola", "pia"] {
+        directory = directory.user(name, "staff", json!({})).member("finance", name);
+    }
+    let shop = Shop::of(directory.build(), Options::default()).await;
+    assert_eq!(shop.run(&[]).await.code, 0);
+    shop.server.change(&Changes::of(ChangeKind::RemoveMember, 3));
+    let before = std::fs::read(shop.file()).unwrap();
+    let ran = shop.run(&[]).await;
+    let said = "the sync found 1 memberships of groups, the last good one 4";
+    assert!(ran.code == 1 && ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(std::fs::read(shop.file()).unwrap() == before, "the file was replaced");
+    let ran = shop.run(&["--accept-shrink"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(std::fs::read(shop.file()).unwrap() != before, "it was not published");
 }
 
 /// The account is there, and nobody has its password: a person must do the rest.
