@@ -102,6 +102,23 @@ async fn a_group_that_no_list_shows_ends_the_sync_wherever_something_names_it() 
     }
 }
 
+/// The list of groups was read before they were made: what is nested in others is found by that, with all that is in it.
+#[tokio::test(start_paused = true)]
+async fn groups_made_meanwhile_are_in_the_file_with_what_is_nested_in_them() {
+    let directory = staff()
+        .group("late", json!({}))
+        .group("open", json!({}))
+        .group("later", json!({}))
+        .nested("late", "open")
+        .nested("later", "late")
+        .member("late", "ada")
+        .member("later", "eve")
+        .assignment(Holder::Group("later".to_owned()), READ_ONLY, ScopeOf::Environment);
+    let server = serve(directory).await;
+    server.set_faults(vec![fault(GROUPS, 1, FaultAction::Hidden(2))]);
+    gives_the_truth(&server, |_| {}).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_population_that_no_list_shows_and_a_user_without_one_end_the_sync() {
     let server = serve(staff().population("guests", json!({})).user("gus", "guests", json!({}))).await;

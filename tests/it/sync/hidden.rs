@@ -166,7 +166,9 @@ async fn a_population_that_only_something_else_names_is_in_the_file_or_ends_the_
         let scope = ScopeOf::Population("quiet".to_owned());
         more(base()).assignment(Holder::User(holder.to_owned()), READ_ONLY, scope)
     };
-    let late = more(base().user("zed", "quiet", json!({}))).member("open", "zed");
+    let late = more(base().user("zed", "quiet", json!({})))
+        .member("open", "zed")
+        .assignment(Holder::User("zed".to_owned()), READ_ONLY, ScopeOf::Environment);
     for (how, directory) in [
         ("a group", more(base()).group("bound", json!({"population": "quiet"}))),
         ("a role", role("ada")),
