@@ -99,18 +99,15 @@ impl World {
             let value = found.map_or(Value::Null, |found| self.application_value(found));
             super::lists::put_value(out, &value);
         };
-        let ask = call.ask();
-        let page = self.page(&ask, &Rows::Owned(numbers.clone()), self.options.paging.max_page)?;
-        if self.options.access_model.application_pages {
-            return Ok(self.write_page(call, "applications", &page, 1200, row));
-        }
-        let whole = Page {
-            rows: if call.fault.is_some() { page.rows } else { numbers },
-            count: None,
-            next: None,
-            prev: None,
+        let page = if self.options.access_model.application_pages {
+            self.page(&call.ask(), &Rows::Owned(numbers), self.options.paging.max_page)?
+        } else {
+            Page {
+                count: None,
+                ..self.whole_page(call, numbers)?
+            }
         };
-        Ok(self.write_page(call, "applications", &whole, 1200, row))
+        Ok(self.write_page(call, "applications", &page, 1200, row))
     }
 
     /// `GET …/applications/{id}` (pingone-api.md §6.8, S).

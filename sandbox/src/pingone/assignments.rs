@@ -1,7 +1,7 @@
 //! Roles and role assignments, reading (pingone-api.md §6.9, §6.10: shapes S, inherited items S, their mark G).
 
 use super::access::plural;
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Outcome, Refusal};
 use super::call::Call;
 use super::filter::{self, Filter, Literal, Op};
 use super::objects::lay_over;
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// `GET /roles`: built-in ones, unpaged, `limit` ignored (pingone-api.md §6.9, D/S).
-    pub(crate) fn list_platform_roles(&self, call: &Call<'_>) -> Answer {
+    pub(crate) fn list_platform_roles(&self, call: &Call<'_>) -> Outcome {
         let values: Vec<Value> = self
             .roles
             .iter()
@@ -68,20 +68,15 @@ impl World {
             }
             values.retain(|value| filter::matches(&parsed, value, &|_, _| false));
         }
-        Ok(self.list_whole(call, "roles", &values))
+        self.list_whole(call, "roles", &values)
     }
 
     /// A listing that the service never pages (pingone-api.md §6.9 D/S, page shape §4).
-    fn list_whole(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Answer {
-        let rows = super::paging::Page {
-            rows: (0..u32::try_from(values.len()).unwrap_or(0)).collect(),
-            count: Some(values.len()),
-            next: None,
-            prev: None,
-        };
-        self.write_page(call, name, &rows, 1024, |out, number| {
+    fn list_whole(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Outcome {
+        let page = self.whole_page(call, (0..u32::try_from(values.len()).unwrap_or(0)).collect())?;
+        Ok(self.write_page(call, name, &page, 1024, |out, number| {
             super::lists::put_value(out, values.get(number as usize).unwrap_or(&Value::Null));
-        })
+        }))
     }
 
     /// `GET /roles/{id}` and `GET …/roles/{id}` (pingone-api.md §6.9, D/S).

@@ -91,7 +91,7 @@ impl World {
             Target::Group(id) => self.read_group(call, id),
             Target::Assignments(principal, id) => self.list_assignments(call, principal, id),
             Target::Assignment(principal, id, assignment) => self.read_assignment(call, principal, id, assignment),
-            Target::PlatformRoles => Ok(self.list_platform_roles(call)),
+            Target::PlatformRoles => self.list_platform_roles(call),
             Target::PlatformRole(id) => self.read_role(id, false),
             Target::Roles => self.list_roles(call),
             Target::Role(id) => self.read_role(id, true),

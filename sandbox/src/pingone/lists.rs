@@ -74,6 +74,19 @@ impl World {
         }
     }
 
+    /// The one page of a listing that the service never pages; a fault acts on pages all the same.
+    pub(crate) fn whole_page(&self, call: &Call<'_>, rows: Vec<u32>) -> Result<Page, Refusal> {
+        if call.fault.is_some() {
+            return self.page(&call.ask(), &Rows::Owned(rows), self.options.paging.max_page);
+        }
+        Ok(Page {
+            count: Some(rows.len()),
+            rows,
+            next: None,
+            prev: None,
+        })
+    }
+
     /// A listing whose rows are at hand as objects (page shape: pingone-api.md §4).
     pub(crate) fn list_values(&self, call: &Call<'_>, name: &str, values: &[Value]) -> Outcome {
         self.list_asked(call, &call.ask(), name, values)

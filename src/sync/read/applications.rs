@@ -8,12 +8,33 @@ use super::{Reads, TypeRefused, absent, length, refusable};
 use crate::model::APPLICATION;
 use crate::sync::SyncError;
 use crate::sync::error::Shortfall;
+use baton::model::ResourceId;
 use pingone::Ids;
 use pingone::types::Application;
 
 impl Reads {
-    /// The applications by id.
+    /// The applications by id. Every environment has some, and no count tells of one that is missing.
     pub(crate) async fn applications(&self) -> Result<BTreeMap<Uuid, Application>, SyncError> {
+        let mut left_out = None;
+        for _ in 0..2 {
+            let listed = self.list_applications().await?;
+            left_out = self.client.own_left_out(listed.keys().copied()).await?;
+            if left_out.is_none() && !listed.is_empty() {
+                return Ok(listed);
+            }
+        }
+        Err(match left_out {
+            Some(own) => SyncError::Unlisted(ResourceId::new(APPLICATION, own)),
+            None => SyncError::Short(Shortfall {
+                what: "applications",
+                of: None,
+                told: 1,
+                found: 0,
+            }),
+        })
+    }
+
+    async fn list_applications(&self) -> Result<BTreeMap<Uuid, Application>, SyncError> {
         let list = || self.client.applications();
         let rows = self.collect("applications", list, |application| application.id).await?;
         let places = rows.iter().filter_map(|row| Some((row.id?, row.environment)));
@@ -28,7 +49,7 @@ impl Reads {
 
     /// The application that we sign in as.
     pub(crate) fn own_application(&self) -> Option<Uuid> {
-        Uuid::try_parse(&self.client.client_id()).ok()
+        self.client.own_application()
     }
 
     /// The users who are in all of these groups; [`TypeRefused`] where PingOne does not take such a filter.

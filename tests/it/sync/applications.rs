@@ -9,12 +9,12 @@ use baton_ping_one::model::APPLICATION;
 use baton_ping_one::sync::{Applications, SyncOptions, run};
 use process::error::ErrorClass;
 use sandbox::pingone::{Fault, FaultAction, Hidden, Intersections, Options, Preset, Server, start};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{fault, refuse, rows, run_with, targets_give_the_same};
-use crate::stand_in::{UNLIMITED, client};
+use crate::stand_in::{UNLIMITED, client, client_of};
 
 const PATH: &str = "/environments/{id}/applications";
 const USERS: &str = "/environments/{id}/users";
@@ -363,6 +363,38 @@ async fn a_list_that_cannot_be_believed_fails_the_sync() {
     }
 }
 
+/// Nothing counts the list, but every environment has applications, and the one that we sign in as is one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_without_the_application_that_we_sign_in_as_is_not_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = plan(dir.path(), Applications::All);
+    let empty = || FaultAction::Body(r#"{"_embedded": {"applications": []}, "size": 0}"#.to_owned());
+    let server = estate(|_| {}).await;
+    run_with(&server, options.clone()).await.unwrap();
+    let undisturbed = rows(&options.file, dir.path());
+    for action in [empty(), FaultAction::SkipRow] {
+        server.set_faults(vec![fault(PATH, 1, action.clone())]);
+        run_with(&server, options.clone()).await.unwrap();
+        assert_eq!(rows(&options.file, dir.path()), undisturbed, "{action:?} once");
+        server.set_faults(vec![fault(PATH, 1, action.clone()).times(0)]);
+        let error = run_with(&server, options.clone()).await.unwrap_err().to_string();
+        let own = format!("application {} exists", server.client_id());
+        assert!(error.contains(&own), "{action:?}: {error}");
+    }
+    // One that lives in another environment is in no list of this one.
+    let roles = ["Identity Data Admin", "Environment Admin"].map(str::to_owned);
+    let server = estate(|options| options.access.foreign_worker_role = roles.into()).await;
+    let elsewhere = |options: SyncOptions| {
+        let (id, secret) = server.foreign_client();
+        let client = client_of(&server, server.other_environment_id(), id, &secret, UNLIMITED);
+        run(client, options, Arc::default(), CancellationToken::new())
+    };
+    elsewhere(options.clone()).await.unwrap();
+    server.set_faults(vec![fault(PATH, 1, empty()).times(0)]);
+    let error = elsewhere(options).await.unwrap_err().to_string();
+    assert!(error.contains("applications: 0 of 1"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_rows_and_pages_change_nothing_else() {
     let (server, dir) = (estate(|_| {}).await, tempfile::tempdir().unwrap());
@@ -456,8 +488,12 @@ async fn an_application_that_vanishes_leaves_nothing_behind() {
     let (server, dir) = (estate(|_| {}).await, tempfile::tempdir().unwrap());
     let options = plan(dir.path(), Applications::All);
     let (gone, roles, object) = one_to_lose(&server).await;
-    let without = FaultAction::Body(r#"{"_embedded":{"applications":[]},"count":0}"#.to_owned());
-    server.set_faults(vec![roles, object, fault(PATH, 2, without)]);
+    let without = json!({"_embedded": {"applications": [{"id": server.client_id()}]}, "size": 1});
+    server.set_faults(vec![
+        roles,
+        object,
+        fault(PATH, 2, FaultAction::Body(without.to_string())),
+    ]);
     let report = run_with(&server, options.clone()).await.unwrap();
     assert_eq!(report.warnings["vanished"], 1);
     let seen = seen(&options);

@@ -26,6 +26,26 @@ impl Client {
             .await
     }
 
+    /// The application that we sign in as.
+    pub fn own_application(&self) -> Option<Uuid> {
+        Uuid::try_parse(&self.client_id()).ok()
+    }
+
+    /// The application that we sign in as, where it is one of this environment and a list of applications leaves it out: nothing
+    /// counts such a list, and it leaves out others, too. Asks only where the list does not show it.
+    pub async fn own_left_out(&self, listed: impl IntoIterator<Item = Uuid>) -> Result<Option<Uuid>, PingOneError> {
+        let own = self.own_application();
+        let Some(own) = own.filter(|own| listed.into_iter().all(|id| id != *own)) else {
+            return Ok(None);
+        };
+        match self.whole_application(own).await {
+            Ok(_) => Ok(Some(own)),
+            // It lives in another environment.
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ids of the users who are in every one of these groups, as PingOne itself works it out.
     pub async fn members_of_all(&self, groups: &[Uuid]) -> Result<Ids, PingOneError> {
         let clauses: Vec<String> = groups

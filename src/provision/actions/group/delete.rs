@@ -94,12 +94,21 @@ async fn in_use(task: &TaskContext, group: &Group) -> Result<Option<String>, Fai
         return Ok(None);
     }
     let applications = task.read(client.applications().all()).await?;
-    let limited = applications.into_iter().find(|row| {
+    let limited = applications.iter().find(|row| {
         let condition = row.access_control.group.as_ref();
         condition.is_some_and(|condition| condition.groups.contains(&id))
     });
-    Ok(limited.map(|row| {
-        let name = row.name.or(row.id.map(|id| id.to_string())).unwrap_or_default();
-        format!("limits application {}", shown(&name))
-    }))
+    if let Some(row) = limited {
+        let name = row.name.clone().or(row.id.map(|id| id.to_string())).unwrap_or_default();
+        return Ok(Some(format!("limits application {}", shown(&name))));
+    }
+    let listed = applications.iter().filter_map(|row| row.id);
+    match task.read(client.own_left_out(listed)).await? {
+        None => Ok(None),
+        Some(own) => Err(Failure::precondition(format!(
+            "delete group {id}: the list of applications leaves out {own}, the one that we sign in as, so it is not complete: \
+             one that it does not show may be limited to the group. Give the application Configuration Read Only for this \
+             environment."
+        ))),
+    }
 }
