@@ -235,6 +235,27 @@ async fn somebody_elses_group_is_not_adopted() {
     assert_eq!(groups.rig.writes(), 1);
 }
 
+/// Made a little before the call by PingOne's clock, or nobody knows when: it may be ours, so nothing is claimed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_may_be_ours_is_neither_adopted_nor_told_as_somebody_elses() {
+    let a_minute_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
+    for created in [json!(a_minute_ago.to_string()), Value::Null] {
+        let groups = Groups::new().await;
+        let list = json!({"_embedded": {"groups": [
+            {"id": Uuid::from_u128(7), "name": "Auditors", "createdAt": created}
+        ]}, "size": 1});
+        groups.rig.server.set_faults(vec![
+            Fault::on("POST", GROUPS, FaultAction::AnswerLost(Lost::Reset)),
+            Fault::on("GET", GROUPS, FaultAction::Body(list.to_string()))
+                .nth(2)
+                .times(0),
+        ]);
+        let error = groups.refused("create", json!({"name": "Auditors"})).await;
+        assert!(error.message.contains("is not known"), "{created}: {error}");
+        assert_eq!(groups.rig.audited()[0][4], "unknown", "{created}");
+    }
+}
+
 /// Made after the call began, and described otherwise than asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_younger_group_with_another_description_is_not_adopted() {
@@ -382,6 +403,13 @@ async fn only_a_group_that_gives_nothing_is_deleted() {
             .contains("limits application \"Expenses\". Remove that first."),
         "{error}"
     );
+    // A list that leaves out the application that we sign in as is not whole.
+    let empty = r#"{"_embedded": {"applications": []}, "size": 0}"#;
+    groups
+        .rig
+        .fault(Fault::on("GET", "*/applications", FaultAction::Body(empty.to_owned())));
+    let error = groups.refused("delete_group", groups.delete("empty")).await;
+    assert!(error.message.contains("so it is not complete"), "{error}");
     // A list that cannot be read is not an empty one.
     for path in ["*/groups/*/roleAssignments", "*/users", "*/applications"] {
         groups

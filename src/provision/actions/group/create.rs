@@ -1,7 +1,7 @@
 //! `create`: a group is made once. Who finds its name taken after a lost answer adopts the group only where it was made after
 //! the call began and is what was asked for.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,6 +21,9 @@ use pingone::{Client, PingOneError};
 
 /// Reads until a group that PingOne says it made must be shown.
 const READS: u32 = 6;
+
+/// How far PingOne's clock may be behind ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -53,6 +56,12 @@ impl Wanted<'_> {
 
     fn is_ours(&self, group: &Group) -> bool {
         group.created_at.is_some_and(|at| at >= self.begun) && is_text(group.description.as_deref(), self.description)
+    }
+
+    /// It is certainly none of ours: older than the call, whatever the clocks say, or described otherwise.
+    fn is_other(&self, group: &Group) -> bool {
+        let is_older = |at: Timestamp| at.duration_until(self.begun) > CLOCKS_APART;
+        group.created_at.is_some_and(is_older) || !is_text(group.description.as_deref(), self.description)
     }
 }
 
@@ -106,8 +115,8 @@ async fn submit(task: &TaskContext, wanted: Wanted<'_>) -> Result<ActionOutcome,
     let applied = apply_with(task, write, |client, _| async move {
         Ok(match named(client, wanted).await? {
             Some(group) if wanted.is_ours(&group) => Look::Found(group),
-            Some(group) => Look::Other(group),
-            None => Look::Missing,
+            Some(group) if wanted.is_other(&group) => Look::Other(group),
+            _ => Look::Missing,
         })
     });
     let (group, outcome, request_id) = match Box::pin(applied).await {
