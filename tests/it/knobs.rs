@@ -9,6 +9,7 @@
     reason = "helpers of tests: a failure here is a failed test, and a finding is printed"
 )]
 
+mod answers;
 pub mod oracle;
 pub mod reads;
 pub mod small;

@@ -61,15 +61,30 @@ pub struct Options {
     pub custom: Option<Directory>,
 }
 
-impl Default for Options {
-    #[expect(clippy::expect_used, reason = "the empty command line is valid; a test proves it")]
-    fn default() -> Self {
+impl Options {
+    /// What these flags say, as on the command line. A value ends where the next flag begins; of a flag that stands there twice
+    /// the last one counts.
+    pub fn parse(flags: &str) -> Result<Self, clap::Error> {
         #[derive(Parser)]
+        #[command(args_override_self = true)]
         struct Line {
             #[command(flatten)]
             options: Options,
         }
-        Line::try_parse_from(["sandbox"]).expect("defaults parse").options
+        let flags = flags.split("--").map(str::trim).filter(|flag| !flag.is_empty());
+        let words = flags.flat_map(|flag| match flag.split_once(' ') {
+            Some((name, value)) => vec![format!("--{name}"), value.to_owned()],
+            None => vec![format!("--{flag}")],
+        });
+        let line = Line::try_parse_from(std::iter::once("sandbox".to_owned()).chain(words))?;
+        Ok(line.options)
+    }
+}
+
+impl Default for Options {
+    #[expect(clippy::expect_used, reason = "the empty command line is valid; a test proves it")]
+    fn default() -> Self {
+        Self::parse("").expect("defaults parse")
     }
 }
 

@@ -39,8 +39,8 @@ pub struct Recorded {
 pub struct RecordedAnswer {
     /// HTTP status
     pub status: u16,
-    /// Media type, encoding and when to come back
-    pub headers: [Option<String>; 3],
+    /// Media type, encoding, when to come back, and where what was made is
+    pub headers: [Option<String>; 4],
     /// The body before a fault bent it or it was compressed
     pub body: String,
     /// How long the answer took
@@ -106,7 +106,13 @@ impl Recorder {
         let header = |name| text(headers, name).map(str::to_owned);
         let answer = RecordedAnswer {
             status: answer.status,
-            headers: [&header::CONTENT_TYPE, &header::CONTENT_ENCODING, &header::RETRY_AFTER].map(header),
+            headers: [
+                &header::CONTENT_TYPE,
+                &header::CONTENT_ENCODING,
+                &header::RETRY_AFTER,
+                &header::LOCATION,
+            ]
+            .map(header),
             body: String::from_utf8_lossy(&answer.body).into_owned(),
             took: entry.arrived.elapsed(),
         };

@@ -159,6 +159,8 @@ pub struct Snapshot {
     pub nestings: BTreeSet<(Uuid, Uuid)>,
     /// Own assignments of users, groups and applications
     pub assignments: BTreeSet<AssignmentState>,
+    /// Roles
+    pub roles: BTreeSet<Uuid>,
     /// Applications that the environment's list shows, by id, without links
     pub applications: BTreeMap<Uuid, Value>,
     /// Gateways by id, with their type
@@ -274,6 +276,7 @@ pub(crate) fn snapshot(world: &World) -> Snapshot {
             .assignments
             .extend(states("gateway", gateway.id, &gateway.assignments));
     }
+    taken.roles = world.roles.iter().map(|role| role.id).collect();
     taken.credentials = world.credential_ids();
     taken
 }

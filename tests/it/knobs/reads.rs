@@ -1,19 +1,24 @@
 //! Reads: syncs of a small directory with every knob turned and every fault on every listing, and of one that is big enough to
 //! be read in lanes.
 
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use baton_ping_one::sync::{SyncOptions, run};
+use baton_ping_one::model::{GATEWAY, SECRET};
+use baton_ping_one::sync::{Applications, ObservationSettings, Reuse, SyncOptions, run};
 use pingone::Client;
 use sandbox::pingone::{ChangeKind, Changes, Fault, FaultAction, FaultBody, Lost, Options, Server, start};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::answers;
 use super::oracle::{told, truth, wrong};
-use super::small::small;
-use super::table::{Row, TABLE};
+use super::small::small_with;
+use super::table::{KNOWN, Row, SAMPLED, TABLE, VAIN};
 use crate::stand_in::{UNLIMITED, client};
 
 /// How a sync ended that must give the truth or nothing.
@@ -36,22 +41,37 @@ pub async fn judge_with(
     change: impl FnOnce(&mut SyncOptions),
 ) -> Ended {
     let environment = server.environment_id();
-    let first = truth(&server.snapshot(), environment);
-    if let Some(changes) = before {
-        server.change(changes);
-    }
-    let dir = tempfile::tempdir().unwrap();
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = dir.path().join("sync.c1z");
-    std::fs::write(&file, b"the old file").unwrap();
     let mut options = SyncOptions::full(dir.path().to_owned(), file.clone());
     options.concurrency = 8;
     change(&mut options);
+    let types = options.resource_types.clone();
+    let truth = || truth(&server.snapshot(), environment, |kind| types.contains(&kind));
+    let mut first = truth();
+    if let Some(changes) = before {
+        options.observations = Some(ObservationSettings {
+            dir: kept.path().to_owned(),
+            reuse: Reuse::All,
+            max_age: Duration::from_hours(24),
+            resume_max_age: Duration::from_hours(2),
+        });
+        // Where nothing was ever recorded nothing is believed.
+        server.change(&Changes::of(ChangeKind::UpdateUser, 1));
+        let earlier = run(
+            client.clone(),
+            options.clone(),
+            Arc::default(),
+            CancellationToken::new(),
+        );
+        earlier.await.unwrap();
+        first = truth();
+        server.change(changes);
+    }
+    std::fs::write(&file, b"the old file").unwrap();
     let outcome = run(client, options, Arc::default(), CancellationToken::new()).await;
     match outcome {
-        Ok(_) => {
-            let last = truth(&server.snapshot(), environment);
-            wrong(&told(&file, dir.path()), &first, &last).map_or(Ended::Equal, Ended::Wrong)
-        }
+        Ok(_) => wrong(&told(&file, dir.path()), &first, &truth()).map_or(Ended::Equal, Ended::Wrong),
         Err(error) => untouched(&file, dir.path()).map_or_else(|| Ended::Failed(error.to_string()), Ended::Wrong),
     }
 }
@@ -65,8 +85,29 @@ fn untouched(file: &Path, dir: &Path) -> Option<String> {
     (left != 1).then(|| format!("it failed and left {} files behind", left - 1))
 }
 
+/// The rate that the licence decides.
+const AUTOMATIC: u32 = 0;
+
+/// The same with everything that a sync can read: the licence's limits, applications, gateways, credentials.
+async fn judge_everything(server: &Server) -> Ended {
+    judge_with(client(server, AUTOMATIC), server, None, everything).await
+}
+
+fn everything(options: &mut SyncOptions) {
+    *options = options
+        .clone()
+        .with_applications(Applications::All)
+        .with_type(GATEWAY, true)
+        .with_type(SECRET, true);
+}
+
+/// A directory in which every one of [`READS`] is asked for.
+fn whole() -> Options {
+    small_with("--gateway-credentials-apart")
+}
+
 /// A listing or an object that a sync reads: path, text of the query.
-const READS: [(&str, Option<&str>); 11] = [
+const READS: [(&str, Option<&str>); 19] = [
     ("/environments/{id}", None),
     ("/environments/{id}/capabilities", None),
     ("/environments/{id}/populations", None),
@@ -78,6 +119,14 @@ const READS: [(&str, Option<&str>); 11] = [
     ("/environments/{id}/users", Some("memberOfGroups")),
     ("/environments/{id}/users/{id}/roleAssignments", None),
     ("/environments/{id}/groups/{id}/roleAssignments", None),
+    ("/organizations/{id}", None),
+    ("/environments/{id}/applications", None),
+    ("/environments/{id}/applications/{id}/roleAssignments", None),
+    ("/environments/{id}/users", Some("and memberOfGroups")),
+    ("/environments/{id}/gateways", None),
+    ("/environments/{id}/gateways/{id}/roleAssignments", None),
+    ("/environments/{id}/gateways/{id}/credentials", None),
+    ("/environments/{id}/keys", None),
 ];
 
 /// Faults that leave the directory as it is. A 404 in PingOne's own form is none: it means that the object is gone.
@@ -172,6 +221,7 @@ fn passes(action: &FaultAction) -> bool {
 #[derive(Default)]
 pub struct Findings {
     wrong: String,
+    used: BTreeSet<&'static str>,
     pub equal: usize,
     pub failed: usize,
 }
@@ -182,15 +232,28 @@ impl Findings {
             Ended::Equal => self.equal += 1,
             Ended::Failed(_) => self.failed += 1,
             Ended::Wrong(what) => {
-                let known = super::table::known(case);
-                println!(
-                    "{}{case}: {what}",
-                    known.map(|why| format!("not decided ({why}): ")).unwrap_or_default()
-                );
-                if known.is_none() {
-                    writeln!(self.wrong, "{case}: {what}").unwrap();
-                }
+                println!("{case}: {what}");
+                writeln!(self.wrong, "{case}: {what}").unwrap();
             }
+        }
+    }
+
+    /// The same where cases are known that cannot be decided.
+    fn note_unless_known(&mut self, case: &str, ended: Ended) {
+        let known = KNOWN.iter().find(|(start, _)| case.starts_with(start));
+        match (known, ended) {
+            (Some((start, why)), Ended::Wrong(what)) => {
+                println!("not decided ({why}): {case}: {what}");
+                self.used.insert(start);
+            }
+            (_, ended) => self.note(case, ended),
+        }
+    }
+
+    /// Notes whether a knob changes what is answered, as it must unless the table says why it cannot.
+    pub fn turns(&mut self, knob: &str, turns: bool) {
+        if !turns && VAIN.iter().all(|(vain, _)| *vain != knob) {
+            self.note(knob, Ended::Wrong("it turns nothing".to_owned()));
         }
     }
 
@@ -206,26 +269,41 @@ impl Findings {
 #[tokio::test(start_paused = true)]
 async fn a_fault_on_any_read_gives_the_truth_or_no_file() {
     let mut findings = Findings::default();
-    let server = start(small()).await.unwrap();
-    findings.note("no fault", judge(&server, None, |_| {}).await);
+    let server = start(whole()).await.unwrap();
+    findings.note("no fault", judge_everything(&server).await);
     assert_eq!(findings.equal, 1, "without a fault the file is right");
     for (first, action) in actions().into_iter().enumerate() {
         for (second, (path, query)) in READS.into_iter().enumerate() {
-            // Every action meets half of the reads, and every read half of the actions.
-            if (first + second) % 2 == 1 {
+            // Every action meets half of the reads, and every read half of the actions; what hides rows meets all.
+            let hides = matches!(action, FaultAction::Narrowed(_) | FaultAction::Hidden(_));
+            if (first + second) % 2 == 1 && !hides {
                 continue;
             }
-            // Once, later, or for good, in turn.
+            // Once, later, or for good, in turn; what is asked for only once is hit then.
             let (nth, times) = [(1, 1), (2, 1), (1, 0)][usize::midpoint(first, second) % 3];
             let times = if passes(&action) { times.clamp(1, 4) * 2 } else { times };
-            let mut fault = Fault::on("GET", path, action.clone()).nth(nth).times(times);
-            fault.query = query.map(str::to_owned);
-            server.set_faults(vec![fault]);
-            let case = format!("{action:?} on {path} {} from {nth} x{times}", query.unwrap_or_default());
-            findings.note(&case, judge(&server, None, |_| {}).await);
+            for nth in [nth, 1] {
+                let mut fault = Fault::on("GET", path, action.clone()).nth(nth).times(times);
+                fault.query = query.map(str::to_owned);
+                server.set_faults(vec![fault]);
+                let ended = judge_everything(&server).await;
+                let is_hit = server.fault_hits() != [0];
+                let case = format!("{action:?} on {path} {} from {nth} x{times}", query.unwrap_or_default());
+                if is_hit {
+                    findings.note_unless_known(&case, ended);
+                    break;
+                }
+                if nth == 1 {
+                    findings.note(&case, Ended::Wrong("nothing was hit".to_owned()));
+                    break;
+                }
+            }
         }
     }
     assert!(findings.equal > 50, "{} equal", findings.equal);
+    let unused = KNOWN.iter().filter(|(_, why)| *why != SAMPLED);
+    let unused: Vec<_> = unused.filter(|(start, _)| !findings.used.contains(start)).collect();
+    assert!(unused.is_empty(), "known and not so: {unused:?}");
     findings.judge();
 }
 
@@ -233,7 +311,7 @@ async fn a_fault_on_any_read_gives_the_truth_or_no_file() {
 #[tokio::test(start_paused = true)]
 async fn likely_pairs_of_faults_give_the_truth_or_no_file() {
     let mut findings = Findings::default();
-    let server = start(small()).await.unwrap();
+    let server = start(whole()).await.unwrap();
     let users = "/environments/{id}/users";
     let pairs = [
         // A gateway in trouble answers everything for a while.
@@ -283,8 +361,14 @@ async fn likely_pairs_of_faults_give_the_truth_or_no_file() {
         ),
     ];
     for (case, faults) in pairs {
+        let planned = faults.len();
         server.set_faults(faults);
-        findings.note(case, judge(&server, None, |_| {}).await);
+        findings.note(case, judge_everything(&server).await);
+        let hits = server.fault_hits();
+        assert!(
+            hits.len() == planned && hits.iter().all(|hits| *hits > 0),
+            "{case}: {hits:?}"
+        );
     }
     findings.judge();
 }
@@ -295,39 +379,76 @@ async fn changes_in_the_middle_of_a_sync_give_the_truth_or_no_file() {
     let mut findings = Findings::default();
     for (first, kind) in ChangeKind::ALL.into_iter().enumerate() {
         for (second, (path, query)) in READS.into_iter().enumerate() {
-            let nth = [1, 2, 4][(first + second) % 3];
-            let server = start(small()).await.unwrap();
-            let mut fault = Fault::on("GET", path, FaultAction::Changes(Changes::of(kind, 3))).nth(nth);
-            fault.query = query.map(str::to_owned);
-            server.set_faults(vec![fault]);
-            let case = format!("{kind:?} at {path} {} {nth}", query.unwrap_or_default());
-            findings.note(&case, judge(&server, None, |_| {}).await);
+            for nth in [[1, 2, 4][(first + second) % 3], 1] {
+                let server = start(whole()).await.unwrap();
+                let mut fault = Fault::on("GET", path, FaultAction::Changes(Changes::of(kind, 3))).nth(nth);
+                fault.query = query.map(str::to_owned);
+                server.set_faults(vec![fault]);
+                let ended = judge_everything(&server).await;
+                if server.fault_hits() != [0] {
+                    let case = format!("{kind:?} at {path} {} {nth}", query.unwrap_or_default());
+                    findings.note(&case, ended);
+                    break;
+                }
+                assert!(nth > 1, "{kind:?} at {path}: nothing was hit");
+            }
         }
     }
     assert!(findings.equal > 50, "{} equal", findings.equal);
     findings.judge();
 }
 
+/// How a sync ends with these flags, and what was answered meanwhile. `behind`: after changes that an earlier sync does not
+/// know.
+async fn tried(flags: &str, behind: bool) -> (Ended, BTreeSet<String>) {
+    let server = start(small_with(flags)).await.unwrap();
+    server.record();
+    let changes = behind.then(|| Changes {
+        count: 20,
+        ..Changes::default()
+    });
+    // A worker with other roles may not read applications.
+    let rate = if flags.contains("capabilities") {
+        AUTOMATIC
+    } else {
+        UNLIMITED
+    };
+    let ended = judge_with(client(&server, rate), &server, changes.as_ref(), |options| {
+        // Side by side, what is asked depends on luck.
+        options.concurrency = 1;
+        if !flags.contains("--worker-role") {
+            everything(options);
+        }
+    });
+    let ended = ended.await;
+    (ended, answers(&server))
+}
+
 #[tokio::test(start_paused = true)]
-async fn every_knob_of_a_read_gives_the_truth_or_no_file() {
+async fn every_knob_of_a_read_turns_something_and_gives_the_truth_or_no_file() {
     let mut findings = Findings::default();
-    for (knob, row) in TABLE {
-        let (Row::Read(set) | Row::ReadOrFail(set) | Row::Behind(set)) = row else {
+    let mut plain: BTreeMap<(&str, bool), BTreeSet<String>> = BTreeMap::new();
+    for row in TABLE {
+        let behind = matches!(row, Row::Behind(_));
+        if !behind && !matches!(row, Row::Read(_) | Row::ReadOrFail(_)) {
             continue;
-        };
-        let mut options = small();
-        set(&mut options);
-        let server = start(options).await.unwrap();
-        let changes = matches!(row, Row::Behind(_)).then(|| Changes {
-            count: 20,
-            ..Changes::default()
-        });
-        let ended = judge(&server, changes.as_ref(), |_| {}).await;
+        }
+        let (ended, found) = tried(row.flags(), behind).await;
         let ended = match ended {
             Ended::Failed(error) if matches!(row, Row::Read(_)) => Ended::Wrong(format!("it failed: {error}")),
             ended => ended,
         };
-        findings.note(knob, ended);
+        findings.note(row.flags(), ended);
+        // Twice: what is another each time is no work of a knob.
+        let without = match plain.entry((row.without(), behind)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let mut without = tried(row.without(), behind).await.1;
+                without.extend(tried(row.without(), behind).await.1);
+                new.insert(without)
+            }
+        };
+        findings.turns(row.knob(), !found.is_subset(without));
     }
     findings.judge();
 }

@@ -3,18 +3,15 @@
 use sandbox::pingone::Options;
 
 /// Small, with something of everything, and several pages of each listing.
+pub const SMALL: &str = "--users 26 --groups 14 --populations 3 --memberships-per-user 3.0 --filtered-groups 0.2 \
+     --nested-groups 0.1 --external-groups 0.1 --users-with-roles 0.2 --applications 18 --group-conditions 12 --workers 4 \
+     --gateways 5 --max-page 6 --max-page-users 6";
+
+/// The same with more flags.
+pub fn small_with(flags: &str) -> Options {
+    Options::parse(&format!("{SMALL} {flags}")).unwrap()
+}
+
 pub fn small() -> Options {
-    let mut options = Options::default();
-    let shape = &mut options.directory;
-    shape.users = Some(26);
-    shape.groups = Some(14);
-    shape.populations = Some(3);
-    shape.memberships_per_user = Some(3.0);
-    shape.filtered_groups = Some(0.2);
-    shape.nested_groups = Some(0.1);
-    shape.external_groups = Some(0.1);
-    shape.users_with_roles = Some(0.2);
-    options.paging.max_page = 6;
-    options.paging.max_page_users = 6;
-    options
+    small_with("")
 }

@@ -41,8 +41,13 @@ pub struct Rig {
 
 /// Users: `mara` has everything; the others differ in what their names say.
 pub fn directory() -> DirectoryBuilder {
+    directory_on(Directory::builder())
+}
+
+/// The same, added to what is there.
+pub fn directory_on(builder: DirectoryBuilder) -> DirectoryBuilder {
     let external = json!({"identityProvider": {"id": "x", "type": "SAML"}, "passwordStatus": "NO_PASSWORD"});
-    Directory::builder()
+    builder
         .population("staff", json!({"default": true}))
         .population("guests", json!({}))
         .user(

@@ -180,7 +180,7 @@ async fn a_population_made_meanwhile_is_in_the_file_with_its_users() {
         facts.retain(|fact| matches!(fact, Fact::Population(_) | Fact::Lives(..)));
         facts
     };
-    let now = of(truth(&server.snapshot(), server.environment_id()));
+    let now = of(truth(&server.snapshot(), server.environment_id(), |_| false));
     assert_eq!(of(told(&dir.path().join("1.c1z"), dir.path())), now);
     assert_eq!(server.snapshot().populations.len(), next as usize + 1);
 }
