@@ -74,6 +74,8 @@ cases! {
     "drain-mid-grant", "the node is drained while a grant runs; the second eviction is refused", disruption::drain_mid_grant;
     "drain-mid-sync", "the node is drained while a sync runs", disruption::drain_mid_sync;
     "foreign-user", "a user and groups that the cluster gives out", platforms::foreign_user;
+    "ipv6", "pods and a Service with nothing but IPv6 addresses", platforms::ipv6;
+    "ignored-keys", "settings in the watched Secret change nothing and are named in the log", platforms::ignored_keys;
     "two-releases", "a second release in the namespace, without C1; its end leaves the first alone", platforms::two_releases;
     "overlay", "the overlay of two replicas, built for another namespace", platforms::overlay;
     "paused-and-smaller", "paused, most users gone, resumed: the sync is refused until somebody accepts it", platforms::paused_and_smaller;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{Outcome, SYNC, clean, reported};
@@ -30,6 +30,45 @@ pub async fn foreign_user(world: &World) -> anyhow::Result<Outcome> {
         ensure!(have == (Some(1_000_660_000), Some(1_000_680_000)), "{have:?}");
     }
     daemon.wait_leader().await?;
+    daemon.sync(SYNC).await?;
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
+
+/// Pods and a Service with nothing but IPv6 addresses.
+pub async fn ipv6(world: &World) -> anyhow::Result<Outcome> {
+    let api_server = world.api::<Service>("default").get("kubernetes").await?;
+    let families = api_server.spec.and_then(|spec| spec.ip_families).unwrap_or_default();
+    if families != ["IPv6"] {
+        return Ok(Outcome::Skipped("the cluster's own addresses are not IPv6 alone"));
+    }
+    let daemon = Daemon::install(world, "ipv6", &json!({})).await?;
+    daemon.wait_leader().await?;
+    daemon.sync(SYNC).await?;
+    clean(world, &daemon, 0).await?;
+    Ok(Outcome::Passed)
+}
+
+/// Settings in the watched Secret are not read, and the log names them.
+pub async fn ignored_keys(world: &World) -> anyhow::Result<Outcome> {
+    let daemon = Daemon::install(world, "ignored-keys", &json!({"replicaCount": 1})).await?;
+    daemon.sync(SYNC).await?;
+    daemon.set("BATON_PINGONE_REGION", "sg").await?;
+    wait::until("the log to name the key", SYNC, || async {
+        let pods = daemon.pods().await?;
+        let name = pods
+            .first()
+            .and_then(|pod| pod.metadata.name.as_deref())
+            .context("a pod")?;
+        let log = world
+            .api::<Pod>(&daemon.namespace)
+            .logs(name, &LogParams::default())
+            .await?;
+        let told = |line: &str| line.contains("were ignored") && line.contains("BATON_PINGONE_REGION");
+        Ok(wait::when(log.lines().any(told)))
+    })
+    .await?;
+    // The stand-in is in another region than that.
     daemon.sync(SYNC).await?;
     clean(world, &daemon, 0).await?;
     Ok(Outcome::Passed)

@@ -86,7 +86,9 @@ pub async fn out_of_memory(world: &World) -> anyhow::Result<Outcome> {
     wait::until("the new pod to lead", SYNC, || async {
         let (pods, leader) = (daemon.pods().await?, daemon.leader().await?);
         let leads = |pod: &Pod| pod.metadata.name == leader;
-        Ok(wait::when(leader.is_some() && pods.len() == 1 && pods.iter().all(leads)))
+        Ok(wait::when(
+            leader.is_some() && pods.len() == 1 && pods.iter().all(leads),
+        ))
     })
     .await?;
     // C1 hands the task out again; it is done and reported once.

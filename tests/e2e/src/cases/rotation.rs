@@ -126,8 +126,19 @@ pub async fn bad_values(world: &World) -> anyhow::Result<Outcome> {
             .any(|event| !text.is_empty() && event.note.as_deref().is_some_and(|note| note.contains(text)));
         ensure!(!shown, "an Event shows the {what} value");
         daemon.sync(SYNC).await?;
+        let restored = daemon.metric(&["credentials_reloads_total", "restored"]).await?;
         daemon.store(&world.sandboxes.credentials()).await?;
+        wait::until("the old value to end the problem", PATIENCE, || async {
+            Ok(wait::when(
+                daemon.metric(&["credentials_reloads_total", "restored"]).await? > restored,
+            ))
+        })
+        .await?;
     }
+    ensure!(
+        !daemon.events("CredentialsRestored").await?.is_empty(),
+        "no Event tells that the old value is back"
+    );
     // A newline at the end is cut off.
     let secret = world.sandboxes.rotate_pingone(world).await?;
     rotate(&daemon, PINGONE, &format!("{secret}\n")).await?;
