@@ -27,7 +27,7 @@ pub use choices::{
 };
 pub use command::{Command, Diff, Doctor, Inspect, InspectView, Invocation, StateCommand, command_line};
 pub use error::ConfigError;
-pub use examine::{Examined, Shown};
+pub use examine::{Examined, NOT_SHOWN, Shown};
 pub use kubernetes::{KubernetesSettings, Surroundings};
 pub use one_shot::OneShot;
 pub use pingone::PingOneSettings;

@@ -31,7 +31,7 @@ const BESIDE: Duration = Duration::from_secs(3);
 pub(super) async fn run(config: &Config, doctor: &Doctor) -> anyhow::Result<u8> {
     let bundle = doctor.bundle.as_deref().map(bundle::create).transpose()?;
     let is_json = doctor.format == Output::Json;
-    let mut found = Findings::new(!is_json);
+    let mut found = Findings::new(!is_json, &doctor.examined.hidden);
     settings::look(config, &doctor.examined, &mut found);
     disk::look(config, &mut found);
     services(config, &mut found).await;

@@ -20,17 +20,27 @@ const NOT_SETTINGS: [&str; 7] = [
     "BATON_DECODER_MAX_MEMORY_MB",
 ];
 
-/// Settings whose values may name a person.
-const PERSONAL: [&str; 6] = [
+/// Settings whose values may name a person, whatever they look like.
+const PERSONAL: [&str; 13] = [
     "create-account-email",
     "create-account-login",
     "create-account-profile",
+    "delete-resource",
+    "grant-principal",
     "invoke-action-args",
     "password-file",
+    "protected-users",
+    "revoke-grant",
+    "role-assignment-candidates",
+    "rotate-credentials",
+    "sync-resources",
     "user-filter",
 ];
 
-const NOT_SHOWN: &str = "(not shown)";
+/// What stands for a value that is not shown.
+pub const NOT_SHOWN: &str = "(not shown)";
+/// A shorter text stands in words that have nothing to do with it.
+const LEAST_HIDDEN: usize = 4;
 
 /// A setting that somebody set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +79,7 @@ pub(super) fn examine(
         }
     };
     let mut settings: Vec<Shown> = FIELDS.iter().filter_map(|field| shown(field, &values)).collect();
+    let hidden = FIELDS.iter().flat_map(|field| hidden(field, &values)).collect();
     let config = loop {
         let checked = values
             .refuse_unsupported()
@@ -96,6 +107,7 @@ pub(super) fn examine(
     };
     let examined = Examined {
         settings,
+        hidden,
         faults,
         unknown: env.keys().filter_map(|name| unknown(name)).collect(),
         trust: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -122,7 +134,7 @@ fn shown(field: &Field, values: &Values) -> Option<Shown> {
     };
     let value = if field.secret {
         "****".to_owned()
-    } else if PERSONAL.contains(&field.name) || text.contains('@') && field.name.ends_with("-url") {
+    } else if PERSONAL.contains(&field.name) || !addresses(field, &text).is_empty() {
         NOT_SHOWN.to_owned()
     } else {
         text
@@ -132,6 +144,25 @@ fn shown(field: &Field, values: &Values) -> Option<Shown> {
         value,
         source,
     })
+}
+
+/// The words of a value that may be somebody's address, or hold a password. C1's client ids only look like one.
+fn addresses<'a>(field: &Field, text: &'a str) -> Vec<&'a str> {
+    let words = text.split(|c: char| c.is_whitespace() || "/\"',;()".contains(c));
+    let is_one = |word: &&str| word.contains('@') && field.name != "client-id";
+    words.filter(is_one).collect()
+}
+
+fn hidden(field: &Field, values: &Values) -> Vec<String> {
+    let texts = values.list(field.name).into_iter().filter(|_| !field.secret);
+    let hidden = texts.flat_map(|text| {
+        let mut parts: Vec<String> = addresses(field, &text).into_iter().map(str::to_owned).collect();
+        if PERSONAL.contains(&field.name) && text.len() >= LEAST_HIDDEN {
+            parts.push(text);
+        }
+        parts
+    });
+    hidden.collect()
 }
 
 /// What a variable is called that looks like a setting and is none; `None` if it is none of ours.

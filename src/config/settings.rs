@@ -283,10 +283,10 @@ fn user_agent_suffix(values: &Values) -> Result<Option<String>, ConfigError> {
 /// A list of users by their ids. Anything else would never match, and protect nobody.
 fn user_ids(values: &Values, name: &'static str) -> Result<Vec<String>, ConfigError> {
     let ids: Vec<String> = values.list(name).iter().map(|id| id.trim().to_owned()).collect();
-    match ids.iter().find(|id| Uuid::try_parse(id).is_err()) {
-        Some(other) => Err(values.invalid(name, format!("must be ids of users, and {other} is not a UUID"))),
-        None => Ok(ids),
+    if ids.iter().all(|id| Uuid::try_parse(id).is_ok()) {
+        return Ok(ids);
     }
+    Err(values.invalid(name, "must be ids of users (UUIDs)"))
 }
 
 /// All that is missing. With a source of credentials that can change, they may stand there.

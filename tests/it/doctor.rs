@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
+use baton_ping_one::config::fields::{FIELDS, Field, Kind};
 use sandbox::pingone::{Fault, FaultAction, Options};
 use serde_json::Value;
 use tokio::process::Command;
@@ -49,7 +50,7 @@ async fn healthy() -> (World, Variables) {
         ("BATON_PINGONE_AUTH_URL", world.pingone.auth_url()),
         ("BATON_HEALTH_CHECK_PORT", port::free().to_string()),
         ("BATON_PINGONE_REGION", "eu".to_owned()),
-        ("BATON_USER_FILTER", format!("email eq \"{PERSON}\"")),
+        ("BATON_USER_FILTER", format!("email eq \"{PERSON}\" or enabled eq true")),
     ]);
     (world, set)
 }
@@ -127,7 +128,19 @@ async fn a_healthy_setup_is_all_ok_in_each_form_and_in_the_bundle() {
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
         0o600
     );
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap()));
+    let names = looked_through(&world, &file);
+    assert_eq!(names[1], "baton-ping-one/report.txt", "{names:?}");
+    let again = doctor(world.dir.path(), &set, &["--bundle", "help.tar.gz"]).await;
+    assert!(
+        again.code == 1 && again.text.contains("names a new file"),
+        "{}",
+        again.text
+    );
+}
+
+/// The parts of a bundle; none of them holds a secret or names a person.
+fn looked_through(world: &World, file: &Path) -> Vec<String> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap()));
     let mut names = Vec::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -138,13 +151,93 @@ async fn a_healthy_setup_is_all_ok_in_each_form_and_in_the_bundle() {
             assert!(!text.contains(hidden), "{text}");
         }
     }
-    assert_eq!(names[1], "baton-ping-one/report.txt", "{names:?}");
-    let again = doctor(world.dir.path(), &set, &["--bundle", "help.tar.gz"]).await;
-    assert!(
-        again.code == 1 && again.text.contains("names a new file"),
-        "{}",
-        again.text
-    );
+    names
+}
+
+/// In each setting that takes a text, where PingOne is reached and where nothing is.
+#[tokio::test]
+async fn a_person_in_a_setting_is_in_no_line_and_in_no_bundle() {
+    let (world, mut set) = healthy().await;
+    set.remove("BATON_USER_FILTER");
+    let takes_text = |field: &&Field| matches!(field.kind, Kind::Text | Kind::List) && !field.unsupported;
+    // C1's client id only looks like somebody's address.
+    let texts: Vec<&Field> = FIELDS
+        .iter()
+        .filter(takes_text)
+        .filter(|field| field.name != "client-id")
+        .collect();
+    assert!(texts.len() > 40, "{}", texts.len());
+    let ways = ["pingone-", "client-", "credentials-", "otel-", "health-"];
+    let is_on_the_way = |field: &&&Field| ways.iter().any(|way| field.name.starts_with(way));
+    let filter = format!("filter:email eq \"{PERSON}\"");
+    for (name, value, reached) in [
+        ("everything", PERSON, false),
+        ("what is sent", PERSON, true),
+        ("a filter", &filter, true),
+    ] {
+        let planted = texts.iter().filter(|field| !reached || !is_on_the_way(field));
+        let mut args: Vec<String> = planted.map(|field| format!("--{}={value}", field.name)).collect();
+        let bundle = format!("{name}.tar.gz");
+        args.extend(["--role-assignment-scan=candidates", "--bundle", &bundle].map(str::to_owned));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let ran = doctor(world.dir.path(), &set, &args).await;
+        says(name, &ran, "ok", "settings", "grant-principal = (not shown)");
+        assert_eq!(ran.text.contains("ok    token"), reached, "{name}: {}", ran.text);
+        looked_through(&world, &world.path(&bundle));
+    }
+}
+
+#[tokio::test]
+async fn what_settings_name_in_pingone_is_looked_for() {
+    let (world, set) = healthy().await;
+    let nobody = "00000000-0000-4000-8000-00000000dead";
+    for (on, args, [level, part]) in [
+        (
+            false,
+            vec!["--population-filter=nothing"],
+            ["fail", "population-filter names \"nothing\""],
+        ),
+        (
+            false,
+            vec![
+                "--role-assignment-scan=candidates",
+                "--role-assignment-candidates=nothing",
+            ],
+            ["fail", "role-assignment-candidates names \"(not shown)\""],
+        ),
+        (
+            false,
+            vec!["--user-filter=family eq"],
+            ["fail", "PingOne refuses user-filter ("],
+        ),
+        (
+            false,
+            vec![
+                "--role-assignment-scan=candidates",
+                "--role-assignment-candidates=filter:family eq",
+            ],
+            ["fail", "PingOne refuses role-assignment-candidates"],
+        ),
+        (true, vec!["--protected-roles=Nobody"], ["fail", "protected-roles"]),
+        (false, vec!["--protected-roles=Nobody"], ["warn", "protected-roles"]),
+        (
+            true,
+            vec!["--default-population-id", nobody],
+            ["fail", "default-population-id names no population"],
+        ),
+        (
+            true,
+            vec!["--writable-role-scopes=organization:00000000-0000-4000-8000-00000000dead"],
+            ["fail", "writable-role-scopes names organization:"],
+        ),
+        (false, vec!["--log-level=loud"], ["warn", "so info is in force"]),
+        (false, vec!["--log-format=xml"], ["warn", "so json is in force"]),
+    ] {
+        let mut set = set.clone();
+        set.insert("BATON_PROVISIONING", on.to_string());
+        let ran = doctor(world.dir.path(), &set, &args).await;
+        says(part, &ran, level, "settings", part);
+    }
 }
 
 #[tokio::test]

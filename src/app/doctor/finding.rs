@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::config::NOT_SHOWN;
+
 /// How good or bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,23 +60,34 @@ impl Finding {
 pub(super) struct Findings {
     list: Vec<Finding>,
     prints: bool,
+    /// What no finding may hold, the longest first.
+    hidden: Vec<String>,
 }
 
 impl Findings {
     /// `prints`: each line goes out as soon as it is known, because some take a while.
-    pub(super) fn new(prints: bool) -> Self {
+    pub(super) fn new(prints: bool, hidden: &[String]) -> Self {
+        let mut hidden = hidden.to_vec();
+        hidden.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
         Self {
             list: Vec::new(),
             prints,
+            hidden,
         }
+    }
+
+    /// Others' words may quote a setting.
+    fn clean(&self, text: &str) -> String {
+        let hidden = self.hidden.iter();
+        hidden.fold(text.to_owned(), |text, hidden| text.replace(hidden, NOT_SHOWN))
     }
 
     fn add(&mut self, level: Level, check: &'static str, text: impl Into<String>, remedy: &str) {
         let finding = Finding {
             level,
             check,
-            text: text.into(),
-            remedy: remedy.to_owned(),
+            text: self.clean(&text.into()),
+            remedy: self.clean(remedy),
         };
         if self.prints {
             // Whoever reads may have seen enough; the exit code is still right.

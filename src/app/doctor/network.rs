@@ -256,7 +256,7 @@ mod tests {
             (400, "fail"),
             (-4_000, "fail"),
         ] {
-            let mut found = Findings::new(false);
+            let mut found = Findings::new(false, &[]);
             let date = Timestamp::from_second(Timestamp::now().as_second() - off).unwrap();
             clock(&target, Some(date), &mut found);
             assert!(found.lines().starts_with(begins), "{off}: {}", found.lines());

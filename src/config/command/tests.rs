@@ -127,7 +127,7 @@ const BAD_VALUES: [Case; 19] = [
         "must be PEM in base64url",
     ),
     (&["--sync-applications", "worker"], &[], "must be one of none"),
-    (&["--protected-users", "root"], &[], "root is not a UUID"),
+    (&["--protected-users", "root"], &[], "must be ids of users (UUIDs)"),
     (&["--user-agent-suffix", "a\nb"], &[], "visible characters"),
 ];
 
