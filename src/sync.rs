@@ -44,4 +44,5 @@ pub use seen::SeenScopes;
 pub use shrink::Shrunk;
 pub use translate::translate_page;
 pub(crate) use translate::{Pair, UserRules, is_bare_address, user as translate_user};
+pub use users::check_populations;
 pub use warnings::{Warning, Warnings};

@@ -8,6 +8,7 @@ mod credentials;
 mod disk;
 mod finding;
 mod kubernetes;
+mod names;
 mod network;
 mod pingone;
 mod rights;

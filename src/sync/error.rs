@@ -206,7 +206,10 @@ pub enum SyncError {
         steps: u64,
     },
     /// A setting names something that the environment does not have.
-    #[error("{setting} names \"{value}\", which is neither the id nor the name of a population of this environment")]
+    #[error(
+        "{setting} names \"{value}\", which is neither the id nor the name of a population of this environment. \
+         Correct it: PingOne shows both under Directory > Populations"
+    )]
     UnknownPopulation {
         /// The flag.
         setting: &'static str,

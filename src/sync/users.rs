@@ -12,7 +12,8 @@ use super::SyncError;
 use super::options::SyncOptions;
 use super::population::{PopulationNames, PopulationPlan, UserRow, users_told};
 use super::read::Reads;
-use super::translate::UserRules;
+use super::translate::{Membership, UserRules};
+use ::pingone::types::Population;
 use process::runtime::spawn::{Task, spawn};
 
 /// Users per turn of a lane: a page, as PingOne documents it.
@@ -89,6 +90,17 @@ fn population_filter(id: Uuid, extra: Option<&str>) -> String {
         Some(extra) => format!("population.id eq \"{id}\" and ({extra})"),
         None => format!("population.id eq \"{id}\""),
     }
+}
+
+/// Whether a setting names only populations that are among these, by id or exact name.
+pub fn check_populations(populations: &[Population], names: &[String], setting: &'static str) -> Result<(), SyncError> {
+    let plan = |population: &Population| PopulationPlan {
+        id: population.id,
+        name: super::translate::population(population, Membership::Shown).display_name,
+        user_count: population.user_count,
+    };
+    let plans: Vec<_> = populations.iter().map(plan).collect();
+    chosen(&plans, names, setting).map(drop)
 }
 
 /// The populations that a setting names, by id or exact name; all of them for an empty setting.

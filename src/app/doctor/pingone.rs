@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Findings;
 use super::network::{Target, reach};
-use super::rights;
+use super::{names, rights};
 use crate::app::connect;
 use crate::config::Config;
 use crate::credentials::PingOneValues;
@@ -45,6 +45,7 @@ pub(super) async fn look(config: &Config, values: &PingOneValues, proxy: &ProxyC
     }
     rights::reads(config, &client, found).await;
     rights::writes(config, &client, found).await;
+    names::look(config, &client, found).await;
     rate(config, &client, found).await;
     activities(config, &client, found).await;
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::finding::Findings;
 use crate::app::{daemon, writes};
-use crate::config::{Config, Examined};
+use crate::config::{Config, Examined, LogSettings};
+use process::telemetry::LogLevel;
 
 const SETTINGS: &str = "settings";
 
@@ -24,6 +25,7 @@ pub(super) fn look(config: &Config, examined: &Examined, found: &mut Findings) {
         let remedy = "It has no effect: correct its name or remove it.";
         found.warn(SETTINGS, format!("{unknown} is no setting"), remedy);
     }
+    logs(&config.log, found);
     without_effect(config, examined, found);
     let mode = format!("mode: {}, provisioning {}", daemon::mode(config), writes::mode(config));
     found.ok(SETTINGS, mode);
@@ -64,6 +66,18 @@ fn without_effect(config: &Config, examined: &Examined, found: &mut Findings) {
             text,
             "Remove it outside of tests; name a private authority in SSL_CERT_FILE.",
         );
+    }
+}
+
+/// What is not known does not end the start (c1-protocol.md §12.2), and somebody may wait for lines that never come.
+fn logs(log: &LogSettings, found: &mut Findings) {
+    if log.level.parse::<LogLevel>().is_err() {
+        let text = "log-level is none of debug, info, warn and error, so info is in force";
+        found.warn(SETTINGS, text, "Set one of them.");
+    }
+    if !matches!(log.format.as_str(), "" | "console" | "json") {
+        let text = "log-format is neither console nor json, so json is in force";
+        found.warn(SETTINGS, text, "Set one of them.");
     }
 }
 
