@@ -74,8 +74,9 @@ async fn services(config: &Config, found: &mut Findings) {
         Ok(proxy) => proxy,
         Err(error) => return found.fail("proxy", error.to_string(), "Correct HTTPS_PROXY."),
     };
-    if let Some(values) = &both.pingone {
-        pingone::look(config, values, &proxy, found).await;
+    match &both.pingone {
+        Some(values) => pingone::look(config, values, &proxy, found).await,
+        None => pingone::way(config, &proxy, found).await,
     }
     if let Some(values) = &both.c1 {
         c1::look(config, values, &proxy, found).await;

@@ -1,5 +1,5 @@
-//! PingOne: hosts, token, environment and region, each read and each ability to write, rates and activities. Nothing is
-//! written.
+//! PingOne: hosts, token, environment and region, each read and each ability to write, what settings name, rates and
+//! activities. Nothing is written.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::app::connect;
 use crate::config::Config;
 use crate::credentials::PingOneValues;
 use ::pingone::types::{Environment, LicenceRates};
-use ::pingone::{ADDRESS_SHARE, Budget, Client, DEFAULT_CEILING, Region};
+use ::pingone::{ADDRESS_SHARE, Budget, Client, DEFAULT_CEILING, Hosts, Region};
 use process::runtime::current::Current;
 
 const RATE: &str = "rate";
@@ -28,11 +28,7 @@ pub(super) async fn look(config: &Config, values: &PingOneValues, proxy: &ProxyC
         Ok(client) => client.with_budget(STEP),
         Err(error) => return found.fail("pingone", format!("{error:#}"), ""),
     };
-    let mut is_reached = true;
-    for target in targets(config, &client) {
-        is_reached &= reach(&target, proxy, found).await;
-    }
-    if !is_reached {
+    if !are_reached(config, client.hosts(), proxy, found).await {
         return;
     }
     if let Err(error) = client.prove().await {
@@ -50,9 +46,28 @@ pub(super) async fn look(config: &Config, values: &PingOneValues, proxy: &ProxyC
     activities(config, &client, found).await;
 }
 
+/// The way to the hosts, where nothing is known to sign in with.
+pub(super) async fn way(config: &Config, proxy: &ProxyConfig, found: &mut Findings) {
+    let settings = &config.pingone;
+    let (api, auth) = (settings.base_url.as_deref(), settings.auth_url.as_deref());
+    match Hosts::new(settings.region, api, auth, "", settings.insecure) {
+        Ok(hosts) => {
+            are_reached(config, &hosts, proxy, found).await;
+        }
+        Err(error) => found.fail("pingone", error.to_string(), ""),
+    }
+}
+
+async fn are_reached(config: &Config, hosts: &Hosts, proxy: &ProxyConfig, found: &mut Findings) -> bool {
+    let mut all = true;
+    for target in targets(config, hosts) {
+        all &= reach(&target, proxy, found).await;
+    }
+    all
+}
+
 /// The hosts that requests go to, each once.
-fn targets(config: &Config, client: &Client) -> Vec<Target> {
-    let hosts = client.hosts();
+fn targets(config: &Config, hosts: &Hosts) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for (what, url) in [("token endpoint", &hosts.token), ("PingOne's API", &hosts.api)] {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
