@@ -248,6 +248,12 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
         .ok();
         return Ok(REFUSED);
     }
+    if daemon::is_wanted(&config)
+        && let Err(problem) = credentials::fixed(&config)
+    {
+        writeln!(io::stderr(), "baton-ping-one: {problem}").ok();
+        return Ok(REFUSED);
+    }
     if config.keep_previous_sync {
         tracing::warn!(
             "keep-previous-sync-c1z has no effect: no sync of baton-ping-one takes over rows of the one before"

@@ -12,7 +12,7 @@ use super::session_config;
 use crate::config::Config;
 use crate::credentials::{
     C1Need, C1Values, CredentialNotice, CredentialState, CredentialStore, Directory, Held, Key, NoticeFn, Offer,
-    Origin, PingOneValues, ProofError, Prover, REASONS, Side, Values,
+    Origin, PingOneValues, Problem, ProofError, Prover, REASONS, Side, Values,
 };
 use crate::k8s::events::{Event, Events};
 use crate::k8s::{self, SecretWatch, WatchTiming};
@@ -41,6 +41,19 @@ pub(super) fn of_settings(config: &Config) -> Values {
     let secret = config.fixed_c1.client_secret.as_ref();
     add(Key::C1ClientSecret, secret.map(ExposeSecret::expose_secret));
     values
+}
+
+/// Whether what the settings hold can be a credential at all, where nothing else can come to take its place.
+pub(super) fn fixed(config: &Config) -> Result<(), Problem> {
+    if config.kubernetes.has_changing_source() {
+        return Ok(());
+    }
+    let values = of_settings(config);
+    PingOneValues::of(&values)?;
+    if values.has_any(&Key::C1) {
+        C1Values::of(&values)?;
+    }
+    Ok(())
 }
 
 /// Starts the sources and the store, and waits for nothing. Whether C1 is served follows from what the sources hold where
@@ -144,7 +157,7 @@ async fn show(readiness: Readiness, metrics: Arc<Metrics>, mut states: watch::Re
 }
 
 fn gauge<T>(metrics: &Metrics, side: Side, held: &Held<T>) {
-    let reason = held.problem.as_ref().map(crate::credentials::Problem::reason);
+    let reason = held.problem.as_ref().map(Problem::reason);
     for known in REASONS {
         metrics.credentials_problem(side.as_str(), known, reason == Some(known));
     }

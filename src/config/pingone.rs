@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pingone::{AssertionKey, Region};
+use pingone::{AssertionKey, HostError, Hosts, Region};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -64,6 +64,12 @@ impl PingOneSettings {
             let problem = format!("must hold a key to sign with, and holds what is {invalid}");
             return Err(values.invalid("pingone-private-key", problem));
         }
+        let region =
+            region.map_err(|_| values.invalid("pingone-region", "must be one of com, ca, eu, com.au, sg, asia"))?;
+        let insecure = values.flag("insecure")?;
+        let (base_url, auth_url) = (values.optional("pingone-base-url"), values.optional("pingone-auth-url"));
+        Hosts::new(region, base_url.as_deref(), auth_url.as_deref(), "", insecure)
+            .map_err(|error| no_host(values, error))?;
         Ok(Self {
             client_id: values.text("pingone-client-id").trim().to_owned(),
             client_secret: values.secret("pingone-client-secret", "pingone-client-secret-file", read)?,
@@ -71,14 +77,25 @@ impl PingOneSettings {
             private_key_id: values.optional("pingone-private-key-id"),
             environment_id: values.uuid("pingone-environment-id")?,
             auth_environment_id: values.uuid("pingone-auth-environment-id")?,
-            region: region
-                .map_err(|_| values.invalid("pingone-region", "must be one of com, ca, eu, com.au, sg, asia"))?,
-            base_url: values.optional("pingone-base-url"),
-            auth_url: values.optional("pingone-auth-url"),
+            region,
+            base_url,
+            auth_url,
             rate_limit: u32::try_from(values.int("pingone-rate-limit")?).unwrap_or(0),
             max_in_flight: usize::try_from(values.int("pingone-max-in-flight")?).unwrap_or(1),
-            insecure: values.flag("insecure")?,
+            insecure,
             timeout: Duration::from_secs(u64::try_from(values.int("http-timeout-seconds")?).unwrap_or(300)),
         })
+    }
+}
+
+/// Its text begins with the setting, which the message names anyway.
+fn no_host(values: &Values, error: HostError) -> ConfigError {
+    let text = error.to_string();
+    match error {
+        HostError::Url(setting) | HostError::Insecure(setting) => {
+            let problem = text.strip_prefix(setting).unwrap_or(&text).trim_start();
+            values.invalid(setting, problem)
+        }
+        HostError::Region | HostError::Tls => values.invalid("pingone-region", text),
     }
 }

@@ -252,7 +252,7 @@ impl Config {
                     .is_some_and(|text| matches!(text.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True")),
             },
             one_shot: OneShot::choose(values)?,
-            file: PathBuf::from(values.text("file")),
+            file: file(values)?,
             temp_dir,
             keep_previous_sync: values.flag("keep-previous-sync-c1z")?,
             state_dir: values.optional("state-dir").map(PathBuf::from),
@@ -266,6 +266,13 @@ impl Config {
             https_proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
             no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
         })
+    }
+}
+
+fn file(values: &Values) -> Result<PathBuf, ConfigError> {
+    match values.text("file") {
+        text if text.trim().is_empty() => Err(values.invalid("file", "must name a file")),
+        text => Ok(PathBuf::from(text)),
     }
 }
 

@@ -265,6 +265,10 @@ async fn what_is_wrong_with_the_settings_is_named_all_at_once() {
             "--pingone-client-id (BATON_PINGONE_CLIENT_ID, configuration key pingone-client-id) is required",
         ),
         ("fail", "--pingone-client-secret (BATON_PINGONE_CLIENT_SECRET"),
+        (
+            "fail",
+            "PingOne worker application. Set the flag, the variable or the key.",
+        ),
         ("fail", "SSL_CERT_DIR names"),
         (
             "warn",
@@ -276,12 +280,30 @@ async fn what_is_wrong_with_the_settings_is_named_all_at_once() {
     ] {
         says(part, &ran, level, "settings", part);
     }
+    says("no secret", &ran, "ok", "tcp", "PingOne's API 127.0.0.1");
+    let missing = "PINGONE_CLIENT_ID is missing. Add it to the Secret, the directory or the settings.";
+    says("missing", &ran, "fail", "credentials", missing);
+}
+
+/// The way to the hosts needs no credentials.
+#[tokio::test]
+async fn without_a_secret_the_hosts_are_still_tried() {
+    let (world, mut set) = healthy().await;
+    set.remove("BATON_PINGONE_CLIENT_SECRET");
+    let ran = doctor(world.dir.path(), &set, &[]).await;
+    for check in ["tcp", "clock"] {
+        says(check, &ran, "ok", check, "127.0.0.1");
+    }
+    says("another host", &ran, "fail", "credentials", "is missing");
+    set.insert("BATON_PINGONE_BASE_URL", "ftp://localhost".to_owned());
+    let ran = doctor(world.dir.path(), &set, &[]).await;
+    says("no such way", &ran, "fail", "settings", "--pingone-base-url");
 }
 
 /// What is set, and the line that must be there.
 type Case = (&'static str, &'static [(&'static str, &'static str)], [&'static str; 3]);
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     (
         "dead host",
         &[("BATON_PINGONE_BASE_URL", "http://127.0.0.1:1")],
@@ -316,6 +338,15 @@ const CASES: [Case; 9] = [
         "a state directory that is a file",
         &[("BATON_STATE_DIR", "/dev/null")],
         ["fail", "disk", "--state-dir"],
+    ),
+    (
+        "plain http to another machine",
+        &[("BATON_PINGONE_BASE_URL", "http://pingone.example")],
+        [
+            "fail",
+            "settings",
+            "--pingone-base-url (BATON_PINGONE_BASE_URL, configuration key pingone-base-url): must use https",
+        ],
     ),
     (
         "C1's id malformed",

@@ -73,7 +73,19 @@ fn a_flag_outranks_the_environment_and_the_environment_the_file() {
     assert_eq!(load(&[], &full(&[])).unwrap().config.pingone.region, Region::Com);
 }
 
-const BAD_VALUES: [Case; 19] = [
+const BAD_VALUES: [Case; 23] = [
+    (
+        &["--pingone-base-url", "ftp://x"],
+        &[],
+        "--pingone-base-url (BATON_PINGONE_BASE_URL, configuration key pingone-base-url): must be a URL such as",
+    ),
+    (
+        &[],
+        &[("BATON_PINGONE_AUTH_URL", "http://auth.example.com")],
+        "pingone-auth-url): must use https; plain http is accepted for loopback addresses only (value from the environment)",
+    ),
+    (&["--file", ""], &[], "must name a file"),
+    (&["-f", " "], &[], "must name a file"),
     (
         &["--pingone-region", "mars"],
         &[],
