@@ -101,7 +101,7 @@ async fn daemon(config: &Config, found: &mut Findings) -> Beside {
         Ok((_, body)) => found.fail(
             "daemon",
             format!("the one on port {} is not ready: {}", config.admin.port, body.trim()),
-            "Each reason stands in the answer.",
+            "The answer names each reason.",
         ),
         Err(HealthCheckError::Unreachable { .. }) => {
             found.ok(

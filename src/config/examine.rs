@@ -51,13 +51,30 @@ pub struct Shown {
     pub source: Source,
 }
 
+/// What is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub text: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        let remedy = "The rest is looked at as if this were not set.";
+        Self { text, remedy }
+    }
+}
+
 /// What was found; no text holds a value that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// In the order of the table.
     pub settings: Vec<Shown>,
-    /// Each is one sentence with its setting.
-    pub faults: Vec<String>,
+    /// Texts of settings that may name a person: nothing that is told may hold one.
+    pub hidden: Vec<String>,
+    /// Each names its setting.
+    pub faults: Vec<Fault>,
     /// Variables that begin with `BATON_` and mean nothing, with what may be meant.
     pub unknown: Vec<String>,
     /// Files and directories of trusted certificates that variables name.
@@ -74,7 +91,7 @@ pub(super) fn examine(
     let mut values = match Values::collect(matches, env, read) {
         Ok(values) => values,
         Err(error) => {
-            faults.push(error.to_string());
+            faults.push(error.to_string().into());
             Values::without_file(matches, env)
         }
     };
@@ -90,8 +107,11 @@ pub(super) fn examine(
         };
         let wrong = error.setting().filter(|name| values.is_set(name));
         match error {
-            ConfigError::Missing { settings } => faults.extend(settings.iter().map(ToString::to_string)),
-            error => faults.push(error.to_string()),
+            ConfigError::Missing { settings } => faults.extend(settings.iter().map(|lack| Fault {
+                text: lack.to_string(),
+                remedy: "Set the flag, the variable or the key.",
+            })),
+            error => faults.push(error.to_string().into()),
         }
         match wrong {
             Some(name) => {

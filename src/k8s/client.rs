@@ -10,9 +10,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::error::{K8sError, Verb};
+use process::error::io_words;
 
 /// Longest time for a connection to come up.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -99,10 +100,21 @@ impl Client {
         let config = match place {
             // Address from the environment, certificate and token from the mounted files.
             ClusterAccess::InCluster => {
-                kube::Config::incluster_env().map_err(|error| K8sError::NoCluster(error.to_string()))?
+                let unread =
+                    |error| K8sError::NoCluster(format!("the pod's service account could not be read: {error}"));
+                kube::Config::incluster_env().map_err(unread)?
             }
             ClusterAccess::Kubeconfig(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|error| K8sError::NoCluster(error.to_string()))?;
+                // Other words of the parser's may quote a token.
+                let why = |error| match error {
+                    KubeconfigError::ReadConfig(error, _) => io_words(&error),
+                    _ => "it is no kubeconfig".to_owned(),
+                };
+                let unread = |error| {
+                    let path = path.display();
+                    K8sError::NoCluster(format!("the kubeconfig {path} could not be read ({})", why(error)))
+                };
+                let file = Kubeconfig::read_from(path).map_err(unread)?;
                 kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                     .await
                     .map_err(|error| K8sError::Setup(error.to_string()))?

@@ -108,7 +108,7 @@ pub enum K8sError {
         reason: Reason,
     },
     /// No cluster configuration was found.
-    #[error("no cluster configuration: {0}")]
+    #[error("{0}")]
     NoCluster(String),
     /// The client could not be set up.
     #[error("cluster configuration cannot be used: {0}")]

@@ -44,7 +44,7 @@ pub async fn discover(
     match (found, needed) {
         (Ok(client), _) => Ok(Some(client)),
         (Err(K8sError::NoCluster(why)), Some(setting)) => {
-            Err(K8sError::NoCluster(format!("{why}, and {setting} needs one")))
+            Err(K8sError::NoCluster(format!("{why}; {setting} needs a cluster")))
         }
         (Err(error), Some(_)) => Err(error),
         (Err(error), None) => {
@@ -66,7 +66,9 @@ pub async fn election(
     let off = |reason: &dyn std::fmt::Display| tracing::info!(reason = %reason, "leader election is off");
     let Some(client) = client else {
         if wanted == Wanted::Yes {
-            return Err(K8sError::NoCluster("leader-election needs one".to_owned()));
+            return Err(K8sError::NoCluster(
+                "this process runs outside a cluster; leader-election needs one".to_owned(),
+            ));
         }
         off(&"outside a cluster");
         return Ok(None);
@@ -109,7 +111,12 @@ mod tests {
         let error = discover(None, PodInfo::default(), Some("credentials-secret"))
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("credentials-secret"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("outside a cluster; credentials-secret needs"),
+            "{error}"
+        );
         for wanted in [Wanted::Auto, Wanted::No] {
             assert!(election(None, wanted, "leader", &timing()).await.unwrap().is_none());
         }

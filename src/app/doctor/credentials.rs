@@ -73,11 +73,11 @@ fn side<T>(name: &str, built: Result<T, Problem>, mark: impl Fn(&T) -> String, f
             Some(values)
         }
         Err(problem) => {
-            found.fail(
-                CREDENTIALS,
-                format!("{name}: {problem}"),
-                "Put it right in the source that holds it.",
-            );
+            let remedy = match problem {
+                Problem::Missing(_) => "Add it to the Secret, the directory or the settings.",
+                _ => "Correct it in the source that holds it.",
+            };
+            found.fail(CREDENTIALS, format!("{name}: {problem}"), remedy);
             None
         }
     }

@@ -124,7 +124,8 @@ impl Findings {
     /// One line that sums it up.
     pub(super) fn summary(&self) -> String {
         let [ok, warn, fail] = [Level::Ok, Level::Warn, Level::Fail].map(|level| self.count(level));
-        format!("\n{fail} failed, {warn} to look at, {ok} in order\n")
+        let plural = if warn == 1 { "" } else { "s" };
+        format!("\n{fail} failed, {warn} warning{plural}, {ok} ok\n")
     }
 
     fn worst(&self) -> Level {

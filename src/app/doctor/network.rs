@@ -54,7 +54,7 @@ pub(super) async fn reach(target: &Target, proxy: &ProxyConfig, found: &mut Find
         );
         return true;
     } else {
-        found.ok("tls", format!("{}: plain http", name(target)));
+        found.ok("http", format!("{}: plain http, without TLS", name(target)));
         date(target, stream).await
     };
     match answered {

@@ -104,7 +104,7 @@ fn tell(ability: &Ability, verdict: Verdict, provisioning: bool, found: &mut Fin
         Verdict::Perhaps if provisioning => {
             let remedy = match ability.permissions {
                 [] => format!("No permission is documented for it; {} has it.", ability.givers()),
-                permissions => format!("Look that the role has {}.", permissions.join(", ")),
+                permissions => format!("Check that the role has {}.", permissions.join(", ")),
             };
             let text = format!("a custom role decides whether it may {what}");
             found.warn(WRITE, text, &remedy);

@@ -15,11 +15,7 @@ pub(super) fn look(config: &Config, examined: &Examined, found: &mut Findings) {
         found.ok(SETTINGS, format!("{} = {} ({source})", setting.name, setting.value));
     }
     for fault in &examined.faults {
-        found.fail(
-            SETTINGS,
-            fault.replace('\n', " "),
-            "The rest is looked at as if this were not set.",
-        );
+        found.fail(SETTINGS, fault.text.replace('\n', " "), fault.remedy);
     }
     for unknown in &examined.unknown {
         let remedy = "It has no effect: correct its name or remove it.";
