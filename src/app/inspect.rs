@@ -119,5 +119,11 @@ fn rows(reader: &Reader, inspect: &Inspect, out: &mut impl Write) -> anyhow::Res
         return Err(error).context("print the rows");
     }
     read?;
+    if printer.is_empty()
+        && let Some(what) = ask::unknown(reader, &inspect.view)?
+    {
+        let file = inspect.file.display();
+        anyhow::bail!("there is no {what} in {file}; `inspect search` finds ids");
+    }
     printer.end().context("print the rows")
 }

@@ -30,7 +30,19 @@ pub(super) struct Printer<'a, W: Write> {
 
 impl<'a, W: Write> Printer<'a, W> {
     pub(super) const fn new(format: Output, out: &'a mut W) -> Self {
-        Self { format, rows: 0, out }
+        Self {
+            format,
+            rows: 0,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            widths: None,
+            out,
+        }
+    }
+
+    /// No row was given.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     pub(super) fn row(&mut self, cells: &[(&'static str, Value)]) -> io::Result<()> {
@@ -135,6 +147,34 @@ mod tests {
             csv_line(&cells),
             "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",'=1+1,'@x\r\n"
         );
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads_whatever_the_first_rows_hold_and_little_is_kept() {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(Output::Table, &mut out);
+        let id = "role:0b8f5e1c-0d0a-4c3b-9d55-0d5c3ad0a111:assigned";
+        for number in 0..KEPT_ROWS * 3 {
+            let name = if number == 1 { "a\tlong name" } else { "x" };
+            printer
+                .row(&[("id", id.into()), ("name", name.into()), ("last", number.into())])
+                .unwrap();
+            assert!(printer.kept.len() <= KEPT_ROWS, "{}", printer.kept.len());
+        }
+        printer.end().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let at = |line: &str| line.chars().count() - line.split_whitespace().last().unwrap().len();
+        assert_eq!(text.lines().count(), 1 + KEPT_ROWS * 3);
+        for line in text.lines() {
+            assert_eq!(at(line), id.len() + 2 + "a long name".len() + 2, "{line}");
+        }
+        let wide = "w".repeat(KEPT_BYTES);
+        let mut out = Vec::new();
+        let mut printer = Printer::new(Output::Table, &mut out);
+        for _ in 0..3 {
+            printer.row(&[("id", wide.as_str().into())]).unwrap();
+        }
+        assert!(printer.kept.is_empty(), "a few rows are too much, too");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
 use super::choices::Output;
@@ -127,10 +128,25 @@ const VIEWS: [&str; 9] = [
     "check",
 ];
 
-/// The view of this name; what it is about comes with it.
-fn view(sub: &ArgMatches) -> InspectView {
+/// What only one view takes, with how it is written.
+const OF_VIEWS: [(&str, &str, &str); 4] = [
+    ("principal", "--principal", "access"),
+    ("entitlement", "--entitlement", "holders"),
+    ("text", "text", "search"),
+    ("names", "--names", "grants"),
+];
+
+/// The view of this name; what it is about comes with it. What belongs to another one is refused: it would have no effect.
+fn view(sub: &ArgMatches) -> Result<InspectView, ConfigError> {
+    let asked = sub.get_one::<String>("view").map_or("", String::as_str);
+    let is_given = |id: &str| sub.value_source(id) == Some(ValueSource::CommandLine);
+    let stray = OF_VIEWS.iter().find(|(id, _, of)| is_given(id) && *of != asked);
+    if let Some((_, written, of)) = stray {
+        let text = format!("`inspect {asked}` takes no {written}: it is for `inspect {of}`");
+        return Err(ConfigError::Relation(text));
+    }
     let text = |id: &str| sub.get_one::<String>(id).cloned().unwrap_or_default();
-    match text("view").as_str() {
+    Ok(match asked {
         "resource-types" => InspectView::ResourceTypes,
         "resources" => InspectView::Resources,
         "entitlements" => InspectView::Entitlements,
@@ -140,7 +156,7 @@ fn view(sub: &ArgMatches) -> InspectView {
         "search" => InspectView::Search(text("text")),
         "check" => InspectView::Check,
         _ => InspectView::Stats,
-    }
+    })
 }
 
 /// The command line.
@@ -304,6 +320,13 @@ impl Invocation {
         read: ReadFile<'_>,
     ) -> Result<Self, ConfigError> {
         let matches = command_line().try_get_matches_from(args)?;
+        if let Some((name @ ("doctor" | "status"), _)) = matches.subcommand() {
+            let values = Values::without_file(&matches, env);
+            if values.text("output").trim() == "csv" {
+                let problem = format!("must be table or json for {name}; csv is for inspect and diff");
+                return Err(values.invalid("output", problem));
+            }
+        }
         if let Some(("doctor", sub)) = matches.subcommand() {
             let (config, examined) = examine(&matches, env, read)?;
             let doctor = Doctor {
@@ -314,7 +337,7 @@ impl Invocation {
             let command = Command::Doctor(doctor);
             return Ok(Self { command, config });
         }
-        let command = command(&matches);
+        let command = command(&matches)?;
         let values = Values::collect(&matches, env, read)?;
         values.refuse_unsupported()?;
         let config = match &command {
@@ -343,12 +366,12 @@ impl Invocation {
     }
 }
 
-fn command(matches: &ArgMatches) -> Command {
+fn command(matches: &ArgMatches) -> Result<Command, ConfigError> {
     let Some((name, sub)) = matches.subcommand() else {
-        return Command::Run;
+        return Ok(Command::Run);
     };
     let text = |id: &str| sub.get_one::<String>(id).map(String::as_str).unwrap_or_default();
-    match name {
+    Ok(match name {
         "config" => Command::Config,
         "status" => Command::Status,
         "capabilities" => Command::Capabilities,
@@ -368,11 +391,11 @@ fn command(matches: &ArgMatches) -> Command {
         "completion" => Command::Completion(sub.get_one("shell").copied().unwrap_or(clap_complete::Shell::Bash)),
         _ => Command::Inspect(Inspect {
             file: PathBuf::new(),
-            view: view(sub),
+            view: view(sub)?,
             names: sub.get_flag("names"),
             format: Output::Table,
         }),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -138,6 +138,97 @@ async fn each_row_that_names_what_is_missing_and_each_wrong_count_is_named() {
 }
 
 #[tokio::test]
+async fn what_belongs_to_another_view_and_who_is_not_there_are_refused() {
+    let files = Files::new().await;
+    let noor = files.noor.as_str();
+    let ask = async |args: &[&str]| run(files.dir.path(), &[&["inspect", "-f", "v3.c1z"], args].concat(), None).await;
+    for (args, said) in [
+        (
+            ["grants", "--principal", noor].as_slice(),
+            "`inspect grants` takes no --principal: it is for `inspect access`",
+        ),
+        (
+            &["stats", "finance"],
+            "`inspect stats` takes no text: it is for `inspect search`",
+        ),
+        (
+            &["access", "--principal", noor, "--entitlement", "x"],
+            "takes no --entitlement: it is for `inspect holders`",
+        ),
+        (
+            &["resources", "--names"],
+            "takes no --names: it is for `inspect grants`",
+        ),
+    ] {
+        let ran = ask(args).await;
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    for (args, what) in [
+        (["access", "--principal", "nobody"], "principal nobody"),
+        (
+            ["access", "--principal", &format!("group:{noor}")],
+            &format!("principal group:{noor}"),
+        ),
+        (["holders", "--entitlement", "nothing"], "entitlement nothing"),
+    ] {
+        for format in ["table", "json"] {
+            let ran = ask(&[&args[..], &["-o", format]].concat()).await;
+            assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{args:?}: {}", ran.err);
+            let said = format!("there is no {what} in v3.c1z; `inspect search` finds ids");
+            assert!(ran.err.contains(&said), "{}", ran.err);
+        }
+    }
+    // Somebody who is there and has nothing.
+    let none = ask(&["access", "--principal", &files.finance, "-o", "json"]).await;
+    assert_eq!((none.code, none.out.trim()), (0, "[]"), "{}", none.err);
+    for command in ["status", "doctor"] {
+        let ran = run(files.dir.path(), &[command, "-o", "csv"], None).await;
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{command}: {}", ran.err);
+        assert!(
+            ran.err.contains(&format!("must be table or json for {command}")),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn faults_of_the_configuration_end_the_start_with_64_and_name_the_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(Options::default()).await.unwrap();
+    for (args, said) in [
+        (
+            ["--pingone-base-url=ftp://x"].as_slice(),
+            "--pingone-base-url (BATON_PINGONE_BASE_URL",
+        ),
+        (
+            &["--file="],
+            "--file (BATON_FILE, configuration key file): must name a file",
+        ),
+        (
+            &["--client-id=a", "--client-secret=x"],
+            "BATON_CLIENT_ID is malformed: must be <name>@<host>",
+        ),
+        (
+            &["--client-id=fox@acme.example/use", "--client-secret=x"],
+            "BATON_CLIENT_SECRET is malformed: not a client secret of C1",
+        ),
+    ] {
+        let ran = run(dir.path(), args, Some(&server)).await;
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    let nobody = run(dir.path(), &["status", "--health-check-port", "1"], None).await;
+    assert_eq!(nobody.code, 14);
+    assert!(
+        nobody.err.contains("Start it, or name its address and port"),
+        "{}",
+        nobody.err
+    );
+}
+
+#[tokio::test]
 async fn a_file_that_does_not_read_to_its_end_is_refused_with_the_reason() {
     let files = Files::new().await;
     let said = files.check(&files.bytes("v3.c1z"), "table").await;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::app::rows::{Cells, Printer};
-use crate::config::Output;
+use crate::config::{InspectView, Output};
 use baton::c1z::{C1zError, Reader, Stats};
 
 /// A resource's place in sets and maps that hold all of them: 8 bytes instead of its ids.
@@ -78,9 +78,7 @@ pub(super) fn access(
     mut print: impl FnMut(Cells) -> Result<(), C1zError>,
 ) -> Result<(), C1zError> {
     let names = entitlement_names(reader)?;
-    let (kind, id) = principal
-        .split_once(':')
-        .map_or((None, principal), |(kind, id)| (Some(kind), id));
+    let (kind, id) = parts(principal);
     reader.grants(|item| {
         if item.principal_id != id || kind.is_some_and(|kind| kind != item.principal_type) {
             return Ok(());
@@ -92,6 +90,32 @@ pub(super) fn access(
             ("immutable", json!(item.immutable)),
             ("sources", json!(item.sources)),
         ])
+    })
+}
+
+/// A principal's type, where it is given, and id.
+fn parts(principal: &str) -> (Option<&str>, &str) {
+    let parts = principal.split_once(':');
+    parts.map_or((None, principal), |(kind, id)| (Some(kind), id))
+}
+
+/// What was asked about and is not in the file; `None` where it is there and nothing is to be told of it.
+pub(super) fn unknown(reader: &Reader, view: &InspectView) -> Result<Option<String>, C1zError> {
+    Ok(match view {
+        InspectView::Access(principal) => {
+            let (kind, id) = parts(principal);
+            let mut is_there = false;
+            reader.resources(|item| {
+                is_there |= item.id == id && kind.is_none_or(|kind| kind == item.resource_type);
+                Ok(())
+            })?;
+            (!is_there).then(|| format!("principal {principal}"))
+        }
+        InspectView::Holders(entitlement) => {
+            let is_there = reader.entitlement(entitlement)?.is_some();
+            (!is_there).then(|| format!("entitlement {entitlement}"))
+        }
+        _ => None,
     })
 }
 
