@@ -1,5 +1,5 @@
-//! Rows for people, spreadsheets and programs: a table, CSV or JSON, printed as they come. A table's columns have fixed
-//! widths, because the widths of what comes later are not known.
+//! Rows for people, spreadsheets and programs: a table, CSV or JSON, printed as they come. A table's columns are as wide as its
+//! first rows need, because the widths of what comes later are not known.
 
 use std::io::{self, Write};
 
@@ -22,9 +22,21 @@ pub(super) fn unless_pipe_is_closed(printed: anyhow::Result<()>) -> anyhow::Resu
     printed.or_else(|error| if is_closed(&error) { Ok(()) } else { Err(error) })
 }
 
+/// Rows of a table that are kept until its widths are known.
+const KEPT_ROWS: usize = 200;
+/// The same in bytes.
+const KEPT_BYTES: usize = 1 << 20;
+/// Widest column, in characters: an entitlement's id with a scope fits. What is longer pushes the rest of its own line.
+const WIDEST: usize = 100;
+
 pub(super) struct Printer<'a, W: Write> {
     format: Output,
     rows: u64,
+    /// The head and the first lines of a table, until they are printed.
+    kept: Vec<Vec<String>>,
+    kept_bytes: usize,
+    /// Known as soon as they are printed.
+    widths: Option<Vec<usize>>,
     out: &'a mut W,
 }
 
@@ -69,22 +81,48 @@ impl<'a, W: Write> Printer<'a, W> {
             Output::Table => {
                 // The profile is for the other two formats: a table of it cannot be read.
                 let shown = cells.iter().filter(|(name, _)| *name != "profile");
-                let line: Vec<String> = shown.clone().map(|(_, value)| text(value)).collect();
+                let line: Vec<String> = shown.clone().map(|(_, value)| clean(&text(value))).collect();
                 if first {
-                    let names: Vec<String> = shown.map(|(name, _)| (*name).to_owned()).collect();
-                    self.out.write_all(table_line(&names).as_bytes())?;
+                    self.kept = vec![shown.map(|(name, _)| (*name).to_owned()).collect()];
                 }
-                self.out.write_all(table_line(&line).as_bytes())
+                if let Some(widths) = &self.widths {
+                    return self.out.write_all(table_line(&line, widths).as_bytes());
+                }
+                self.kept_bytes += line.iter().map(String::len).sum::<usize>();
+                self.kept.push(line);
+                if self.kept.len() > KEPT_ROWS || self.kept_bytes > KEPT_BYTES {
+                    self.print_kept()?;
+                }
+                Ok(())
             }
         }
     }
 
+    /// The first lines, in columns that are as wide as they need.
+    fn print_kept(&mut self) -> io::Result<()> {
+        let kept = std::mem::take(&mut self.kept);
+        let mut widths = Vec::new();
+        for line in &kept {
+            widths.resize(line.len().max(widths.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(line) {
+                *width = cell.chars().count().min(WIDEST).max(*width);
+            }
+        }
+        for line in &kept {
+            self.out.write_all(table_line(line, &widths).as_bytes())?;
+        }
+        self.widths = Some(widths);
+        Ok(())
+    }
+
     /// What is no row: for people only.
-    pub(super) fn text(self, text: &str) -> io::Result<()> {
+    pub(super) fn text(mut self, text: &str) -> io::Result<()> {
+        self.print_kept()?;
         self.out.write_all(text.as_bytes())
     }
 
-    pub(super) fn end(self) -> io::Result<()> {
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.print_kept()?;
         match (self.format, self.rows) {
             (Output::Json, 0) => self.out.write_all(b"[]\n"),
             (Output::Json, _) => self.out.write_all(b"\n]\n"),
@@ -104,16 +142,17 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Cells behind one another, two blanks between; control characters would garble a terminal.
-fn table_line(cells: &[String]) -> String {
-    let clean = |cell: &String| {
-        cell.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect::<String>()
-    };
+/// Control characters would garble a terminal.
+fn clean(cell: &str) -> String {
+    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Cells behind one another, two blanks between.
+fn table_line(cells: &[String], widths: &[usize]) -> String {
+    let widths = widths.iter().copied().chain(std::iter::repeat(0));
+    let cells = cells.iter().zip(widths);
     let line = cells
-        .iter()
-        .map(|cell| format!("{:<20}", clean(cell)))
+        .map(|(cell, width)| format!("{cell:<width$}"))
         .collect::<Vec<_>>()
         .join("  ");
     format!("{}\n", line.trim_end())
