@@ -179,7 +179,7 @@ pub fn command_line() -> Clap {
              --grant-entitlement, change PingOne once; --help lists them, -h only what is needed first. Every setting can also come from the environment or \
              from the file that BATON_CONFIG_PATH names; a flag outranks the environment, the environment the file.",
         )
-        .args(FIELDS.iter().map(arg))
+        .args(help::in_order().map(arg))
         .subcommands(subcommands())
 }
 
@@ -219,6 +219,7 @@ fn subcommands() -> Vec<Clap> {
     let timeout = Arg::new("timeout")
         .long("timeout")
         .default_value("5")
+        .value_name("SECONDS")
         .value_parser(clap::value_parser!(u64).range(1..=300));
     vec![
         Clap::new("config").about("Print the configuration document"),
@@ -226,7 +227,7 @@ fn subcommands() -> Vec<Clap> {
         Clap::new("health-check")
             .about("Ask a running daemon for its health; exit code 0 if it is well")
             .arg(endpoint.help("Which check"))
-            .arg(timeout.help("Seconds to wait"))
+            .arg(timeout.help("How long to wait"))
             .args(own(&["health-check-port", "health-check-bind-address"])),
         Clap::new("status")
             .about("Ask a running daemon what it does; exit code 0 if it is ready, 1 if not, 14 if there is none")
@@ -245,9 +246,10 @@ fn subcommands() -> Vec<Clap> {
             .args(own(&["output", "c1z-temp-dir"])),
         doctor(),
         Clap::new("state")
-            .about("Show or delete stored observations and keep in state-dir")
+            .about("Show or delete the observations kept in state-dir")
             .arg(
                 Arg::new("what")
+                    .value_name("WHAT")
                     .default_value("show")
                     .value_parser(PossibleValuesParser::new(["show", "drop"]))
                     .help("show: how much, and how old; drop: the next sync reads everything"),
@@ -255,6 +257,7 @@ fn subcommands() -> Vec<Clap> {
             .args(own(&["state-dir"])),
         Clap::new("completion").about("Print a completion script").arg(
             Arg::new("shell")
+                .value_name("SHELL")
                 .required(true)
                 .value_parser(clap::value_parser!(clap_complete::Shell))
                 .help("For which shell"),
@@ -279,7 +282,7 @@ fn doctor() -> Clap {
                 .value_name("FILE.tar.gz")
                 .help("Also write what was found to a new file for support: no secret, nothing that names a person"),
         )
-        .args(FIELDS.iter().map(arg))
+        .args(help::in_order().map(arg))
 }
 
 /// These settings as a subcommand's own.
@@ -296,20 +299,27 @@ fn inspect() -> Clap {
         .about("Show what a .c1z file holds")
         .arg(
             Arg::new("view")
+                .value_name("VIEW")
                 .default_value("stats")
                 .value_parser(PossibleValuesParser::new(VIEWS))
                 .help("Counts, rows, what one principal has, who has one entitlement, a search, or a check of what rows name"),
         )
-        .arg(Arg::new("text").required_if_eq("view", "search").help("For search: a part of an id, a name or a profile"))
+        .arg(
+            Arg::new("text")
+                .value_name("TEXT")
+                .required_if_eq("view", "search")
+                .help("For search: a part of an id, a name or a profile"),
+        )
         .arg(needed("principal", "access").help("For access: a principal's id, also as <type>:<id>"))
         .arg(needed("entitlement", "holders").help("For holders: an entitlement's id"))
         .arg(
             Arg::new("names")
                 .long("names")
                 .action(ArgAction::SetTrue)
-                .help("Names beside the ids of grants; takes memory for the name of each resource"),
+                .help("For grants: names beside the ids. Every resource is read first and each name kept in memory, so it is not the default"),
         )
         .args(own(&["file", "output", "c1z-temp-dir"]))
+        .mut_arg("file", |file| file.help("The .c1z file to read ($BATON_FILE) [default: sync.c1z]"))
 }
 
 impl Invocation {

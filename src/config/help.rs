@@ -1,10 +1,14 @@
 //! How the settings stand in the help: under which heading, and whether in the short one.
 
-use super::fields::Field;
+use super::fields::{FIELDS, Field};
 
-/// Headings with the beginnings of the names under them; what fits none stands under the last.
+/// Where a name stands that fits no other heading.
+const REST: &str = "What is synced, and where to";
+
+/// Headings in their order, with the beginnings of the names under them.
 const HEADINGS: [(&str, &[&str]); 6] = [
     ("PingOne", &["pingone-", "http-timeout"]),
+    (REST, &[]),
     (
         "C1 and the cluster",
         &[
@@ -51,7 +55,6 @@ const HEADINGS: [(&str, &[&str]); 6] = [
         "Logs, health and output",
         &["log-", "otel-", "health-", "output", "c1z-temp-dir"],
     ),
-    ("What is synced, and where to", &[]),
 ];
 
 /// What somebody needs first.
@@ -92,7 +95,13 @@ pub(super) fn heading(field: &Field) -> &'static str {
     let found = HEADINGS
         .iter()
         .find(|(heading, beginnings)| fits(beginnings) || is_one_shot_feed && heading.starts_with("One piece"));
-    found.or(HEADINGS.last()).map_or("", |(heading, _)| heading)
+    found.map_or(REST, |(heading, _)| heading)
+}
+
+/// Every setting, in the order of the headings.
+pub(super) fn in_order() -> impl Iterator<Item = &'static Field> {
+    let under = |wanted: &'static str| FIELDS.iter().filter(move |field| heading(field) == wanted);
+    HEADINGS.iter().flat_map(move |(heading, _)| under(heading))
 }
 
 /// It stands in the short help.
@@ -108,7 +117,7 @@ pub(super) fn is_silent(field: &Field) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::fields::{FIELDS, field};
+    use crate::config::fields::field;
 
     #[test]
     fn each_setting_has_its_heading_and_the_lists_name_settings() {
@@ -125,6 +134,16 @@ mod tests {
         for name in FIRST.iter().chain(&SILENT) {
             assert!(field(name).is_some(), "{name}");
         }
+        let all: Vec<&str> = in_order().map(|field| field.name).collect();
+        assert_eq!(all.len(), FIELDS.len());
+        assert!(
+            all.first()
+                .is_some_and(|name| heading(field(name).unwrap()) == "PingOne")
+        );
+        assert_eq!(
+            all.last().map(|name| heading(field(name).unwrap())),
+            Some("Logs, health and output")
+        );
         let shown = FIELDS.iter().filter(|field| !is_silent(field)).count();
         assert!(shown > 60 && shown < FIELDS.len());
     }

@@ -220,11 +220,31 @@ async fn help_is_short_or_long_and_each_command_shows_its_own_options() {
     ] {
         assert!(long.contains(part), "{part} is not in {long}");
     }
+    let heads: Vec<&str> = long
+        .lines()
+        .filter(|line| line.ends_with(':') && !line.starts_with(' '))
+        .collect();
+    assert!(
+        heads.contains(&"PingOne:") && heads.last() == Some(&"Logs, health and output:"),
+        "{heads:?}"
+    );
+    let before = |part: &str| long.find(part).unwrap();
+    assert!(before("\nPingOne:\n") < before("\nC1 and the cluster:\n"), "{long}");
     let inspect = help(&["inspect", "--help"]).await;
     assert!(
-        inspect.contains("--principal") && inspect.contains("--file"),
+        inspect.contains("--principal")
+            && inspect.contains("The .c1z file to read")
+            && !inspect.contains("replaces it"),
         "{inspect}"
     );
+    for (command, placeholders) in [
+        ("inspect", "[VIEW] [TEXT]"),
+        ("completion", "<SHELL>"),
+        ("health-check", "<SECONDS>"),
+    ] {
+        let text = help(&[command, "--help"]).await;
+        assert!(text.contains(placeholders), "{text}");
+    }
     assert!(!inspect.contains("--pingone-region"), "{inspect}");
     assert!(!help(&["completion", "--help"]).await.contains("--file"));
     assert!(help(&["doctor", "--help"]).await.contains("--pingone-region"));
