@@ -91,8 +91,13 @@ pub(super) async fn run(config: Config, cancel: CancellationToken) -> anyhow::Re
             Answer::planned(operation, &plan, &checks, &rights)
         }
         (Ok(reply), None) => Answer::of(operation, reply, |secrets| delivery.deliver(&key, secrets)),
-        (Err(error), None) => {
+        (Err(mut error), None) => {
             delivery.discard();
+            if let OneShot::InvokeAction { name, .. } = &config.one_shot
+                && error.message.ends_with(&format!("action {name} not found"))
+            {
+                error.message.push_str("; --list-action-schemas lists them");
+            }
             Answer::failed(operation, &error)
         }
     };

@@ -73,10 +73,10 @@ pub(super) async fn show(config: &Config) -> anyhow::Result<u8> {
             "what listens at {address}:{port} answered /status.json with {status}: it is no baton-ping-one of this version"
         ),
         Err(error @ HealthCheckError::Unreachable { .. }) => {
-            super::complain(
-                &anyhow::Error::new(error)
-                    .context("no daemon answers (--health-check-bind-address, --health-check-port)"),
-            );
+            super::complain(&anyhow::Error::new(error).context(
+                "no daemon answers. Start it, or name its address and port (--health-check-bind-address, \
+                     --health-check-port)",
+            ));
             return Ok(HealthCheckError::UNREACHABLE);
         }
         Err(error) => return Err(error.into()),

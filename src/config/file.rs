@@ -10,6 +10,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::fields::field;
+
 /// What the file says of each setting.
 pub(super) type Entries = BTreeMap<String, Vec<String>>;
 
@@ -18,10 +20,6 @@ pub(super) fn parse(text: &str) -> Result<Entries, String> {
     if text.trim().is_empty() {
         return Ok(Entries::new());
     }
-    let broken = |error: &serde_saphyr::Error| match error.location() {
-        Some(at) => format!("it is not valid YAML at line {}, column {}", at.line(), at.column()),
-        None => "it is not valid YAML".to_owned(),
-    };
     // First the shape, then the texts: a scalar's own spelling is only given to who asks for a text.
     let shape: Value = serde_saphyr::from_str(text).map_err(|error| broken(&error))?;
     let shape = match shape {
@@ -34,12 +32,36 @@ pub(super) fn parse(text: &str) -> Result<Entries, String> {
         let fits = is_scalar(value) || value.as_array().is_some_and(|items| items.iter().all(is_scalar));
         if !fits {
             return Err(format!(
-                "the value of {key} must be a text, a number, true, false or a list of texts"
+                "{}the value of {key} must be a text, a number, true, false or a list of texts",
+                line_of(text, key)
             ));
         }
     }
     serde_saphyr::with_deserializer_from_str(text, |deserializer| Texts(&shape).deserialize(deserializer))
         .map_err(|error| broken(&error))
+}
+
+/// Where a key of the map stands, as the beginning of a sentence; nothing where that cannot be told. Nothing else begins a line
+/// without a blank before it.
+pub(super) fn line_of(text: &str, key: &str) -> String {
+    let is_here = |line: &str| {
+        let rest = ["", "\"", "'"]
+            .into_iter()
+            .find_map(|quote| line.strip_prefix(quote)?.strip_prefix(key)?.strip_prefix(quote));
+        rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+    };
+    let at = text.lines().position(is_here);
+    at.map_or_else(String::new, |at| format!("line {}: ", at + 1))
+}
+
+fn broken(error: &serde_saphyr::Error) -> String {
+    match (error.without_snippet(), error.location()) {
+        (serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. }, Some(at)) if field(key).is_some() => {
+            format!("line {}: {key} stands twice", at.line())
+        }
+        (_, Some(at)) => format!("it is not valid YAML at line {}, column {}", at.line(), at.column()),
+        (_, None) => "it is not valid YAML".to_owned(),
+    }
 }
 
 /// Reads the map again, asking for a text wherever the shape has a scalar.
@@ -117,7 +139,8 @@ mod tests {
             ("a: marker\na: marker", "not valid YAML"),
             ("- marker", "must be a map"),
             ("marker", "must be a map"),
-            ("a: {b: marker}", "the value of a must be"),
+            ("ok: 1\n'a': {b: marker}", "line 2: the value of a must be"),
+            ("file: 1\noutput: 2\nfile: marker", "line 3: file stands twice"),
             ("a: [[marker]]", "the value of a must be"),
             ("a: *marker", "not valid YAML"),
             ("a: \"marker", "not valid YAML"),

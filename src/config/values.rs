@@ -185,12 +185,8 @@ impl Values {
                 .then(|| SecretString::from(self.text(name).trim_end_matches(['\r', '\n']))));
         }
         let Some(read) = read else { return Ok(None) };
-        let text = read(Path::new(self.text(file))).map_err(|error| {
-            self.invalid(
-                file,
-                format!("must name a file that can be read ({})", io_words(&error)),
-            )
-        })?;
+        let text = read(Path::new(self.text(file)))
+            .map_err(|error| self.invalid(file, format!("must name a file that can be read: {}", io_words(&error))))?;
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(self.invalid(file, "must name a file that is not empty"));
@@ -362,7 +358,11 @@ fn config_file(env: &Environment, read: ReadFile<'_>) -> Result<BTreeMap<String,
     };
     let entries = file::parse(&text).map_err(&fault)?;
     match entries.keys().find(|key| field(key).is_none()) {
-        Some(key) => Err(fault(format!("unknown key {key}{}", suggestion(key)))),
+        Some(key) => Err(fault(format!(
+            "{}unknown key {key}{}",
+            file::line_of(&text, key),
+            suggestion(key)
+        ))),
         None => Ok(entries),
     }
 }

@@ -411,6 +411,9 @@ async fn actions_are_listed_and_run() {
         .failure(&["--invoke-action", "enable_user"], "INVALID_ARGUMENT")
         .await;
     assert!(message.contains("user_id"), "{message}");
+    let message = shop.failure(&["--invoke-action", "disable_usr"], "NOT_FOUND").await;
+    let said = "action disable_usr not found; --list-action-schemas lists them";
+    assert!(message.contains(said), "{message}");
 }
 
 /// An action that outlasts the second that C1's call waits is waited for.

@@ -217,7 +217,7 @@ fn the_file_must_hold_known_keys_only() {
     let cases = [
         (
             "pingone-regoin: eu",
-            "unknown key pingone-regoin (did you mean pingone-region?)",
+            ": line 1: unknown key pingone-regoin (did you mean pingone-region?)",
         ),
         ("- a", "must be a map"),
         ("a: [", "not valid YAML"),
