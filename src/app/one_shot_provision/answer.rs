@@ -204,11 +204,9 @@ impl Answer {
             }
             Some(Delivered::Dropped) => {
                 self.ending = Ending::NeedsYou;
-                (
-                    "dropped",
-                    "  password  was generated and not kept; ask for it with --show-password or --password-file\n"
-                        .to_owned(),
-                )
+                let rest = ", but nobody has its password: rotate it with --show-password or --password-file";
+                self.message.push_str(rest);
+                ("dropped", String::new())
             }
             Some(Delivered::Lost(why)) => {
                 self.ending = Ending::NeedsYou;

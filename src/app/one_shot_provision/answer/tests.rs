@@ -146,6 +146,10 @@ fn a_password_is_in_the_answer_only_where_it_was_asked_for() {
             (json!(state), exit_code)
         );
         assert_eq!(json(&answer).get("password"), None);
+        let says_it = answer
+            .message
+            .contains("nobody has its password: rotate it with --show-password");
+        assert_eq!(says_it, state == "dropped", "{}", answer.message);
     }
 }
 
