@@ -187,7 +187,12 @@ impl<P: Prover> CredentialStore<P> {
                 origin: offer.origin,
             });
         }
-        if !values.ignored().is_empty() {
+        // Other values beside the same names are no news.
+        let is_told = |have: &Offer| {
+            let before = have.values.as_ref().filter(|_| have.origin == offer.origin);
+            before.is_some_and(|before| before.ignored() == values.ignored())
+        };
+        if !values.ignored().is_empty() && !held.iter().any(is_told) {
             (self.notice)(&CredentialNotice::Ignored {
                 keys: values.ignored(),
                 origin: offer.origin,

@@ -288,6 +288,23 @@ async fn the_secret_outranks_the_directory_and_the_directory_the_settings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lies_beside_credentials_is_told_once_for_each_set_of_names() {
+    let bench = secret_only(C1Need::Always);
+    for (secret, beside, told) in [
+        ("good1", ["BATON_PROVISIONING"].as_slice(), 1),
+        ("good2", &["BATON_PROVISIONING"], 0),
+        ("good2", &["BATON_PROVISIONING", "BATON_FILE"], 1),
+        ("good3", &[], 0),
+        ("good3", &["BATON_PROVISIONING"], 1),
+    ] {
+        let offered = values(Some(secret), Some(secret)).beside(beside.iter().copied());
+        bench.offer(Some(offered)).await;
+        let ignored = bench.told().into_iter().filter(|told| told.starts_with("Ignored"));
+        assert_eq!(ignored.count(), told, "{secret} {beside:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_secret_at_the_start_waits_for_it() {
     let bench = secret_only(C1Need::Always);
     bench.offer(None).await;
