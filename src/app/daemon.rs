@@ -119,6 +119,9 @@ fn start_work(
         };
         let Some(first) = first else { return Ok(()) };
         let environment = first.environment_id;
+        if config.pingone.environment_id != Some(environment) {
+            tracing::info!(%environment, "the environment is known from the credentials");
+        }
         let in_force = pingone_in_force(credentials.clone(), first);
         let metrics = Some(Arc::clone(&context.metrics));
         let client = connect::client(&config.pingone, environment, in_force, metrics)?;

@@ -52,6 +52,11 @@ async fn a_pod_without_its_secret_is_alive_and_waits_and_serves_when_it_comes() 
     assert!(log.contains("line end was cut off"), "{log}");
     let ignored = "settings beside the credentials were ignored";
     assert!(log.contains(ignored) && log.contains("BATON_PINGONE_REGION"), "{log}");
+    let named = log
+        .lines()
+        .find(|line| line.contains("the environment is known from the credentials"));
+    let environment = world.pingone.environment_id().to_string();
+    assert!(named.is_some_and(|line| line.contains(&environment)), "{log}");
     assert!(!log.contains(&world.c1_secret) && !log.contains(&world.pingone.client_secret()));
 }
 
