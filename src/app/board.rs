@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::history::Success;
 use baton::task::{SyncFacts, TaskEnd, Verdict};
 use process::error::ErrorClass;
 
 /// Ended tasks that are kept.
 const RECENT: usize = 20;
-/// A sync of our own succeeds when its file has reached C1, so long after it was written at most.
-const UPLOADED_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// Written by whoever works, read by the status.
 #[derive(Debug, Default)]
@@ -84,19 +83,17 @@ impl Board {
         self.inner().last_sync = Some((at, json!({"outcome": outcome, "ended_at": text(at)})));
     }
 
-    /// When a sync last succeeded by what outlives a process: one of another process, if it is clearly later than those of this
-    /// one.
-    pub(super) fn succeeded_before(&self, at: Option<SystemTime>) {
-        let Some(at) = at.and_then(|at| Timestamp::try_from(at).ok()) else {
+    /// The last sync of another process, if it is later than those of this one.
+    pub(super) fn succeeded_before(&self, success: Option<Success>) {
+        let Some(Success { at, counts }) = success else {
             return;
         };
         let mut inner = self.inner();
-        if inner
-            .last_sync
-            .as_ref()
-            .is_none_or(|(own, _)| at.duration_since(*own) > UPLOADED_WITHIN)
-        {
-            let told = json!({"outcome": "success", "ended_at": text(at), "by": "another process"});
+        if inner.last_sync.as_ref().is_none_or(|(own, _)| at > *own) {
+            let mut told = json!({"outcome": "success", "ended_at": text(at), "by": "another process"});
+            if let (Some(told), Ok(Value::Object(counts))) = (told.as_object_mut(), serde_json::to_value(counts)) {
+                told.extend(counts);
+            }
             inner.last_sync = Some((at, told));
         }
     }

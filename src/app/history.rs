@@ -38,6 +38,14 @@ struct LastSuccess {
     at: String,
 }
 
+/// A sync that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Success {
+    pub(super) at: Timestamp,
+    /// Of the last whole one.
+    pub(super) counts: Option<Counts>,
+}
+
 pub(super) struct History {
     environment: Uuid,
     state_dir: Option<PathBuf>,
@@ -46,6 +54,8 @@ pub(super) struct History {
     last: Mutex<Option<Counts>>,
     /// What `state-dir` knew at the start.
     stored_success: Option<Timestamp>,
+    /// This process's own last one.
+    own_success: Mutex<Option<Timestamp>>,
     /// `accept-shrink` of the settings; used up by the next good sync.
     accept: AtomicBool,
 }
@@ -64,6 +74,7 @@ impl History {
             .and_then(|dir| state::last_success(dir, environment));
         Ok(Self {
             stored_success,
+            own_success: Mutex::default(),
             environment,
             state_dir: config.state_dir.clone(),
             role_model: config.sync.role_model,
@@ -122,9 +133,19 @@ impl History {
         Some(SystemTime::from(at.min(Timestamp::now())))
     }
 
+    /// The last success, unless it is this process's own.
+    pub(super) fn success_of_another(&self) -> Option<Success> {
+        let at = Timestamp::try_from(self.last_success()?).ok()?;
+        let own = *self.own_success.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counts that do not read end the next sync, which says so.
+        let counts = self.last().unwrap_or_default();
+        (own != Some(at)).then_some(Success { at, counts })
+    }
+
     /// A sync reached whom it is for. Of a whole one the counts: the next is held against them.
     pub(super) fn succeeded(&self, whole: Option<Counts>) {
         let at = Timestamp::now();
+        *self.own_success.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
         let success = LastSuccess {
             environment: self.environment,
             at: at.to_string(),
@@ -155,5 +176,44 @@ impl History {
         if let Err(error) = state::remember(dir, self.environment, (counts, self.role_model), at) {
             tracing::error!(error = format!("{error:#}"), "counts of the sync were not remembered");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Invocation;
+
+    #[test]
+    fn a_success_is_told_of_another_process_and_not_of_this_one() {
+        let environment = Uuid::from_u128(1);
+        let missing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        let settings = [
+            ("BATON_PINGONE_CLIENT_ID", "id"),
+            ("BATON_PINGONE_CLIENT_SECRET", "secret"),
+            ("BATON_PINGONE_ENVIRONMENT_ID", "5f0c6a52-6a1e-4f0b-9a43-2f9a1c0d7e11"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Invocation::load(["baton-ping-one".into()], &settings.into(), &missing)
+            .unwrap()
+            .config;
+        let one = History::new(&config, environment, None).unwrap();
+        let other = History {
+            notes: one.notes(),
+            ..History::new(&config, environment, None).unwrap()
+        };
+        assert_eq!(one.success_of_another(), None);
+        let counts = Counts {
+            users: 7,
+            ..Counts::default()
+        };
+        one.succeeded(Some(counts));
+        assert_eq!(one.success_of_another(), None);
+        assert_eq!(
+            other.success_of_another().map(|success| success.counts),
+            Some(Some(counts))
+        );
+        other.succeeded(None);
+        assert!(one.success_of_another().is_some() && other.success_of_another().is_none());
     }
 }

@@ -5,13 +5,12 @@ use crate::model::{ALL_TYPES, APPLICATION};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
 
 use super::handover::Handover;
-use super::history::History;
+use super::history::{History, Success};
 use super::observations;
 use super::{one_shot, state};
 use crate::config::{Config, KubernetesSettings, SyncSettings};
@@ -157,15 +156,15 @@ impl Syncs {
     }
 
     /// A term begins: the metric goes on from what the leaders before it left, the time of the last success.
-    pub(super) fn take_over(&self) -> Option<SystemTime> {
+    /// Answers the last success, where it was another process's.
+    pub(super) fn take_over(&self) -> Option<Success> {
         if let Some(handover) = self.handover.get() {
             handover.begin_term();
         }
-        let at = self.history.last_success();
-        if let Some(at) = at {
+        if let Some(at) = self.history.last_success() {
             self.metrics.sync_succeeded(at);
         }
-        at
+        self.history.success_of_another()
     }
 
     /// The shrink gate compares whole syncs only.

@@ -182,7 +182,9 @@ async fn a_new_leader_knows_what_the_one_before_it_saw_and_asks_before_it_publis
     };
     daemon.until("/metrics", |_, body| body.lines().any(is_restored)).await;
     // So do the status and the page.
-    let of_another = |body: &str| body.contains("another process") && !body.contains("none in this process");
+    let of_another = |body: &str| {
+        body.contains("another process") && body.contains("users") && !body.contains("none in this process")
+    };
     for path in ["/status.json", "/"] {
         daemon.until(path, |_, body| of_another(body)).await;
     }
