@@ -109,12 +109,10 @@ impl<T> Held<T> {
     /// One line for people.
     pub fn describe(&self) -> String {
         match (&self.problem, self.proved_at) {
-            (Some(problem), Some(_)) => format!(
-                "{} in use; what the sources hold now is not: {problem}",
-                self.fingerprint
-            ),
+            (Some(Problem::Refused { text, .. }), Some(_)) => format!("in use; the new ones were refused: {text}"),
+            (Some(problem), Some(_)) => format!("in use; the new ones are not: {problem}"),
             (Some(problem), None) => problem.to_string(),
-            (None, Some(_)) => format!("{} in use, generation {}", self.fingerprint, self.generation),
+            (None, Some(_)) => "in use".to_owned(),
             (None, None) => "none yet".to_owned(),
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn html(status: &Map<String, Value>) -> String {
     );
     let is_single = |value: &Value| !value.is_object() && !value.is_array();
     let singles: Vec<_> = status.iter().filter(|(_, value)| is_single(value)).collect();
-    page.push_str("<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">summary</h2>\n");
+    page.push_str("<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">Summary</h2>\n");
     list(singles.into_iter(), &mut page);
     page.push_str("</section>\n");
     for (name, value) in status.iter().filter(|(_, value)| !is_single(value)) {
@@ -44,7 +44,7 @@ fn section(name: &str, value: &Value, page: &mut String) {
     writeln!(
         page,
         "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>",
-        words(name)
+        heading(name)
     )
     .ok();
     match value {
@@ -90,6 +90,14 @@ fn table(name: &str, rows: &[Value], page: &mut String) {
         page.push_str("</tr>\n");
     }
     page.push_str("</tbody>\n</table>\n");
+}
+
+fn heading(name: &str) -> String {
+    let words = words(name);
+    match words.split_at_checked(1) {
+        Some((first, rest)) => first.to_uppercase() + rest,
+        None => words,
+    }
 }
 
 fn words(name: &str) -> String {
@@ -205,6 +213,7 @@ mod tests {
             "<html lang=\"en\">",
             "<title>baton-ping-one: not ready</title>",
             "<th scope=\"col\">outcome</th>",
+            "<h2 id=\"recent_tasks\">Recent tasks</h2>",
             "<dt>c1</dt><dd>state ok</dd>",
             "<p>none</p>",
         ] {

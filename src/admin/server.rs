@@ -223,7 +223,9 @@ fn document(state: &AdminState) -> Map<String, Value> {
     document.insert("version".to_owned(), build.version.into());
     document.insert("revision".to_owned(), build.revision.into());
     document.extend((state.facts)());
-    document.insert("waits_for".to_owned(), unmet.into());
+    if !unmet.is_empty() {
+        document.insert("waits_for".to_owned(), unmet.into());
+    }
     document.insert("loops".to_owned(), loops.into());
     document
 }

@@ -34,14 +34,17 @@ fn admin_state(validation: Result<(), &'static str>) -> AdminState {
 }
 
 async fn start(validation: Result<(), &'static str>) -> Fixture {
-    let state = admin_state(validation);
-    let (liveness, readiness) = (state.liveness.clone(), state.readiness.clone());
     let config = AdminConfig {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         required: true,
     };
-    let listener = config.bind().await.unwrap().unwrap();
+    serving(config.bind().await.unwrap().unwrap(), validation)
+}
+
+fn serving(listener: TcpListener, validation: Result<(), &'static str>) -> Fixture {
+    let state = admin_state(validation);
+    let (liveness, readiness) = (state.liveness.clone(), state.readiness.clone());
     let port = listener.local_addr().unwrap().port();
     let token = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -163,6 +166,10 @@ async fn metrics_status_and_unknown_paths() {
         (status, body["region"].as_str(), body["ready"].as_bool()),
         (200, Some("eu"), Some(false))
     );
+    assert!(body["waits_for"].is_object(), "{body}");
+    fixture.make_ready();
+    let (_, body) = fixture.get("/status.json").await;
+    assert_eq!((body["ready"].as_bool(), body.get("waits_for")), (Some(true), None));
     assert_eq!(fixture.request("GET", "/secrets", "").await.0, 404);
     assert_eq!(fixture.request("POST", "/live", "").await.0, 200, "any method");
 }
@@ -229,7 +236,13 @@ async fn every_address_is_served_with_and_without_ipv6() {
         port: 0,
         required: true,
     };
-    let port = config.bind().await.unwrap().unwrap().local_addr().unwrap().port();
+    let listener = config.bind().await.unwrap().unwrap();
+    let fixture = serving(listener, Ok(()));
+    assert_eq!(
+        fixture.get("/live").await.0,
+        200,
+        "a server of `::` is asked at 127.0.0.1"
+    );
     // A family that the kernel lacks (EAFNOSUPPORT), then failures that IPv4 would not cure.
     let lacking = std::io::Error::from_raw_os_error(97);
     assert_eq!(
@@ -244,7 +257,6 @@ async fn every_address_is_served_with_and_without_ipv6() {
         super::super::without_ipv6(every, &std::io::ErrorKind::AddrInUse.into()),
         None
     );
-    assert_ne!(port, 0);
 }
 
 #[tokio::test]
