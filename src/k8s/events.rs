@@ -89,7 +89,7 @@ pub enum Event {
         /// C1's task.
         task_id: String,
     },
-    /// C1 is not reached.
+    /// C1 cannot be reached.
     C1Unreached {
         /// Host, port and what happened, in the system's words.
         reason: String,
@@ -200,7 +200,7 @@ impl Event {
                     task(Some(task_id))
                 )
             }
-            Self::C1Unreached { reason } => format!("C1 is not reached: {reason}."),
+            Self::C1Unreached { reason } => format!("C1 cannot be reached: {reason}."),
             Self::C1Reached => "C1 answers again.".to_owned(),
             Self::TaskUnreported { action, task_id } => format!(
                 "C1 did not accept the result of {action}{}. The verdict is kept and given when C1 asks again.",

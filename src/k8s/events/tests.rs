@@ -154,7 +154,7 @@ fn the_eleven_reasons_are_the_documented_ones_each_with_its_words() {
                 reason: "it refused".to_owned(),
             },
             "C1Unreached",
-            "C1 is not reached: it refused.",
+            "C1 cannot be reached: it refused.",
         ),
         (Event::C1Reached, "C1Reached", "C1 answers again."),
         (
