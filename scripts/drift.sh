@@ -32,4 +32,10 @@ for shown in 'completion bash' man; do
   (sleep 0.3; "$binary" $shown) | true || { echo "$shown does not survive a closed pipe" >&2; different=1; }
 done
 "$binary" --version | grep -Eq '^baton-ping-one [0-9.]+ \(revision .+, .+\)$' || { echo "--version has another form" >&2; different=1; }
+# A release's build hands both on to it.
+rustc --edition 2024 -o "$work/build" build.rs
+told=$(BATON_REVISION=0a1b2c3 BATON_REVISION_DATE=2026-01-31 "$work/build")
+for told_of in REVISION=0a1b2c3 REVISION_DATE=2026-01-31; do
+  grep -qx "cargo:rustc-env=BATON_$told_of" <<<"$told" || { echo "build.rs does not hand on BATON_$told_of" >&2; different=1; }
+done
 exit "$different"
