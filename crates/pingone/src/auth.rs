@@ -14,12 +14,14 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::assertion::AssertionKey;
+use super::echo;
 use super::error::{PingOneError, Reason};
 use super::lenient;
 use super::limiter::TooLong;
 use super::operation::Operation;
 use super::throttle::Throttle;
 use super::transport::{asked_wait, header, media_type, transport_reason};
+use process::redact::redact;
 use process::runtime::current::Current;
 
 /// Share of a token's life after which it is renewed.
@@ -141,6 +143,13 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
+    /// What must not be in any text: the token, and the secret that it was fetched with.
+    pub(crate) fn secrets(&self) -> [&str; 2] {
+        let header = self.header.to_str().unwrap_or_default();
+        let token = header.strip_prefix("Bearer ").unwrap_or(header);
+        [token, self.credentials.secret().expose_secret()]
+    }
+
     fn is_good(&self, credentials: &Arc<Credentials>) -> bool {
         Instant::now() < self.renew_at && Arc::ptr_eq(&self.credentials, credentials)
     }
@@ -319,7 +328,7 @@ impl TokenSource {
         let place = throttle
             .enter(Operation::Token, deadline)
             .await
-            .map_err(|TooLong(wait)| failed(Reason::spent(wait, 429), None, None))?;
+            .map_err(|TooLong(wait)| failed(Reason::no_turn(wait), None, None))?;
         let sent = Instant::now();
         let exchange = self.exchange(&credentials.client_id, sent_as);
         let outcome = match tokio::time::timeout_at(deadline, exchange).await {
@@ -332,7 +341,7 @@ impl TokenSource {
         throttle.left(Operation::Token, status, sent, retry_after);
         let answer = outcome?;
         if answer.status != 200 {
-            return Err(refusal(&answer));
+            return Err(refusal(&answer, credentials));
         }
         let corrupt = || {
             let what = "the token answer lacks a usable access_token".to_owned();
@@ -383,7 +392,7 @@ impl TokenSource {
             .send()
             .await
             .map_err(|error| failed(transport_reason(&error, &self.url), None, None))?;
-        let request_id = header(answer.headers(), "correlation-id");
+        let request_id = header(answer.headers(), "correlation-id").filter(|id| echo::is_plain_id(id));
         let media_type = media_type(answer.headers()).unwrap_or_else(|| "none".to_owned());
         Ok(TokenAnswer {
             media_type,
@@ -414,7 +423,7 @@ fn failed(reason: Reason, request_id: Option<String>, retry_after: Option<Durati
     }
 }
 
-fn refusal(answer: &TokenAnswer) -> Refusal {
+fn refusal(answer: &TokenAnswer, credentials: &Credentials) -> Refusal {
     let status = answer.status;
     let failed = |reason| failed(reason, answer.request_id.clone(), answer.retry_after);
     let parsed: TokenErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -433,6 +442,7 @@ fn refusal(answer: &TokenAnswer) -> Refusal {
     // Whether the text speaks of the method only decides on one more try, never on what is reported.
     let method = parsed.error.as_deref() == Some("invalid_client") && description.contains("method");
     let error = parsed.error.or(parsed.code).unwrap_or_else(|| "unknown".to_owned());
+    let error = redact(&error, credentials.secret().expose_secret());
     Refusal {
         error: failed(Reason::Token { status, error }),
         method,

@@ -200,6 +200,11 @@ impl Reason {
     pub(crate) fn spent(retry_after: Duration, status: u16) -> Self {
         Self::BudgetSpent { retry_after, status }
     }
+
+    /// No turn came in the caller's time. Without a wait it is that time that is over, and no limit.
+    pub(crate) fn no_turn(wait: Duration) -> Self {
+        Self::spent(wait, if wait.is_zero() { 0 } else { 429 })
+    }
 }
 
 impl std::error::Error for PingOneError {}

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod bucket;
 mod client;
+mod echo;
 mod error;
 mod host;
 pub mod id;

@@ -61,7 +61,14 @@ pub(crate) fn is_json(media_type: &str) -> bool {
 
 /// What an error answer says, and its own id. PingOne's has a JSON media type, an `id` and a `code` (pingone-api.md §3.2,
 /// §3.3); whatever lacks one of them is somebody else's (§3.5).
-pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (Reason, Option<String>) {
+///
+/// `clean` takes out of each text what it must not hold.
+pub(crate) fn refusal(
+    status: u16,
+    media_type: Option<String>,
+    body: &[u8],
+    clean: impl Fn(&str) -> String,
+) -> (Reason, Option<String>) {
     let parsed: ErrorBody = match &media_type {
         Some(media_type) if is_json(media_type) => serde_json::from_slice(body).unwrap_or_default(),
         _ => ErrorBody::default(),
@@ -87,10 +94,10 @@ pub(crate) fn refusal(status: u16, media_type: Option<String>, body: &[u8]) -> (
     }
     let reason = Reason::Api {
         status,
-        code,
-        detail: detail.code,
-        target: detail.target.or(parsed.target),
-        message,
+        code: clean(&code),
+        detail: detail.code.map(|code| clean(&code)),
+        target: detail.target.or(parsed.target).map(|target| clean(&target)),
+        message: clean(&message),
         more: Box::new(detail.inner_error.unwrap_or_default()),
     };
     (reason, Some(id))

@@ -21,10 +21,7 @@ impl Plaintext {
 
     /// A foreign text without the secret: a server may repeat what it refuses.
     pub fn struck_from(&self, text: &str) -> String {
-        if self.0.is_empty() {
-            return text.to_owned();
-        }
-        text.replace(self.0.as_str(), "[redacted]")
+        process::redact::redact(text, &self.0)
     }
 }
 

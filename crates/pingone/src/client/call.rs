@@ -15,6 +15,7 @@ use tracing::field::Empty;
 use super::Client;
 use crate::auth::Token;
 use crate::body::Body;
+use crate::echo::Echo;
 use crate::error::{PingOneError, RateInfo, Reason};
 use crate::lenient;
 use crate::limiter::TooLong;
@@ -320,7 +321,7 @@ impl Client {
         let asked = Instant::now();
         let entered = inner.throttle.enter(call.operation, deadline).await;
         self.waited(asked.elapsed());
-        let place = entered.map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::spent(wait, 429))))?;
+        let place = entered.map_err(|TooLong(wait)| Failed::unsent(call.failed(Reason::no_turn(wait))))?;
         // The turn may have been long in coming, and the credentials replaced meanwhile.
         let good = if chain.is_some() {
             inner.tokens.lives(&first)
@@ -393,7 +394,7 @@ impl Client {
             .await
             .map_err(|error| (transport_reason(&error, &call.url), None))?;
         let headers = answer.headers();
-        let request_id = header(headers, "correlation-id");
+        let request_id = header(headers, "correlation-id").and_then(|id| Echo::of(call, &token).id(id));
         let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok());
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
         let date = date(headers).filter(|_| answer.status().is_success());
@@ -434,13 +435,15 @@ fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
 
 /// PingOne said no.
 fn refused(call: &Call<'_>, received: Received, token: u64) -> Failed {
+    let echo = Echo::of(call, &received.answer.token);
     let (reason, id) = refusal(
         received.answer.status,
         received.answer.media_type,
         &received.answer.body,
+        |text| echo.clean(text),
     );
     let error = PingOneError {
-        request_id: received.answer.request_id.or(id),
+        request_id: received.answer.request_id.or_else(|| echo.id(id?)),
         retry_after: received.retry_after,
         told_limit: received.answer.rate.map(Box::new),
         ..call.failed(reason)

@@ -32,7 +32,10 @@ impl PingOneError {
         if let Some(advice) = self.advice {
             return Some(advice.to_owned());
         }
-        if let Reason::BudgetSpent { retry_after, .. } = &self.reason {
+        if let Reason::BudgetSpent { retry_after, status } = &self.reason {
+            if *status == 0 && retry_after.is_zero() {
+                return Some("Try again.".to_owned());
+            }
             let seconds = retry_after.as_secs().max(1);
             return Some(format!("Try again in {seconds} s, or lower pingone-rate-limit."));
         }
@@ -118,6 +121,16 @@ impl PingOneError {
             (Reason::Api { .. }, ErrorClass::Rejected) if !write => {
                 "Try again; if it stays, report the request id to Ping Identity."
             }
+            (Reason::Api { status: 412 | 423, .. }, ErrorClass::Rejected) => {
+                "It is being changed by somebody else at the moment: try again in a minute."
+            }
+            (Reason::Api { .. }, ErrorClass::Rejected) => "Correct what PingOne does not take, then try again.",
+            (Reason::Api { .. }, ErrorClass::NotFound) if write => {
+                "Look in PingOne whether it is still there; the next sync shows what is."
+            }
+            (Reason::Api { .. }, ErrorClass::AlreadyExists) if write => {
+                "Look in PingOne at what stands in the way, then try again."
+            }
             (Reason::NoConnection { cause, .. }, _) => match cause {
                 NoConnection::Certificate => {
                     "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
@@ -158,7 +171,7 @@ impl PingOneError {
             } => {
                 let message = one_line(message);
                 let message = message.trim_end_matches('.');
-                format!("{message} ({status} {code}{})", self.request())
+                format!("{message} ({status} {}{})", one_line(code), self.request())
             }
             Reason::Token { status, error } => format!("the token was refused ({status} {error}{})", self.request()),
             Reason::Foreign {
@@ -196,6 +209,9 @@ impl PingOneError {
             Reason::Corrupt { what } => format!("{what}{}", self.request()),
             Reason::ForeignHost => format!("the next page is at a foreign host{}", self.request()),
             Reason::Endless => format!("the listing does not end{}", self.request()),
+            Reason::BudgetSpent { status: 0, retry_after } if retry_after.is_zero() => {
+                "no time is left for it".to_owned()
+            }
             Reason::BudgetSpent { retry_after, status } => {
                 format!(
                     "no success in time (last status {status}, wait of {} s asked for)",
@@ -227,7 +243,17 @@ fn head(text: &str, max_bytes: usize) -> String {
         .to_owned()
 }
 
-/// Control characters would let an answer forge log lines.
+/// Control characters would let an answer forge log lines, and those that turn the direction of text what stands in them.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                line.extend(c.escape_unicode());
+            }
+            c if c.is_control() => line.push(' '),
+            c => line.push(c),
+        }
+    }
+    line
 }

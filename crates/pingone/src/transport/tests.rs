@@ -22,13 +22,13 @@ fn an_answer_without_a_code_or_an_id_or_as_another_media_type_is_not_pingones() 
             length: body.len(),
         };
         assert_eq!(
-            refusal(404, told, body.as_bytes()),
+            refusal(404, told, body.as_bytes(), str::to_owned),
             (foreign, None),
             "{media_type} {body}"
         );
     }
     for media_type in ["application/json", "application/hal+json"] {
-        let (reason, id) = refusal(404, Some(media_type.to_owned()), whole.as_bytes());
+        let (reason, id) = refusal(404, Some(media_type.to_owned()), whole.as_bytes(), str::to_owned);
         assert!(matches!(reason, Reason::Api { status: 404, .. }), "{media_type}");
         assert_eq!(id.as_deref(), Some("1"));
     }
@@ -38,7 +38,7 @@ fn an_answer_without_a_code_or_an_id_or_as_another_media_type_is_not_pingones() 
 fn the_first_detail_counts_and_its_inner_error_is_kept() {
     let body = br#"{"id":"1","code":"INVALID_DATA","message":"m","details":[{"code":"UNIQUENESS_VIOLATION","target":"username",
         "message":"d","innerError":{"existingId":"7c2e","quotaLimit":"35","allowedPattern":["x"]}},{"code":"OTHER"}]}"#;
-    let (reason, id) = refusal(400, Some("application/hal+json".to_owned()), body);
+    let (reason, id) = refusal(400, Some("application/hal+json".to_owned()), body, str::to_owned);
     let Reason::Api {
         detail,
         target,
