@@ -17,7 +17,7 @@ use super::settings::ProvisionOptions;
 use baton::schedule::WriteGuard;
 use baton::task::{Annotation, RateLimit, TaskId, WriteContext};
 use pingone::types::Environment;
-use pingone::{Budget, Client, PingOneError, WriteCall, Written};
+use pingone::{Budget, Client, Operation, PingOneError, WriteCall, Written};
 use process::error::ErrorClass;
 use process::runtime::leader_guard::LeaderGuard;
 
@@ -122,10 +122,14 @@ impl TaskContext {
             return Ok(Written::planned());
         }
         self.trail.begins(call.operation.as_str(), entry);
-        let written = self.client.write(call).await.inspect_err(|error| {
+        let written = self.client.write(call).await.map_err(|mut error| {
             if !error.was_sent() {
                 self.trail.over();
             }
+            if error.operation == Operation::Token {
+                error.object = format!("{}, to {} {}", error.object, call.operation.text(), call.subject());
+            }
+            error
         })?;
         if let (Some(info), Ok(mut rate)) = (written.rate, self.rate.lock()) {
             *rate = Some(RateLimit {

@@ -29,8 +29,10 @@ pub use super::write_body::{JSON, WriteBody};
 pub struct WriteCall {
     /// What it does.
     pub operation: Operation,
-    /// The id of what it changes, for error texts.
+    /// The id of what it changes.
     pub object: String,
+    /// What else error texts name, such as the group that the user joins.
+    within: Option<String>,
     /// The HTTP method.
     pub method: Method,
     /// The path under the configured environment.
@@ -48,6 +50,7 @@ impl WriteCall {
         Self {
             operation,
             object: object.to_string(),
+            within: None,
             method,
             path: path.iter().map(|segment| (*segment).to_owned()).collect(),
             body: None,
@@ -60,6 +63,20 @@ impl WriteCall {
     pub fn with(mut self, body: WriteBody) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// The same call, whose error texts also name this.
+    fn within(mut self, within: String) -> Self {
+        self.within = Some(within);
+        self
+    }
+
+    /// What it changes, for error texts.
+    pub fn subject(&self) -> String {
+        match &self.within {
+            Some(within) => format!("{} ({within})", self.object),
+            None => self.object.clone(),
+        }
     }
 
     /// The same call, whose answer holds `value` at a JSON pointer. Texts are compared without case.
@@ -162,7 +179,7 @@ impl Written {
     pub fn json<T: DeserializeOwned>(&self, call: &WriteCall) -> Result<T, PingOneError> {
         serde_json::from_slice(&self.body).map_err(|error| PingOneError {
             request_id: self.request_id.clone(),
-            ..PingOneError::new(call.operation, call.object.clone(), corrupt(&error))
+            ..PingOneError::new(call.operation, call.subject(), corrupt(&error))
         })
     }
 }
@@ -173,9 +190,10 @@ impl Client {
     /// [`PingOneError::outcome_unknown`] is true.
     pub async fn write(&self, call: &WriteCall) -> Result<Written, PingOneError> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        let subject = call.subject();
         let request = Call {
             operation: call.operation,
-            object: &call.object,
+            object: &subject,
             method: call.method.clone(),
             url: self.url(&path),
             body: call.body.as_ref(),
@@ -196,7 +214,7 @@ impl Client {
         );
         let shown = judged.map_err(|reason| PingOneError {
             request_id: answer.request_id.clone(),
-            ..PingOneError::new(call.operation, call.object.clone(), reason)
+            ..PingOneError::new(call.operation, call.subject(), reason)
         })?;
         Ok(Written {
             status: answer.status,

@@ -10,6 +10,7 @@ use super::{Operation, WriteBody, WriteCall};
 pub fn add(user: Uuid, group: Uuid) -> WriteCall {
     let path = ["users", &user.to_string(), "memberOfGroups"];
     WriteCall::new(Operation::AddMembership, user, Method::POST, &path)
+        .within(format!("group {group}"))
         .with(WriteBody::json(&json!({ "id": group.to_string() })))
         .showing("/id", group.to_string())
 }
@@ -17,5 +18,5 @@ pub fn add(user: Uuid, group: Uuid) -> WriteCall {
 /// Takes a user out of a group.
 pub fn remove(user: Uuid, group: Uuid) -> WriteCall {
     let path = ["users", &user.to_string(), "memberOfGroups", &group.to_string()];
-    WriteCall::new(Operation::RemoveMembership, user, Method::DELETE, &path)
+    WriteCall::new(Operation::RemoveMembership, user, Method::DELETE, &path).within(format!("group {group}"))
 }

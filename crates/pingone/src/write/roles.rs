@@ -16,6 +16,7 @@ pub fn assign(principal: Principal, role: Uuid, scope_type: &str, scope_id: Uuid
     });
     let path = [kind, &id.to_string(), "roleAssignments"];
     WriteCall::new(Operation::AssignRole, id, Method::POST, &path)
+        .within(format!("role {role} over {} {scope_id}", scope_type.to_lowercase()))
         .with(WriteBody::json(&body))
         .showing("/role/id", role.to_string())
         .showing("/scope/id", scope_id.to_string())
@@ -26,5 +27,5 @@ pub fn assign(principal: Principal, role: Uuid, scope_type: &str, scope_id: Uuid
 pub fn unassign(principal: Principal, assignment: Uuid) -> WriteCall {
     let (kind, id) = principal.path();
     let path = [kind, &id.to_string(), "roleAssignments", &assignment.to_string()];
-    WriteCall::new(Operation::UnassignRole, id, Method::DELETE, &path)
+    WriteCall::new(Operation::UnassignRole, id, Method::DELETE, &path).within(format!("assignment {assignment}"))
 }
