@@ -269,7 +269,25 @@ async fn work(config: Config, log: LogControl) -> anyhow::Result<u8> {
         return Box::pin(daemon::serve(config, log)).await;
     }
     let cancel = CancellationToken::new();
-    let _signals = process::runtime::spawn::spawn(stop_on_signal(cancel.clone()));
+    let ended = CancellationToken::new();
+    let _signals = process::runtime::spawn::spawn(stop_on_signal(cancel.clone(), ended.clone()));
+    let outcome = tokio::select! {
+        biased;
+        outcome = Box::pin(one_shot(config, cancel)) => Some(outcome),
+        () = ended.cancelled() => None,
+    };
+    let Some(outcome) = outcome else {
+        // What was dropped in the middle of a write leaves its audit line, and a password file that holds nothing goes.
+        tokio::time::sleep(DROPPED).await;
+        let text = "baton-ping-one: ended by a second signal; what was under way may be done or not. Run it again";
+        writeln!(io::stderr(), "{text}").ok();
+        std::process::exit(i32::from(FAILED));
+    };
+    outcome
+}
+
+/// What is done without C1.
+async fn one_shot(config: Config, cancel: CancellationToken) -> anyhow::Result<u8> {
     if let OneShot::EventFeed { .. } = config.one_shot {
         return one_shot_events::run(&config, cancel).await;
     }
@@ -284,8 +302,11 @@ fn one_shot_span() -> tracing::Span {
     tracing::debug_span!("task", task_type = "one_shot")
 }
 
-/// The first SIGINT or SIGTERM ends the work in order, the second ends the process.
-async fn stop_on_signal(cancel: CancellationToken) {
+/// Time for what is dropped to end.
+const DROPPED: Duration = Duration::from_millis(100);
+
+/// The first SIGINT or SIGTERM ends the work in order, the second drops it. Where even that does not end it, the process does.
+async fn stop_on_signal(cancel: CancellationToken, ended: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -301,5 +322,7 @@ async fn stop_on_signal(cancel: CancellationToken) {
             cancel.cancel();
         }
     }
+    ended.cancel();
+    tokio::time::sleep(DROPPED.saturating_mul(10)).await;
     std::process::exit(i32::from(FAILED));
 }

@@ -14,8 +14,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Output;
 
-use sandbox::pingone::{ChangeKind, Changes, Directory, Holder, Options, ScopeOf, start};
+use sandbox::pingone::{ChangeKind, Changes, Directory, Fault, FaultAction, Holder, Options, ScopeOf, start};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use crate::stand_in::Watched;
@@ -87,6 +88,15 @@ impl Shop {
     }
 
     async fn run_on(&self, file: &std::path::Path, args: &[&str]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(file, args).output().await.unwrap();
+        Ran {
+            code: status.code().unwrap(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    fn command(&self, file: &std::path::Path, args: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_baton-ping-one"));
         command.env_clear().current_dir(self.dir.path()).args(args).envs([
             ("BATON_PINGONE_CLIENT_ID", self.server.client_id().to_string()),
@@ -96,12 +106,7 @@ impl Shop {
             ("BATON_PINGONE_AUTH_URL", self.server.auth_url()),
             ("BATON_FILE", file.display().to_string()),
         ]);
-        let Output { status, stdout, stderr } = command.output().await.unwrap();
-        Ran {
-            code: status.code().unwrap(),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        command
     }
 
     /// A run with `-o json` that goes well.
@@ -790,4 +795,50 @@ async fn a_protected_role_that_does_not_exist_ends_the_start_with_the_names_that
         .json(&[&delete[..], &["--protected-roles", "Identity Data Read-Only Admin"]].concat())
         .await;
     assert_eq!(documented["result"], "deleted");
+}
+
+/// Whoever stops a run twice does not wait for its answer: what was sent is told, and no empty file is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_in_the_middle_of_a_write_leaves_its_line() {
+    let shop = Shop::open().await;
+    let put = "/environments/{id}/users/{id}/password";
+    shop.server
+        .set_faults(vec![Fault::on("PUT", put, FaultAction::Hang).times(0)]);
+    let mara = shop.id("mara").to_string();
+    let file = shop.dir.path().join("pw");
+    let flag = format!("--password-file={}", file.display());
+    let mut running = shop
+        .command(
+            &shop.file(),
+            &["--rotate-credentials", &mara, "--rotate-credentials-type=user", &flag],
+        )
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = running.id().unwrap().to_string();
+    while shop.server.requests().of("PUT", put) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(file.exists());
+    for _ in 0..2 {
+        let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(kill.await.unwrap().success());
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    let mut stderr = String::new();
+    let ended = running.wait().await.unwrap();
+    running
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("set_password") && stderr.contains("unknown"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("ended by a second signal"), "{stderr}");
+    assert!(!file.exists());
 }

@@ -49,9 +49,24 @@ pub(super) enum Delivery {
     /// Printed with the result.
     Terminal,
     /// Into this file, which was made for it.
-    File(PathBuf, File),
+    File(NewFile),
     /// Nowhere: nobody asked for it.
     Nowhere,
+}
+
+/// A file that was made for a password. Until it holds one, it goes with its owner: it would be in the way of the next try.
+pub(super) struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_used: bool,
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_used {
+            std::fs::remove_file(&self.path).ok();
+        }
+    }
 }
 
 /// What became of a password.
@@ -93,7 +108,11 @@ impl Delivery {
         };
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         match made {
-            Ok(file) => Ok(Self::File(path, file)),
+            Ok(file) => Ok(Self::File(NewFile {
+                path,
+                file,
+                is_used: false,
+            })),
             Err(error) => Err(Unfit::Settings(format!(
                 "--password-file must name a file that does not exist yet and can be made: {} ({})",
                 path.display(),
@@ -104,9 +123,7 @@ impl Delivery {
 
     /// There is no password: the file that was made for it goes again.
     pub(super) fn discard(self) {
-        if let Self::File(path, _) = self {
-            std::fs::remove_file(path).ok();
-        }
+        drop(self);
     }
 
     /// Hands over the one secret that there is; nothing where there is none.
@@ -121,12 +138,14 @@ impl Delivery {
                 Ok(password) => Delivered::Shown(password),
                 Err(_) => Delivered::Lost("the password could not be decrypted".to_owned()),
             },
-            Self::File(path, mut file) => {
+            Self::File(mut new) => {
+                new.is_used = true;
                 let written = key.open(secret).and_then(|password| {
-                    file.write_all(password.as_bytes())?;
-                    file.write_all(b"\n")?;
-                    Ok(file.sync_all()?)
+                    new.file.write_all(password.as_bytes())?;
+                    new.file.write_all(b"\n")?;
+                    Ok(new.file.sync_all()?)
                 });
+                let path = new.path.clone();
                 match written {
                     Ok(()) => Delivered::Written(path),
                     Err(_) => Delivered::Lost(format!("the password could not be written to {}", path.display())),
