@@ -1,5 +1,4 @@
-//! Membership of a group. The write is sent whatever the read before it says, because reads may lag behind; what was read
-//! is for the audit line and for the words of a refusal.
+//! Membership of a group. Who is a direct member already, by two reads, is not written again.
 
 use crate::model::{GROUP, USER};
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use crate::provision::group::{
     Belongs, GroupFacts, Kind, belongs, belongs_by, filter_remedy, is_refusal, origin, read_group,
 };
 use crate::provision::protect;
+use crate::provision::sure::sure;
 use crate::provision::target::member;
 use crate::provision::write::{Applied, Reaction, Rules, Write, apply};
 use baton::model::{EntitlementId, Grant, ResourceId};
@@ -25,19 +25,18 @@ pub(super) async fn grant(task: &TaskContext, group: Uuid, principal: &ResourceR
         return Err(group.external());
     }
     protect::refuse_group(task, &group).await?;
-    let before = belongs(task, user, group.id).await?;
+    let read = || belongs(task, user, group.id);
+    let before = sure(task, read, |now| *now == Belongs::Directly).await?;
+    if before == Belongs::Directly {
+        return Ok(reply(task, &group, user, true));
+    }
     if task.is_dry_run() {
-        if before == Belongs::Directly {
-            return Ok(reply(task, &group, user, true));
-        }
         let of_user = task.read(task.client().user(user)).await?.population_id();
         if let Some(refusal) = of_other_population(task, &group, user, of_user).await? {
             return Err(refusal);
         }
     }
     match add(task, &group, user, before).await {
-        // PingOne may take a second membership without a word (pingone-api.md §6.6, G).
-        Ok(Applied::Answered(_)) if before == Belongs::Directly => Ok(reply(task, &group, user, true)),
         Ok(Applied::Already(())) => Ok(reply(task, &group, user, true)),
         Ok(_) => Ok(reply(task, &group, user, false)),
         Err(refused) if is_refusal(&refused) => {

@@ -27,8 +27,9 @@ pub(super) async fn revoke(task: &TaskContext, group: Uuid, principal: &Resource
             Belongs::Directly | Belongs::Indirectly => Err(group.external()),
         };
     }
-    let before = belongs(task, user, group.id).await?;
-    if task.is_dry_run() && before == Belongs::No {
+    let read = || belongs(task, user, group.id);
+    let before = sure(task, read, |now| *now == Belongs::No).await?;
+    if before == Belongs::No {
         return Ok(already_revoked(task));
     }
     if task.is_dry_run() && before == Belongs::Indirectly {
