@@ -1,7 +1,7 @@
 //! A role over a scope: the principal's list is read, and every match of its own is deleted. What it only inherits
 //! stays and is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,13 +17,18 @@ use crate::provision::protect;
 use crate::provision::scope::{Over, Wanted};
 use crate::provision::sure::sure;
 use crate::provision::target::uuid;
-use crate::provision::write::{Rules, Write, apply};
+use crate::provision::write::{Applied, Rules, Write, apply};
 use baton::task::{Code, ResourceRef, RevokeReply};
+use pingone::types::RoleAssignment;
 use pingone::write::roles;
 use pingone::{PingOneError, Principal};
 
 /// How long a read-only flag may be one of those that pass (connector-model.md §5.3).
 const READ_ONLY_PASSES: Duration = Duration::from_secs(30);
+/// How often one is sent that PingOne does not find to delete.
+const MOST_DELETES: u32 = 3;
+/// Assignments of one meaning that are deleted at most.
+const MOST_GONE: usize = 20;
 /// Between two reads of a list that may change by itself.
 const READ_AGAIN: Duration = Duration::from_secs(3);
 
@@ -103,7 +108,8 @@ async fn list(
     }
 }
 
-/// Deletes every assignment of `waiting` (id, and whether the list calls it read only), giving flags time to pass.
+/// Deletes every assignment of `waiting` (id, and whether the list calls it read only) and whatever else of the same meaning
+/// shows up meanwhile, giving flags time to pass. The proof is a list without any own one, not that these are gone.
 async fn delete_all(
     task: &TaskContext,
     principal: Principal,
@@ -111,49 +117,89 @@ async fn delete_all(
     mut waiting: BTreeMap<Uuid, bool>,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
+    let (mut gone, mut unfound) = (BTreeSet::new(), BTreeMap::new());
     loop {
-        let mut locked = BTreeMap::new();
+        let (mut locked, mut others) = (BTreeMap::new(), false);
         for (id, read_only) in waiting {
+            // What PingOne did not find to delete so often is left to the lists.
             let end = if read_only {
                 Deletion::ReadOnly
+            } else if unfound.get(&id).is_some_and(|times| *times >= MOST_DELETES) {
+                Deletion::Listed
             } else {
-                delete(task, principal, wanted, id).await?
+                let deleted = delete(task, principal, wanted, id).await;
+                deleted.map_err(|failure| after(&gone, failure))?
             };
-            if end != Deletion::Gone {
-                locked.insert(id, end == Deletion::ReadOnly);
+            match end {
+                Deletion::Gone { others: more } => {
+                    gone.insert(id);
+                    // The last list has the last word.
+                    others = more;
+                }
+                Deletion::ReadOnly => _ = locked.insert(id, true),
+                Deletion::Listed => {
+                    *unfound.entry(id).or_insert(0) += 1;
+                    locked.insert(id, false);
+                }
             }
         }
-        let Some((first, is_read_only)) = locked.iter().next().map(|(id, flag)| (*id, *flag)) else {
+        if locked.is_empty() && !others {
             return Ok(());
-        };
-        if begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !task.wait(READ_AGAIN).await? {
-            return Err(if is_read_only {
+        }
+        if let Some((first, is_read_only)) = locked.iter().next().map(|(id, flag)| (*id, *flag))
+            && (begun.elapsed() + READ_AGAIN > READ_ONLY_PASSES || !task.wait(READ_AGAIN).await?)
+        {
+            let failure = if is_read_only {
                 read_only(wanted, principal, first)
             } else {
                 not_deleted(wanted, principal, first)
-            });
+            };
+            return Err(after(&gone, failure));
         }
-        let Some(now) = list(task, principal, wanted, false).await? else {
+        let listed = list(task, principal, wanted, false).await;
+        let Some(now) = listed.map_err(|failure| after(&gone, failure))? else {
             return Ok(());
         };
         // One that the list does not show is tried: it may be gone, or not listed yet.
-        for item in &now.own {
-            if let Some(flag) = locked.get_mut(&item.id) {
-                *flag = item.read_only;
-            }
+        waiting = locked.keys().map(|id| (*id, false)).collect();
+        waiting.retain(|id, _| !unfound.get(id).is_some_and(|times| *times >= MOST_DELETES));
+        waiting.extend(now.own.iter().map(|item| (item.id, item.read_only)));
+        if waiting.is_empty() {
+            return Ok(());
         }
-        for (id, flag) in &mut locked {
-            *flag &= now.own.iter().any(|item| item.id == *id);
+        if gone.len() > MOST_GONE {
+            return Err(after(&gone, assigned_again(wanted, principal)));
         }
-        waiting = locked;
     }
+}
+
+/// What was done before it failed.
+fn after(gone: &BTreeSet<Uuid>, failure: Failure) -> Failure {
+    if gone.is_empty() || matches!(failure, Failure::Cancelled) {
+        return failure;
+    }
+    let count = gone.len();
+    failure.adding(&format!(
+        "Of the assignments with the same role and scope {count} {} already deleted.",
+        if count == 1 { "is" } else { "are" }
+    ))
+}
+
+fn assigned_again(wanted: &Wanted, principal: Principal) -> Failure {
+    let message = format!(
+        "remove role {} of {}: it is assigned again as often as it is removed. Find out in PingOne's audit who assigns it, \
+         and try again.",
+        wanted.role,
+        principal.id()
+    );
+    Failure::refused(Code::Aborted, message)
 }
 
 /// How the deletion of one assignment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deletion {
-    /// It is not there any more.
-    Gone,
+    /// It is not there any more. `others`: the list that shows so has others of the same meaning, which may be inherited.
+    Gone { others: bool },
     /// PingOne says that it is read only.
     ReadOnly,
     /// PingOne does not find it to delete and still lists it.
@@ -177,11 +223,15 @@ async fn delete(task: &TaskContext, principal: Principal, wanted: &Wanted, id: U
     };
     let applied = apply(task, Write::new(&call, entry, Rules::DELETION), |client| async move {
         let list = found(client.role_assignments(principal).await.map_err(Failure::from))?;
-        let gone = list.is_none_or(|list| !list.iter().any(|item| item.id == id));
-        Ok(gone.then_some(()))
+        let list = list.unwrap_or_default();
+        let gone = !list.iter().any(|item| item.id == id);
+        let marked = |item: &RoleAssignment| item.group.is_some() && matches!(principal, Principal::User(_));
+        let others = |item: &RoleAssignment| wanted.is(item) && item.gateway.is_none() && !marked(item);
+        Ok(gone.then(|| list.iter().any(others)))
     });
     match applied.await {
-        Ok(_) => Ok(Deletion::Gone),
+        Ok(Applied::Seen(others) | Applied::Already(others)) => Ok(Deletion::Gone { others }),
+        Ok(Applied::Planned | Applied::Answered(_)) => Ok(Deletion::Gone { others: false }),
         Err(failure) if failure.pingone().is_some_and(PingOneError::is_read_only_assignment) => Ok(Deletion::ReadOnly),
         Err(failure) if failure.is_not_found() => Ok(Deletion::Listed),
         Err(failure) => match failure.pingone().filter(|error| error.is_right_missing()) {
