@@ -82,12 +82,14 @@ impl Assignments {
         self.own.sort_by_key(|item| item.id);
     }
 
-    /// A match that an earlier list did not have.
-    pub(crate) fn new_since(list: &[RoleAssignment], wanted: &Wanted, earlier: &Self) -> Option<RoleAssignment> {
+    /// The matches that an earlier list did not have, by id.
+    pub(crate) fn new_since(list: &[RoleAssignment], wanted: &Wanted, earlier: &Self) -> Vec<RoleAssignment> {
         let new = list
             .iter()
             .filter(|item| wanted.is(item) && item.group.is_none() && !earlier.ids.contains(&item.id));
-        new.min_by_key(|item| item.id).cloned()
+        let mut new: Vec<_> = new.cloned().collect();
+        new.sort_by_key(|item| item.id);
+        new
     }
 }
 
@@ -245,7 +247,7 @@ mod tests {
         let wanted = Wanted::new(ROLE, None, HOME);
         let before = Assignments::sort(vec![item(11, ROLE, None)], &wanted, USER);
         let now = [item(11, ROLE, None), item(13, ROLE, None), item(12, ROLE, Some(GROUP))];
-        assert_eq!(Assignments::new_since(&now, &wanted, &before).unwrap().id.as_u128(), 13);
-        assert!(Assignments::new_since(&now[..1], &wanted, &before).is_none());
+        assert_eq!(ids(&Assignments::new_since(&now, &wanted, &before)), [13]);
+        assert!(Assignments::new_since(&now[..1], &wanted, &before).is_empty());
     }
 }

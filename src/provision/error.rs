@@ -8,6 +8,9 @@ use process::error::ErrorClass;
 /// The remedy for an answer that cannot be read.
 const CORRUPT: &str = "Check that nothing between changes answers, then report the request id to Ping Identity.";
 
+/// Before what people see of PingOne's errors (connector-model.md §10).
+const NAME: &str = "baton-ping-one: ";
+
 /// Why a task's flow ended.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -72,6 +75,31 @@ impl Failure {
         }
     }
 
+    /// The same with one more sentence.
+    pub(crate) fn adding(self, sentence: &str) -> Self {
+        let add = |mut error: Box<TaskError>| {
+            error.message = format!("{} {sentence}", error.message);
+            error
+        };
+        match self {
+            Self::Cancelled => Self::Cancelled,
+            Self::PingOne(error) => Self::Refused(add(Box::new(task_error(&error)))),
+            Self::Refused(error) => Self::Refused(add(error)),
+            Self::Declined(error) => Self::Declined(add(error)),
+            Self::Unknown { error, cause, shown } => Self::Unknown {
+                error: add(error),
+                cause,
+                shown,
+            },
+        }
+    }
+
+    /// The text without our name before it, for a text around it.
+    pub(crate) fn told(self) -> String {
+        let message = self.into_task().message;
+        message.strip_prefix(NAME).map(str::to_owned).unwrap_or(message)
+    }
+
     pub(crate) fn into_task(self) -> TaskError {
         match self {
             Self::Cancelled => TaskError::cancelled("the task was cancelled"),
@@ -129,13 +157,24 @@ pub(crate) fn task_error_with(error: &PingOneError, code_instead: Option<Code>, 
     with_details(error, named(code, &error.with_remedy(remedy)))
 }
 
+/// Longest part of a failed read in the text of a write.
+const READ_SHOWN: usize = 480;
 /// What a write of unknown outcome is told as: C1 may try again, and then the state is read first.
 const OPEN: &str = "Whether it took effect is not known: no read shows it. Try again; the state is read first.";
 
+/// The same with why the last read failed, where it did.
+fn open(unread: Option<Failure>) -> String {
+    let Some(unread) = unread else {
+        return OPEN.to_owned();
+    };
+    let why: String = unread.told().chars().take(READ_SHOWN).collect();
+    format!("Whether it took effect is not known, because it could not be read back: {why} Then try again.")
+}
+
 /// A write whose last answer was lost, or is not PingOne's, and that no read shows.
-pub(crate) fn unknown(error: &PingOneError) -> Failure {
+pub(crate) fn unknown(error: &PingOneError, unread: Option<Failure>) -> Failure {
     Failure::Unknown {
-        error: Box::new(task_error_with(error, Some(Code::Unavailable), OPEN)),
+        error: Box::new(task_error_with(error, Some(Code::Unavailable), &open(unread))),
         cause: Some(Box::new(error.clone())),
         shown: None,
     }
@@ -143,13 +182,19 @@ pub(crate) fn unknown(error: &PingOneError) -> Failure {
 
 /// A write that PingOne confirmed and that no read shows.
 pub(crate) fn unshown(call: &WriteCall, written: Option<&Written>) -> Failure {
+    unproved(call, written, None)
+}
+
+/// The same with why the last read failed, where it did.
+pub(crate) fn unproved(call: &WriteCall, written: Option<&Written>, unread: Option<Failure>) -> Failure {
     let request = written.and_then(|written| written.request_id.as_deref());
     let request = request.map(|id| format!(", request {}", shown(id))).unwrap_or_default();
     let status = written.map_or(0, |written| written.status);
     let text = format!(
-        "{} {}: the answer ({status}{request}) says that it was done. {OPEN}",
+        "{} {}: the answer ({status}{request}) says that it was done. {}",
         call.operation.text(),
-        call.object
+        call.subject(),
+        open(unread)
     );
     Failure::Unknown {
         error: Box::new(named(Code::Unavailable, &text)),
@@ -191,9 +236,9 @@ fn code(error: &PingOneError) -> Code {
     }
 }
 
-/// An error of PingOne's as people see it: with our name before it (connector-model.md §10).
+/// An error of PingOne's as people see it.
 fn named(code: Code, message: &str) -> TaskError {
-    TaskError::new(code, format!("baton-ping-one: {message}"))
+    TaskError::new(code, format!("{NAME}{message}"))
 }
 
 /// What a task says that cannot be worked with: code 3.

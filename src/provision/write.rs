@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::audit::ChangeOutcome;
 use super::context::{AuditEntry, TaskContext};
-use super::error::{Failure, unknown, unshown};
+use super::error::{Failure, unknown, unproved};
 use machine::{Event, Machine, Proof, Reason, Refusal, Step};
 pub(crate) use machine::{Reaction, Rules, SETTLE};
 use pingone::{Client, PingOneError, WriteCall, Written};
@@ -132,7 +132,9 @@ where
         write,
         written: None,
         failure: None,
+        unread: None,
         open: None,
+        is_so: false,
         told_cancelled: false,
     };
     let mut found = None;
@@ -145,9 +147,11 @@ where
             },
             Step::Verify => {
                 let refusal = run.failure.as_ref().and_then(Failure::pingone).cloned();
+                (run.unread, run.is_so) = (None, false);
                 match verify(task.deciding(), refusal).await {
                     Ok(Look::Found(seen)) => {
                         found = Some(seen);
+                        run.is_so = true;
                         Event::Found
                     }
                     Ok(Look::Other(seen)) => {
@@ -156,8 +160,9 @@ where
                     }
                     Ok(Look::Missing) => Event::Missing,
                     Err(failure) => {
+                        let may_pass = failure.pingone().is_some();
                         run.unread(failure);
-                        Event::Unreadable
+                        if may_pass { Event::Unreadable } else { Event::Untellable }
                     }
                 }
             }
@@ -175,10 +180,14 @@ struct Run<'a> {
     write: Write<'a>,
     /// PingOne's answer to the last call that it confirmed.
     written: Option<Written>,
-    /// Why the last call, or the read after it, failed.
+    /// Why the last call failed, or why its refusal could not be explained.
     failure: Option<Failure>,
+    /// Why the last read failed.
+    unread: Option<Failure>,
     /// The last call has no audit line yet; how sure its effect is if nothing more is learnt.
     open: Option<ChangeOutcome>,
+    /// The last read shows what was asked for.
+    is_so: bool,
     told_cancelled: bool,
 }
 
@@ -229,6 +238,8 @@ impl Run<'_> {
         if self.open == Some(ChangeOutcome::Refused) {
             self.close();
             self.failure = Some(failure);
+        } else if failure.pingone().is_some() {
+            self.unread = Some(failure);
         }
     }
 
@@ -272,8 +283,8 @@ impl Run<'_> {
         let call = self.write.call;
         match (reason, self.failure.take()) {
             (Reason::Unknown | Reason::Refused, _) if self.told_cancelled => Failure::Cancelled,
-            (Reason::Unknown, Some(Failure::PingOne(error))) => unknown(&error),
-            (Reason::Unknown, _) => unshown(call, self.written.as_ref()),
+            (Reason::Unknown, Some(Failure::PingOne(error))) => unknown(&error, self.unread),
+            (Reason::Unknown, _) => unproved(call, self.written.as_ref(), self.unread),
             (_, Some(failure)) => failure,
             (_, None) => Failure::Cancelled,
         }
@@ -291,7 +302,7 @@ impl Run<'_> {
     fn close(&mut self) {
         if let Some(outcome) = self.open.take() {
             let entry = match outcome {
-                ChangeOutcome::Refused => AuditEntry {
+                ChangeOutcome::Refused if !self.is_so => AuditEntry {
                     after: self.write.entry.before,
                     ..self.write.entry
                 },

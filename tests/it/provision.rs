@@ -12,6 +12,7 @@
 
 mod applications;
 mod bindings;
+mod doubt;
 mod foreign;
 mod fuzz;
 mod grant_membership;

@@ -26,7 +26,7 @@ pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOut
     live(task, id).await?;
     let list = || async { task.read(task.client().device_ids(id)).await.map_err(named) };
     let mut listed = sure(task, list, Vec::is_empty).await?;
-    let (mut found, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    let (mut found, mut deleted, mut open) = (BTreeSet::new(), BTreeSet::new(), None);
     for round in 0..ROUNDS {
         if listed.is_empty() {
             break;
@@ -39,6 +39,8 @@ pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOut
             match delete(task, id, &device).await {
                 Ok(true) => _ = deleted.insert(device),
                 Ok(false) => {}
+                // The others are deleted all the same; a listing decides.
+                Err(failure) if failure.outcome_unknown() => open = Some(failure),
                 Err(failure) => return after(&found, &deleted, id, failure),
             }
         }
@@ -58,6 +60,9 @@ pub(super) async fn delete_all(task: &TaskContext, id: Uuid) -> Result<ActionOut
             Ok(false) => break,
             Err(failure) => return after(&found, &deleted, id, failure),
         }
+    }
+    if let Some(failure) = open.filter(|_| !listed.is_empty()) {
+        return after(&found, &deleted, id, failure);
     }
     if !listed.is_empty() {
         found.extend(listed.iter().cloned());
@@ -105,7 +110,7 @@ fn after(
         return Err(named(failure));
     }
     let (found, deleted) = (found.len(), deleted.len());
-    let message = named(failure).into_task().message;
+    let message = named(failure).told();
     let message = format!("{deleted} of {found} devices of account {id} have been deleted: {message}");
     Ok(counted(failed(message), found, deleted))
 }

@@ -49,7 +49,15 @@ pub(super) async fn lock(task: &TaskContext, id: Uuid) -> Result<ActionOutcome, 
     };
     match change(task, &user, &users::lock(id), true, open).await {
         Ok(()) => return Ok(complete(format!("Account {id} has been locked"))),
-        Err(Failure::Unknown { .. }) => {}
+        Err(failure @ Failure::Unknown { .. }) => {
+            // Only an account that is shown as not locked tells that the lock was ignored.
+            let now = live(task, id).await.ok().and_then(|user| locked(&user));
+            match now {
+                Some(false) => {}
+                Some(true) => return Ok(complete(format!("Account {id} has been locked"))),
+                None => return Err(failure),
+            }
+        }
         Err(failure) => return Err(failure),
     }
     let end = Timestamp::now().checked_add(LOCK_TIME).unwrap_or(Timestamp::MAX);

@@ -64,7 +64,7 @@ pub(super) async fn reset(task: &TaskContext, id: Uuid, args: &JsonObject) -> Re
         Err(failure) => {
             let why = match (user.enabled, failure.pingone().and_then(PingOneError::status)) {
                 (Some(false), Some(400..500)) => "the account is disabled".to_owned(),
-                _ => failure.into_task().message,
+                _ => failure.told(),
             };
             failed(format!("{marked}; the recovery mail was not started: {why}"))
         }

@@ -1,6 +1,8 @@
 //! A role over a scope: the role, the scope and the principal's list are read first, because PingOne may answer a
 //! duplicate with an error or with a second assignment of the same meaning (pingone-api.md §6.10, G).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::model::{Assignment, GROUP, USER};
 use uuid::Uuid;
 
@@ -148,11 +150,23 @@ async fn assign(
     if !task.is_dry_run() {
         task.memory().remember(principal, wanted, None);
     }
+    let most = AtomicUsize::new(0);
+    let seen = &most;
     let applied = apply(task, write, |client| async move {
         let list = client.role_assignments(principal).await.map_err(Failure::from)?;
-        Ok(Assignments::new_since(&list, wanted, before))
+        let new = Assignments::new_since(&list, wanted, before);
+        seen.fetch_max(new.len(), Ordering::Relaxed);
+        Ok(new.into_iter().next())
     })
     .await;
+    if most.into_inner() > 1 {
+        tracing::warn!(
+            role = %wanted.role,
+            scope = %wanted.id,
+            principal = %principal.id(),
+            "PingOne lists more than one new assignment of this role over this scope; a revoke removes all of them"
+        );
+    }
     match &applied {
         // It may be there.
         Err(Failure::Unknown { .. } | Failure::Cancelled) => {}

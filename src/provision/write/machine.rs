@@ -11,7 +11,8 @@ pub(super) type Moment = Duration;
 
 /// Before what may only not be visible yet is read again (connector-model.md §7.1).
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
-/// After an answer of PingOne's that says it is done, reads that do not show it are believed only after this time.
+/// After an answer of PingOne's that says it is done, reads that do not show it are believed only after this time. For as
+/// long, a read that failed is made again.
 const CONFIRMED_FRESH: Duration = Duration::from_secs(10);
 /// Reads after the first one until what a refusal tells of is shown.
 const LATE_READS: u32 = 4;
@@ -94,6 +95,8 @@ pub(super) enum Event {
     Missing,
     /// The read failed.
     Unreadable,
+    /// No read can tell.
+    Untellable,
     /// The wait is over.
     Waited,
     /// The task was cancelled while it waited.
@@ -167,6 +170,8 @@ pub(super) struct Machine {
     asked_wait: Option<Duration>,
     /// After the wait comes a call, not a read.
     send_next: bool,
+    /// The next read is the one before a call that a refusal may have hidden.
+    look_first: bool,
     cancelled: bool,
 }
 
@@ -184,6 +189,7 @@ impl Machine {
             retried: [false; 4],
             asked_wait: None,
             send_next: false,
+            look_first: false,
             cancelled: false,
         }
     }
@@ -203,8 +209,9 @@ impl Machine {
             }),
             Event::Other => Step::Done(Proof::Already),
             Event::Missing => self.missing(now),
-            Event::Unreadable if self.doubt == Doubt::None => Step::GiveUp(Reason::Unread),
-            Event::Unreadable => Step::GiveUp(Reason::Unknown),
+            Event::Unreadable | Event::Untellable if self.doubt == Doubt::None => Step::GiveUp(Reason::Unread),
+            Event::Untellable => Step::GiveUp(Reason::Unknown),
+            Event::Unreadable => self.unreadable(now),
             Event::Waited if self.send_next => self.send(),
             Event::Waited => Step::Verify,
             Event::Cancelled => {
@@ -270,7 +277,10 @@ impl Machine {
             .get_mut(kind)
             .is_some_and(|tried| !std::mem::replace(tried, true));
         if may && first && !self.cancelled && now + SETTLE < self.deadline {
-            self.send_next = true;
+            // A second call that would make a second one is never sent without a look.
+            self.look_first = self.rules.fresh > SETTLE;
+            self.send_next = !self.look_first;
+            self.refusal = Some(refusal);
             return Step::Wait(SETTLE);
         }
         Step::GiveUp(self.refused_or_unknown())
@@ -285,6 +295,13 @@ impl Machine {
 
     fn missing(&mut self, now: Moment) -> Step {
         self.reads += 1;
+        if std::mem::take(&mut self.look_first) {
+            return if self.cancelled || now >= self.deadline {
+                Step::GiveUp(self.refused_or_unknown())
+            } else {
+                self.send()
+            };
+        }
         match self.refusal {
             // Taken, and nobody is shown who has it; or gone, and it is shown still. It may be our own doing.
             Some(Refusal::Taken | Refusal::Absent) if self.doubt != Doubt::None && self.reads <= LATE_READS => {
@@ -293,6 +310,20 @@ impl Machine {
             Some(refusal) => self.once_more(refusal, now),
             None => self.not_shown(now),
         }
+    }
+
+    /// One read that fails says nothing of the change, so it is made again. What it does not show is not counted.
+    fn unreadable(&self, now: Moment) -> Step {
+        let window = if now < self.deadline {
+            self.rules.fresh.max(CONFIRMED_FRESH)
+        } else {
+            CONFIRMED_FRESH
+        };
+        let left = window.saturating_sub(now.saturating_sub(self.sent));
+        if self.cancelled || left.is_zero() {
+            return Step::GiveUp(Reason::Unknown);
+        }
+        Step::Wait(SETTLE.min(left))
     }
 
     /// A read after a call in doubt does not show the change.

@@ -286,7 +286,7 @@ fn each_course_leads_where_it_should() {
         absent: Reaction::Again,
         ..Rules::STATE
     };
-    let courses: [(&[(Event, u64)], Step); 14] = [
+    let courses: [(&[(Event, u64)], Step); 19] = [
         (&[(Event::Shown, 1)], Step::Verify),
         (&[(Event::Shown, 1), (Event::Found, 1)], Step::Done(Proof::Answer)),
         (
@@ -320,9 +320,31 @@ fn each_course_leads_where_it_should() {
             ],
             Step::Wait(at(5)),
         ),
+        (&[(Event::Unknown(None), 1), (Event::Unreadable, 1)], Step::Wait(at(2))),
+        (&[(Event::Confirmed, 1), (Event::Unreadable, 10)], Step::Wait(at(1))),
         (
-            &[(Event::Unknown(None), 1), (Event::Unreadable, 1)],
+            &[(Event::Shown, 1), (Event::Unreadable, 11)],
             Step::GiveUp(Reason::Unknown),
+        ),
+        // What failed is no read that does not show it.
+        (
+            &[
+                (Event::Unknown(None), 1),
+                (Event::Missing, 1),
+                (Event::Waited, 3),
+                (Event::Unreadable, 3),
+                (Event::Waited, 5),
+                (Event::Unreadable, 5),
+            ],
+            Step::Wait(at(2)),
+        ),
+        (
+            &[(Event::Confirmed, 1), (Event::Untellable, 1)],
+            Step::GiveUp(Reason::Unknown),
+        ),
+        (
+            &[(Event::Refused(Refusal::Taken), 1), (Event::Unreadable, 1)],
+            Step::GiveUp(Reason::Unread),
         ),
         (
             &[(Event::Refused(Refusal::Taken), 1), (Event::Found, 1)],
@@ -342,5 +364,28 @@ fn each_course_leads_where_it_should() {
             .map(|(event, now)| machine.next(*event, at(*now)))
             .collect();
         assert_eq!(steps.last(), Some(&wanted), "{events:?}: {steps:?}");
+    }
+}
+
+/// A refusal may hide that a second one would be made.
+#[test]
+fn what_doubles_is_looked_for_before_it_is_sent_again_after_a_refusal() {
+    let rules = Rules {
+        fresh: fresh(Kind::Doubles),
+        absent: Reaction::Again,
+        ..Rules::STATE
+    };
+    for refusal in [Refusal::Right, Refusal::Absent] {
+        for (read, wanted) in [
+            (Event::Found, Step::Done(Proof::Already)),
+            (Event::Missing, Step::Send),
+            (Event::Unreadable, Step::GiveUp(Reason::Unread)),
+        ] {
+            let mut machine = Machine::new(rules, BUDGET);
+            let at = Duration::from_secs;
+            assert_eq!(machine.next(Event::Refused(refusal), at(1)), Step::Wait(at(2)));
+            assert_eq!(machine.next(Event::Waited, at(3)), Step::Verify);
+            assert_eq!(machine.next(read, at(3)), wanted);
+        }
     }
 }
