@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::auth::Token;
-use super::client::Call;
+use reqwest::Url;
+
+use super::write_body::WriteBody;
 use process::redact::redact;
 
 /// Longest id of a request.
@@ -23,12 +24,12 @@ pub(crate) struct Echo<'a> {
 }
 
 impl<'a> Echo<'a> {
-    pub(crate) fn of(call: &Call<'_>, token: &'a Token) -> Self {
-        let body = call.body.map(|body| String::from_utf8_lossy(body.bytes()));
-        let query = call.url.query_pairs().map(|(_, value)| value);
+    pub(crate) fn of(secrets: [&'a str; 2], body: Option<&WriteBody>, url: &Url) -> Self {
+        let body = body.map(|body| String::from_utf8_lossy(body.bytes()));
+        let query = url.query_pairs().map(|(_, value)| value);
         let given: Vec<Cow<'_, str>> = body.into_iter().chain(query).collect();
         Self {
-            secrets: token.secrets(),
+            secrets,
             given: given.join(" ").to_lowercase(),
         }
     }

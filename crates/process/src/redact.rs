@@ -6,20 +6,22 @@ pub fn redact(text: &str, secret: &str) -> String {
         return text.to_owned();
     }
     let escaped = secret.replace('\\', "\\\\").replace('"', "\\\"");
-    let percent = |lower: bool| -> String {
-        secret.bytes().fold(String::new(), |mut spelled, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                spelled.push(char::from(byte));
-            } else if lower {
-                spelled.push_str(&format!("%{byte:02x}"));
-            } else {
-                spelled.push_str(&format!("%{byte:02X}"));
-            }
-            spelled
-        })
+    let percent = |spell: fn(u8) -> String| -> String {
+        let spelled = secret.bytes().map(|byte| match byte {
+            b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => spell(byte),
+        });
+        spelled.collect()
     };
     let slashed = escaped.replace('/', "\\/");
-    let spellings = [secret, &slashed, &escaped, &percent(false), &percent(true)];
+    let spellings = [
+        secret,
+        &slashed,
+        &escaped,
+        &percent(|byte| format!("%{byte:02X}")),
+        &percent(|byte| format!("%{byte:02x}")),
+    ];
     spellings
         .into_iter()
         .fold(text.to_owned(), |text, spelling| text.replace(spelling, "[redacted]"))

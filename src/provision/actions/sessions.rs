@@ -41,11 +41,11 @@ pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcom
         let is_whole = listed.len() < PAGE;
         let before = ended.len() + absent.len();
         for session in &listed {
-            let tried = tries.entry(session.clone()).or_insert(0_u32);
-            if ended.contains(session) || absent.contains(session) || *tried == MOST_SENDS {
+            let times = tries.entry(session.clone()).or_insert(0_u32);
+            if ended.contains(session) || absent.contains(session) || *times == MOST_SENDS {
                 continue;
             }
-            *tried += 1;
+            *times += 1;
             match end(task, id, session).await {
                 Ok(Ending::Ended) => _ = ended.insert(session.clone()),
                 Ok(Ending::Absent) => _ = absent.insert(session.clone()),
@@ -78,15 +78,19 @@ pub(super) async fn end_all(task: &TaskContext, id: Uuid) -> Result<ActionOutcom
     if let Some(failure) = open {
         return after(&ended, id, failure);
     }
-    let remedy = if idle < IDLE_ROUNDS {
+    Ok(failed(left_over(ended.len(), id, left, idle < IDLE_ROUNDS)))
+}
+
+/// What is told where sessions stay listed. `new_ones`: others came as fast as these were ended.
+fn left_over(ended: usize, id: Uuid, left: usize, new_ones: bool) -> String {
+    let remedy = if new_ones {
         "Disable the account first, so that no new ones begin, and try again"
     } else {
         "PingOne does not find them to end. Try again in a minute; if they stay, report it to Ping Identity"
     };
-    Ok(failed(format!(
-        "{} sessions of account {id} have been ended and there may be more: PingOne still lists {left}. {remedy}",
-        ended.len()
-    )))
+    format!(
+        "{ended} sessions of account {id} have been ended and there may be more: PingOne still lists {left}. {remedy}"
+    )
 }
 
 /// How ending one session went.

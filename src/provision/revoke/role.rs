@@ -162,7 +162,7 @@ async fn delete_all(
         };
         // One that the list does not show is tried: it may be gone, or not listed yet.
         waiting = locked.keys().map(|id| (*id, false)).collect();
-        waiting.retain(|id, _| !unfound.get(id).is_some_and(|times| *times >= MOST_DELETES));
+        waiting.retain(|id, _| unfound.get(id).is_none_or(|times| *times < MOST_DELETES));
         waiting.extend(now.own.iter().map(|item| (item.id, item.read_only)));
         if waiting.is_empty() {
             return Ok(());

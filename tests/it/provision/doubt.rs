@@ -41,8 +41,7 @@ async fn act(rig: &Rig, name: &str) -> Result<String, String> {
     };
     match rig.provisioner.run_action(call, rig.context()).await {
         Ok(ActionOutcome::Complete(response)) => Ok(response["message"].as_str().unwrap().to_owned()),
-        Ok(ActionOutcome::Failed { message, .. }) => Err(message),
-        Err(TaskError { message, .. }) => Err(message),
+        Ok(ActionOutcome::Failed { message, .. }) | Err(TaskError { message, .. }) => Err(message),
     }
 }
 

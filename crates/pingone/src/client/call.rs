@@ -394,7 +394,8 @@ impl Client {
             .await
             .map_err(|error| (transport_reason(&error, &call.url), None))?;
         let headers = answer.headers();
-        let request_id = header(headers, "correlation-id").and_then(|id| Echo::of(call, &token).id(id));
+        let request_id =
+            header(headers, "correlation-id").and_then(|id| Echo::of(token.secrets(), call.body, &call.url).id(id));
         let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok());
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
         let date = date(headers).filter(|_| answer.status().is_success());
@@ -435,7 +436,7 @@ fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
 
 /// PingOne said no.
 fn refused(call: &Call<'_>, received: Received, token: u64) -> Failed {
-    let echo = Echo::of(call, &received.answer.token);
+    let echo = Echo::of(received.answer.token.secrets(), call.body, &call.url);
     let (reason, id) = refusal(
         received.answer.status,
         received.answer.media_type,

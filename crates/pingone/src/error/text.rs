@@ -51,6 +51,7 @@ impl PingOneError {
         }
         self.open_write_remedy()
             .or_else(|| self.forbidden_remedy())
+            .or_else(|| self.refused_write_remedy())
             .or_else(|| self.fixed_remedy())
             .map(str::to_owned)
     }
@@ -95,6 +96,25 @@ impl PingOneError {
         })
     }
 
+    /// Of a write that PingOne refused.
+    fn refused_write_remedy(&self) -> Option<&'static str> {
+        let Reason::Api { status, .. } = &self.reason else {
+            return None;
+        };
+        if !self.operation.is_write() {
+            return None;
+        }
+        match self.class() {
+            ErrorClass::Rejected if matches!(status, 412 | 423) => {
+                Some("It is being changed by somebody else at the moment: try again in a minute.")
+            }
+            ErrorClass::Rejected => Some("Correct what PingOne does not take, then try again."),
+            ErrorClass::NotFound => Some("Look in PingOne whether it is still there; the next sync shows what is."),
+            ErrorClass::AlreadyExists => Some("Look in PingOne at what stands in the way, then try again."),
+            _ => None,
+        }
+    }
+
     fn fixed_remedy(&self) -> Option<&'static str> {
         let write = self.operation.is_write();
         let text = match (&self.reason, self.class()) {
@@ -120,16 +140,6 @@ impl PingOneError {
             }
             (Reason::Api { .. }, ErrorClass::Rejected) if !write => {
                 "Try again; if it stays, report the request id to Ping Identity."
-            }
-            (Reason::Api { status: 412 | 423, .. }, ErrorClass::Rejected) => {
-                "It is being changed by somebody else at the moment: try again in a minute."
-            }
-            (Reason::Api { .. }, ErrorClass::Rejected) => "Correct what PingOne does not take, then try again.",
-            (Reason::Api { .. }, ErrorClass::NotFound) if write => {
-                "Look in PingOne whether it is still there; the next sync shows what is."
-            }
-            (Reason::Api { .. }, ErrorClass::AlreadyExists) if write => {
-                "Look in PingOne at what stands in the way, then try again."
             }
             (Reason::NoConnection { cause, .. }, _) => match cause {
                 NoConnection::Certificate => {
