@@ -2,7 +2,7 @@
 
 use baton::task::{ActionCall, ActionOutcome, Code, Provisioner as _, TaskError};
 use baton_ping_one::provision::ChangeOutcome;
-use sandbox::pingone::{Directory, Fault, FaultAction, FaultBody, Holder, Lost, ScopeOf};
+use sandbox::pingone::{Directory, Fault, FaultAction, FaultBody, Holder, ScopeOf};
 use serde_json::{Value, json};
 
 use super::rig::{READ_ONLY, Rig, Setup, refuse, refused, was_revoked};
@@ -193,17 +193,6 @@ async fn a_role_is_looked_for_before_it_is_sent_again() {
         );
         assert_eq!(rig.lines()[0].after, "assigned");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_time_that_is_over_is_not_called_a_limit() {
-    let rig = rig().await;
-    let lost = FaultAction::AnswerLost(Lost::Hang);
-    rig.server
-        .set_faults(vec![Fault::on("DELETE", "*/sessions/*", lost).times(2)]);
-    let told = act(&rig, "sign_out_user").await.unwrap_err();
-    assert!(told.contains("2 sessions of account"), "{told}");
-    assert!(told.contains("no time is left") && !told.contains("429"), "{told}");
 }
 
 /// Who deletes what is gone already is not told that it is there.

@@ -269,3 +269,13 @@ fn a_code_that_refuses_counts_only_under_a_status_that_refuses() {
     }
     assert!(!read_only.is_read_only_assignment());
 }
+
+#[test]
+fn a_time_that_is_over_is_no_limit() {
+    let error = PingOneError {
+        reason: Reason::no_turn(Duration::ZERO),
+        ..foreign(0)
+    };
+    let text = error.to_string();
+    assert!(text.contains("no time is left") && !text.contains("429"), "{text}");
+}
