@@ -12,6 +12,7 @@ use super::write::{Rules, Write, apply};
 use crate::model::USER;
 use baton::task::{Code, ResourceRef, TaskError};
 use pingone::Client;
+use pingone::types::Population;
 use pingone::write::users;
 
 /// Refuses what no setting switches on.
@@ -30,6 +31,18 @@ pub(crate) fn mover(principal: &ResourceRef) -> Result<Uuid, Failure> {
         return Err(Failure::invalid("only users are members of populations"));
     }
     uuid("the user's id", &principal.id)
+}
+
+/// The population that calls itself the environment's default. Where several do, none is taken.
+pub(crate) fn default_of(all: &[Population]) -> Result<Option<&Population>, Failure> {
+    let mut defaults = all.iter().filter(|population| population.default == Some(true));
+    match (defaults.next(), defaults.next()) {
+        (Some(one), Some(other)) => Err(Failure::precondition(format!(
+            "PingOne shows two default populations, {} and {}, and a user is always in one population: name it.",
+            one.id, other.id
+        ))),
+        (one, _) => Ok(one),
+    }
 }
 
 /// Refuses a population that `population-filter` leaves out. Its name is read only where the filter does not hold its id.

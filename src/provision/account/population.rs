@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::provision::context::TaskContext;
 use crate::provision::error::Failure;
+use crate::provision::population::{default_of, refuse_out_of_sight};
 use crate::provision::target::uuid;
 use pingone::types::{PasswordPolicy, Population};
 use process::error::ErrorClass;
@@ -28,8 +29,15 @@ impl From<&Population> for TargetPopulation {
     }
 }
 
-/// The population that is wished for by id or exact name, else the configured one, else the environment's default.
+/// The population that is wished for by id or exact name, else the configured one, else the environment's default; one that
+/// `population-filter` leaves out is refused.
 pub(super) async fn find(task: &TaskContext, wanted: Option<&str>) -> Result<TargetPopulation, Failure> {
+    let target = any(task, wanted).await?;
+    refuse_out_of_sight(task, target.id).await?;
+    Ok(target)
+}
+
+async fn any(task: &TaskContext, wanted: Option<&str>) -> Result<TargetPopulation, Failure> {
     let wanted = wanted.map(str::trim);
     if let Some(id) = wanted.and_then(|wanted| uuid("population", wanted).ok()) {
         return by_id(task, id, || {
@@ -49,8 +57,7 @@ pub(super) async fn find(task: &TaskContext, wanted: Option<&str>) -> Result<Tar
     if let Some(name) = wanted {
         return named(&all, name);
     }
-    let default = all.iter().find(|population| population.default == Some(true));
-    default.map(TargetPopulation::from).ok_or_else(|| {
+    default_of(&all)?.map(TargetPopulation::from).ok_or_else(|| {
         Failure::precondition(
             "the environment shows no default population; set default-population-id or map the field population",
         )

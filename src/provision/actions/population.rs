@@ -7,7 +7,7 @@ use super::schema::{POPULATION, POPULATION_ID};
 use super::{complete, live};
 use crate::provision::context::TaskContext;
 use crate::provision::error::Failure;
-use crate::provision::population::{move_to, refuse_missing};
+use crate::provision::population::{move_to, refuse_missing, refuse_out_of_sight};
 use crate::provision::sure::sure;
 use baton::task::{ActionOutcome, JsonObject};
 use pingone::types::User;
@@ -21,6 +21,7 @@ pub(super) async fn set(task: &TaskContext, id: Uuid, args: &JsonObject) -> Resu
         return Ok(complete(format!("Account {id} was already in population {target}")));
     }
     refuse_missing(task, target).await?;
+    refuse_out_of_sight(task, target).await?;
     move_to(task, id, user.population_id(), target).await?;
     Ok(complete(format!(
         "Account {id} has been moved to population {target}; its memberships in groups of the old population are lost"

@@ -334,6 +334,11 @@ fn same_letters(one: &Value, other: &Value) -> bool {
     }
 }
 
+/// The identity provider that a user signs on with, unless it is PingOne.
+pub(super) fn provider_id(user: &User) -> Option<&str> {
+    user.identity_provider.as_ref()?.id.as_deref()
+}
+
 /// An attribute that PingOne keeps itself or that is changed by a call of its own.
 pub(crate) fn kept_by_pingone(name: &str) -> bool {
     ELSEWHERE.iter().any(|(kept, _)| *kept == name)

@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::args::{object, shown, truth};
 use super::live;
-use super::profile::{Changes, Form, is_known};
+use super::profile::{Changes, Form, is_known, provider_id};
 use super::schema::{ADDITIONAL, SUCCESS, UPDATED_FIELDS, UPDATED_USER, USER_ID, USER_PROFILE};
 use crate::provision::account::keys;
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, invalid, unshown};
-use crate::provision::population::move_to;
+use crate::provision::population::{move_to, refuse_off, refuse_out_of_sight};
 use crate::provision::spelling::{is_void, key_of, nearest};
 use crate::provision::sure::catch_up;
 use crate::provision::write::{Applied, Rules, SETTLE, Write, apply, apply_state};
@@ -309,7 +309,14 @@ impl Step {
         let id = user.id;
         let object = format!("user {id}");
         match self {
-            Self::Population(target) => move_to(task, id, user.population_id(), *target).await,
+            Self::Population(target) => {
+                move_to(task, id, user.population_id(), *target).await?;
+                tracing::info!(
+                    user = %id,
+                    "a user was moved to another population; what groups of the former one gave is lost"
+                );
+                Ok(())
+            }
             Self::Mfa(wanted) => {
                 let wanted = *wanted;
                 let entry = AuditEntry {
@@ -347,15 +354,16 @@ const fn word(mfa: Option<bool>) -> &'static str {
     }
 }
 
-fn provider_id(user: &User) -> Option<&str> {
-    user.identity_provider.as_ref()?.id.as_deref()
-}
-
 /// The changes with calls of their own, everything that they name looked up.
 async fn steps(task: &TaskContext, user: &User, changes: &Changes) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
     if let Some(wanted) = &changes.population {
-        steps.push(Step::Population(population_named(task, wanted).await?));
+        let target = population_named(task, wanted).await?;
+        if user.population_id() != Some(target) {
+            refuse_off(task)?;
+            refuse_out_of_sight(task, target).await?;
+        }
+        steps.push(Step::Population(target));
     }
     steps.extend(changes.mfa_enabled.map(Step::Mfa));
     if let Some(wanted) = &changes.identity_provider {

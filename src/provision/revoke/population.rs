@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{already_revoked, revoked};
 use crate::provision::context::TaskContext;
 use crate::provision::error::{Failure, found};
-use crate::provision::population::{explained, move_to, mover, refuse_off, refuse_out_of_sight};
+use crate::provision::population::{default_of, explained, move_to, mover, refuse_off, refuse_out_of_sight};
 use crate::provision::protect;
 use crate::provision::sure::sure;
 use baton::task::{ResourceRef, RevokeReply};
@@ -26,7 +26,9 @@ pub(super) async fn revoke(
     let Some(now) = now.filter(is_member) else {
         return Ok(already_revoked(task));
     };
-    let Some(default) = default_population(task).await?.filter(|default| *default != population) else {
+    let all = task.read(task.client().populations().all()).await?;
+    let default = default_of(&all)?.map(|default| default.id);
+    let Some(default) = default.filter(|default| *default != population) else {
         return Err(Failure::precondition(
             "a user is always in one population: grant another population instead.",
         ));
@@ -41,14 +43,4 @@ pub(super) async fn revoke(
         "a user was moved to the default population; what groups of the former one gave is lost"
     );
     Ok(revoked(task))
-}
-
-/// The environment's default, where exactly one calls itself so.
-async fn default_population(task: &TaskContext) -> Result<Option<Uuid>, Failure> {
-    let all = task.read(task.client().populations().all()).await?;
-    let mut defaults = all.iter().filter(|population| population.default == Some(true));
-    Ok(match (defaults.next(), defaults.next()) {
-        (Some(one), None) => Some(one.id),
-        _ => None,
-    })
 }

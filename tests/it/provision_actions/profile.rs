@@ -1,6 +1,7 @@
 //! `update_user`, `update_profile`.
 
 use baton::task::Code;
+use baton_ping_one::provision::ProvisionOptions;
 use sandbox::pingone::{Fault, FaultAction};
 use serde_json::{Value, json};
 
@@ -40,9 +41,44 @@ async fn a_push_rule_changes_what_differs_and_names_it() {
     );
 }
 
+/// Users may be moved by more than `set_population`.
+async fn moving() -> Rig {
+    let options = ProvisionOptions {
+        population_provisioning: true,
+        ..ProvisionOptions::default()
+    };
+    Rig::with(|_| {}, options).await
+}
+
+/// Nobody is moved by a profile without `population-provisioning`, and by nothing to where `population-filter` does not look.
+#[tokio::test(start_paused = true)]
+async fn a_move_that_is_switched_off_or_out_of_sight_is_refused() {
+    let rig = Rig::new().await;
+    let profile = json!({"user_profile": {"title": "Auditor", "population": "guests"}});
+    let error = rig.invoke("update_user", "mara", profile.clone()).await.unwrap_err();
+    assert_eq!(error.code, Code::FailedPrecondition);
+    assert!(error.message.contains("set_population"), "{error}");
+    // Where the user is already is no move.
+    let same = json!({"user_profile": {"title": "Auditor", "population": "staff"}});
+    rig.complete("update_user", "mara", same).await;
+
+    let options = ProvisionOptions {
+        population_provisioning: true,
+        population_filter: vec!["staff".to_owned()],
+        ..ProvisionOptions::default()
+    };
+    let rig = Rig::with(|_| {}, options).await;
+    let to_guests = json!({"population_id": rig.id("guests").to_string()});
+    for (action, args) in [("update_user", profile), ("set_population", to_guests)] {
+        let error = rig.invoke(action, "mara", args).await.unwrap_err();
+        assert!(error.message.contains("outside population-filter"), "{action}: {error}");
+    }
+    assert_eq!(rig.writes(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_profile_given_as_an_object_moves_and_switches_as_well() {
-    let rig = Rig::new().await;
+    let rig = moving().await;
     let guests = rig.id("guests");
     let profile = json!({"population": "guests", "mfa_enabled": "true", "title": "Auditor"});
     let state = rig
@@ -170,7 +206,7 @@ async fn an_attribute_that_pingone_left_alone_is_a_failure() {
 /// Two calls of one update, the second refused: the failure names what changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_update_that_stops_half_way_says_what_changed() {
-    let rig = Rig::new().await;
+    let rig = moving().await;
     let refuse = FaultAction::Refuse {
         status: 403,
         code: "ACCESS_FAILED".to_owned(),
