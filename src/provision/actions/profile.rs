@@ -80,6 +80,9 @@ const OTHERS: [(&str, &str); 10] = [
 /// Attributes with parts.
 const COMPLEX: [&str; 3] = ["name", "address", "photo"];
 
+/// Phone numbers.
+const PHONES: [&str; 2] = ["primaryPhone", "mobilePhone"];
+
 /// What a profile update cannot change, and what can.
 const ELSEWHERE: [(&str, &str); 17] = [
     ("enabled", "use enable_user or disable_user"),
@@ -300,12 +303,13 @@ impl Changes {
     }
 
     /// Keys whose attribute is not as it was asked for: PingOne left it as it was, or it has a third value. Where PingOne
-    /// changed it, another case of the letters is the same value (pingone-api.md §6.4).
-    pub(super) fn unmet(&self, before: &User, after: &User) -> Vec<&str> {
+    /// changed it, another case of the letters is the same value (pingone-api.md §6.4); so are the same digits of a phone.
+    pub(crate) fn unmet(&self, before: &User, after: &User) -> Vec<&str> {
         let unmet = self.attributes.iter().filter(|((name, part), change)| {
             let now = current(after, name, part);
             let is_rewritten = || same_letters(&now, &change.value) && now != current(before, name, part);
-            now != change.value && !is_rewritten()
+            let is_number = || PHONES.contains(&name.as_str()) && same_digits(&now, &change.value);
+            now != change.value && !is_rewritten() && !is_number()
         });
         unmet.map(|(_, change)| change.key.as_str()).collect()
     }
@@ -332,6 +336,13 @@ fn same_letters(one: &Value, other: &Value) -> bool {
         (Value::String(one), Value::String(other)) => one.trim().to_lowercase() == other.trim().to_lowercase(),
         _ => false,
     }
+}
+
+/// PingOne may write a phone number in its own form.
+fn same_digits(one: &Value, other: &Value) -> bool {
+    let digits = |value: &Value| -> String { value.as_str().unwrap_or_default().matches(char::is_numeric).collect() };
+    let number = digits(one);
+    !number.is_empty() && number == digits(other)
 }
 
 /// The identity provider that a user signs on with, unless it is PingOne.

@@ -28,6 +28,17 @@ fn body(profile: Value) -> Option<Value> {
     changes.body(&user())
 }
 
+/// PingOne may write a phone number in its own form, also where it had it in that form before.
+#[test]
+fn a_phone_number_is_compared_by_its_digits() {
+    let mut now = user();
+    now.mobile_phone = Some("+46.700000000".to_owned());
+    for (number, unmet) in [("+46 700 000 000", false), ("+46 700 000 001", true), ("mobile", true)] {
+        let changes = read(json!({"mobile_phone": number})).unwrap();
+        assert_eq!(changes.unmet(&now, &now).is_empty(), !unmet, "{number}");
+    }
+}
+
 #[test]
 fn keys_of_ours_and_names_of_pingone_are_the_same_attributes() {
     for profile in [
