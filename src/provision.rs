@@ -24,6 +24,7 @@ mod revoke;
 mod rotate;
 mod scope;
 mod settings;
+mod since;
 mod spelling;
 mod sure;
 mod target;

@@ -63,10 +63,22 @@ fn description(args: &JsonObject) -> Result<Option<&str>, TaskError> {
 
 /// Done, or so already, with the group in proto3 JSON of `c1.config.v1.Resource`.
 fn complete(message: String, id: Uuid, name: &str) -> ActionOutcome {
-    let mut response = result(true, message);
+    ActionOutcome::Complete(response(true, message, id, name))
+}
+
+/// Done, but not all as it was asked for.
+fn differing(message: String, id: Uuid, name: &str) -> ActionOutcome {
+    ActionOutcome::Failed {
+        response: response(false, message.clone(), id, name),
+        message,
+    }
+}
+
+fn response(success: bool, message: String, id: Uuid, name: &str) -> JsonObject {
+    let mut response = result(success, message);
     let group = json!({"resourceId": {"resourceTypeId": GROUP, "resourceId": id}, "displayName": name});
     response.insert(RESOURCE.to_owned(), group);
-    ActionOutcome::Complete(response)
+    response
 }
 
 /// A refusal because the name is taken, which PingOne tells of groups of other populations as well.

@@ -213,6 +213,50 @@ async fn an_answer_about_a_group_that_is_not_there_is_no_success() {
     assert_eq!(groups.rig.audited()[0][4], "unknown");
 }
 
+/// PingOne may make a group otherwise than it was asked for; it is there all the same.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_made_otherwise_says_so() {
+    let id = Uuid::from_u128(7);
+    for (over, part) in [
+        (json!({"population": {"id": Uuid::from_u128(8)}}), "population"),
+        (json!({"description": "other"}), "description"),
+        (json!({"userFilter": "title eq \"Boss\""}), "user filter"),
+        (json!({"name": "Auditors 2"}), "name"),
+    ] {
+        let groups = Groups::new().await;
+        let said = json!({"id": id, "name": "Auditors", "description": "Who may look"});
+        let mut made = said.clone();
+        made.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        let shown = FaultAction::Answer {
+            status: 200,
+            content_type: "application/hal+json".to_owned(),
+            body: made.to_string(),
+        };
+        groups.rig.server.set_faults(vec![
+            Fault::on("POST", GROUPS, FaultAction::Body(said.to_string()).before_effect()),
+            Fault::on("GET", ONE, shown).times(0),
+        ]);
+        let args = json!({"name": "Auditors", "description": "Who may look"});
+        let error = groups.refused("create", args).await;
+        let text = format!("has been created as {id}, but PingOne made its {part} otherwise");
+        assert!(error.message.contains(&text), "{error}");
+    }
+}
+
+/// PingOne replaces a group whole, and may drop what it was sent.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_lost_something_says_so() {
+    let groups = Groups::new().await;
+    let id = groups.id("empty");
+    let after = json!({"id": id, "name": "Money", "description": "Nobody", "externalId": "40"});
+    let action = FaultAction::Body(after.to_string());
+    groups.rig.fault(Fault::on("GET", ONE, action).nth(2).times(0));
+    let error = groups
+        .refused("modify_group", json!({"group_id": id, "name": "Money"}))
+        .await;
+    assert!(error.message.contains("did not keep its customData"), "{error}");
+}
+
 /// After a lost answer there is a group of that name which is older than the call: it is told and not adopted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_elses_group_is_not_adopted() {

@@ -21,6 +21,9 @@ const KEPT_BY_PINGONE: [&str; 9] = [
     "updatedAt",
 ];
 
+/// What PingOne takes as it is sent.
+const TAKEN_BY_PINGONE: [&str; 4] = ["customData", "externalId", "population", "userFilter"];
+
 /// A group with every member of its object, those that we do not know among them.
 #[derive(Clone, Deserialize)]
 pub struct GroupDocument {
@@ -50,6 +53,18 @@ impl GroupDocument {
     pub fn text(&self, name: &str) -> Option<&str> {
         let text = self.members.get(name).and_then(Value::as_str);
         text.filter(|text| !text.is_empty())
+    }
+
+    /// Members of `sent` that the group lacks or, where PingOne takes them from us, has with another value.
+    pub fn lacks<'a>(&self, sent: &'a Value) -> Vec<&'a str> {
+        let lost = |name: &str, value: &Value| match self.members.get(name) {
+            None | Some(Value::Null) => !value.is_null(),
+            Some(now) => now != value && TAKEN_BY_PINGONE.contains(&name),
+        };
+        let sent = sent.as_object().into_iter().flatten();
+        sent.filter(|(name, value)| lost(name, value))
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     /// The same group under another name and description, without what PingOne keeps itself. Everything else is carried over as
@@ -92,6 +107,11 @@ mod tests {
             })
         );
         assert_eq!(group.replaced("Finance", Some("New"))["description"], "New");
+        let sent = group.replaced("Money", None);
+        assert!(group.lacks(&sent).is_empty());
+        let now = json!({"id": Uuid::from_u128(7), "name": "Finance", "customData": {}, "population": null, "userFilter": "title pr"});
+        let now: GroupDocument = serde_json::from_value(now).unwrap();
+        assert_eq!(now.lacks(&sent), ["customData", "externalId", "future", "population"]);
         assert!(!format!("{group:?}").contains("somebody"));
     }
 }

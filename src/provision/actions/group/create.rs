@@ -1,29 +1,27 @@
 //! `create`: a group is made once. Who finds its name taken after a lost answer adopts the group only where it was made after
 //! the call began and is what was asked for.
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::args::resource;
 use super::super::schema::groups::NAME;
 use super::super::schema::{POPULATION, POPULATION_ID};
-use super::{body, complete, description, explained, is_text, name, shown};
+use super::{body, complete, description, differing, explained, is_text, name, shown};
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, invalid, unshown};
 use crate::provision::population::refuse_missing;
+use crate::provision::since::{Made, Since};
 use crate::provision::write::{Applied, Look, Reaction, Rules, SETTLE, Write, apply_with};
 use baton::task::{ActionOutcome, Code, JsonObject};
-use pingone::types::Group;
+use pingone::types::{Group, GroupSource};
 use pingone::write::groups;
 use pingone::{Client, PingOneError};
 
 /// Reads until a group that PingOne says it made must be shown.
 const READS: u32 = 6;
 
-/// How far PingOne's clock may be behind ours.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -32,7 +30,7 @@ struct Wanted<'a> {
     description: Option<&'a str>,
     population: Option<Uuid>,
     /// Before the call.
-    begun: Timestamp,
+    since: Since,
 }
 
 impl Wanted<'_> {
@@ -55,13 +53,26 @@ impl Wanted<'_> {
     }
 
     fn is_ours(&self, group: &Group) -> bool {
-        group.created_at.is_some_and(|at| at >= self.begun) && is_text(group.description.as_deref(), self.description)
+        self.since.judge(group.created_at) == Made::Since && is_text(group.description.as_deref(), self.description)
     }
 
-    /// It is certainly none of ours: older than the call, whatever the clocks say, or described otherwise.
+    /// What the group has otherwise than it was asked for.
+    fn differences(&self, group: &Group) -> Vec<&'static str> {
+        let differs = [
+            (!is_text(group.name.as_deref(), Some(self.name)), "name"),
+            (!is_text(group.description.as_deref(), self.description), "description"),
+            (group.population_id() != self.population, "population"),
+            (matches!(group.source(), GroupSource::Filter(_)), "user filter"),
+        ];
+        differs
+            .into_iter()
+            .filter_map(|(differs, what)| differs.then_some(what))
+            .collect()
+    }
+
+    /// It is certainly none of ours.
     fn is_other(&self, group: &Group) -> bool {
-        let is_older = |at: Timestamp| at.duration_until(self.begun) > CLOCKS_APART;
-        group.created_at.is_some_and(is_older) || !is_text(group.description.as_deref(), self.description)
+        self.since.judge(group.created_at) == Made::Before || !is_text(group.description.as_deref(), self.description)
     }
 }
 
@@ -74,7 +85,7 @@ pub(super) async fn create(task: &TaskContext, args: &JsonObject) -> Result<Acti
         name: name(args)?.ok_or_else(|| invalid(format!("{NAME} is required")))?,
         description: description(args)?,
         population,
-        begun: now_in_milliseconds(),
+        since: Since::now(task),
     };
     // Two tasks of one name would each find it free.
     let _lock = task.lock(format!("group named {}", wanted.name.to_lowercase())).await?;
@@ -85,12 +96,6 @@ pub(super) async fn create(task: &TaskContext, args: &JsonObject) -> Result<Acti
         return Err(exists(&taken, wanted.name));
     }
     submit(task, wanted).await
-}
-
-/// As PingOne writes times.
-fn now_in_milliseconds() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// The group of this name at the same place.
@@ -128,9 +133,9 @@ async fn submit(task: &TaskContext, wanted: Wanted<'_>) -> Result<ActionOutcome,
             ));
         }
         Ok(Applied::Answered(written)) => {
-            let group: Group = written.json(&call)?;
-            if !is_shown(task, group.id).await {
-                let object = format!("group {}", group.id);
+            let said: Group = written.json(&call)?;
+            let Some(group) = shown_by_a_read(task, said.id).await else {
+                let object = format!("group {}", said.id);
                 task.audit(
                     &call,
                     entry(&object),
@@ -138,32 +143,37 @@ async fn submit(task: &TaskContext, wanted: Wanted<'_>) -> Result<ActionOutcome,
                     written.request_id.clone(),
                 );
                 return Err(unshown(&call, Some(&written)));
-            }
+            };
             (group, ChangeOutcome::Done, written.request_id)
         }
         Ok(Applied::Seen(group)) => (group, ChangeOutcome::Confirmed, None),
+        // Something between may have sent our call twice, and told us of the second time.
+        Ok(Applied::Already(group)) if wanted.is_ours(&group) => (group, ChangeOutcome::Confirmed, None),
         Ok(Applied::Already(group)) => return Err(exists(&group, wanted.name)),
         Err(failure) => return Err(explained(failure, wanted.name)),
     };
     task.audit(&call, entry(&format!("group {}", group.id)), outcome, request_id);
-    Ok(complete(
-        format!("Group {} has been created as {}", shown(wanted.name), group.id),
-        group.id,
-        wanted.name,
-    ))
+    let message = format!("Group {} has been created as {}", shown(wanted.name), group.id);
+    let differences = wanted.differences(&group);
+    if differences.is_empty() {
+        return Ok(complete(message, group.id, wanted.name));
+    }
+    let message = format!("{message}, but PingOne made its {} otherwise", differences.join(", "));
+    let name = group.name.as_deref().unwrap_or(wanted.name);
+    Ok(differing(message, group.id, name))
 }
 
-/// A read shows the group that PingOne's answer named; reads may lag.
-async fn is_shown(task: &TaskContext, id: Uuid) -> bool {
+/// The group that PingOne's answer named; reads may lag.
+async fn shown_by_a_read(task: &TaskContext, id: Uuid) -> Option<Group> {
     for _ in 0..READS {
-        if task.deciding().group(id).await.is_ok() {
-            return true;
+        if let Ok(group) = task.deciding().group(id).await {
+            return Some(group);
         }
         if !task.sleep(SETTLE).await {
             break;
         }
     }
-    false
+    None
 }
 
 const fn entry(object: &str) -> AuditEntry<'_> {

@@ -1,9 +1,11 @@
 //! `modify_group`: PingOne replaces a group whole, so everything that it shows is sent back as it came.
 
+use std::sync::OnceLock;
+
 use uuid::Uuid;
 
 use super::super::schema::groups::{DESCRIPTION, NAME};
-use super::{complete, description, explained, is_text, name, shown};
+use super::{complete, description, differing, explained, is_text, name, shown};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, invalid};
 use crate::provision::sure::sure;
@@ -35,17 +37,31 @@ pub(super) async fn modify(task: &TaskContext, id: Uuid, args: &JsonObject) -> R
     if name == old_name && is_text(now.text("description"), description) {
         return Ok(complete(format!("Group {id} was so already"), id, name));
     }
-    let call = groups::replace(id, name, &now.replaced(name, description));
+    let sent = &now.replaced(name, description);
+    let call = groups::replace(id, name, sent);
     let entry = AuditEntry {
         object: &format!("group {id}"),
         before: "name and description as they were",
         after: "name and description as asked for",
     };
+    let seen = OnceLock::new();
+    let changed = &seen;
     let holds = |client: Client| async move {
-        let now = client.group(id).await?;
-        Ok(is_text(now.name.as_deref(), Some(name)) && is_text(now.description.as_deref(), description))
+        let now = client.whole_group(id).await?;
+        let holds = is_text(now.text("name"), Some(name)) && is_text(now.text("description"), description);
+        if holds {
+            changed.set(now.lacks(sent)).ok();
+        }
+        Ok(holds)
     };
     let applied = apply_state(task, Write::new(&call, entry, Rules::STATE), holds).await;
     applied.map_err(|failure| explained(failure, name))?;
+    let lost = seen.into_inner().unwrap_or_default();
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        let message =
+            format!("Group {id} has been changed, but PingOne did not keep its {lost}. Restore it in PingOne");
+        return Ok(differing(message, id, name));
+    }
     Ok(complete(format!("Group {id} has been changed"), id, name))
 }
