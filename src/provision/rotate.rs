@@ -1,21 +1,26 @@
 //! `RotateCredentials` of a user (connector-model.md §7.5). The new password is encrypted to everybody before it is set, so
 //! that none is set that nobody can read.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::access::refuse_rotation;
 use super::account::{PASSWORD, Secret, password_body, policy_of_population, rotated, struck};
+use super::audit::ChangeOutcome;
 use super::context::{AuditEntry, TaskContext};
 use super::error::{Failure, found, shown};
 use super::protect::refuse_user;
+use super::since::{Made, Since};
 use super::target::uuid;
-use super::write::{Rules, SETTLE, Write, apply_state};
+use super::write::{Applied, Reaction, Rules, SETTLE, Write, apply};
 use baton::crypto::{ClientKey, encrypt};
 use baton::task::{Code, RotateCredentialsRequest, Rotated, TaskError};
 use pingone::types::User;
 use pingone::write::passwords;
 use pingone::{Client, PasswordState};
+
+/// Reads until one bears out what PingOne's answer says; reads lag for 10 s at most.
+const READS: u32 = 6;
 
 /// Sets a new password.
 pub(crate) async fn rotate(
@@ -45,11 +50,10 @@ pub(crate) async fn rotate(
     let _lock = task.lock(id).await?;
     let user = user(task, id).await?;
     let state = ours(task, &user).await?;
-    let baseline = Baseline::of(task, &state);
     let policy_id = policy_id(task, &state, &user).await?;
     let secret = wish.generate(task, &texts(&user), policy_id.as_deref()).await?;
     let secrets = encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?;
-    set(task, id, (&state, baseline), &secret).await?;
+    set(task, id, (&state.status, state.last_changed_at), &secret).await?;
     Ok(Rotated {
         resource: resource.clone(),
         secrets,
@@ -108,72 +112,102 @@ fn texts(user: &User) -> Vec<&str> {
     parts.into_iter().flatten().collect()
 }
 
-/// After what a change of the password must have been made to be ours.
-#[derive(Debug, Clone, Copy)]
-struct Baseline {
-    changed: Option<Timestamp>,
-    /// PingOne's time when that was read: a node that is behind tells an older change, and the later one is not ours.
-    read: Option<Timestamp>,
-}
-
-/// How far apart the clocks of PingOne's nodes may be.
-const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
-
-impl Baseline {
-    fn of(task: &TaskContext, state: &PasswordState) -> Self {
-        Self {
-            changed: state.last_changed_at,
-            read: task.client().stats().clock().map(|(told, _)| told),
-        }
-    }
-
-    /// A password that was set after this.
-    fn is_before(self, now: &PasswordState) -> bool {
-        let Some(changed) = now.last_changed_at.filter(|_| now.is_set()) else {
-            return false;
-        };
-        let is_later = self.changed.is_none_or(|before| changed > before);
-        let earliest = self.read.and_then(|read| read.checked_sub(CLOCKS).ok());
-        is_later && earliest.is_none_or(|earliest| changed >= earliest)
-    }
-}
-
-async fn set(
+/// Sets a password. `before`: the status, and when the former one was set.
+pub(super) async fn set(
     task: &TaskContext,
     id: Uuid,
-    (before, baseline): (&PasswordState, Baseline),
+    before: (&str, Option<Timestamp>),
     secret: &Secret,
 ) -> Result<(), Failure> {
     let call = passwords::set(id, password_body(secret)?, secret.force_change);
     let object = format!("user {id}");
+    let (after, status) = if secret.force_change {
+        ("password set, to be changed", "MUST_CHANGE_PASSWORD")
+    } else {
+        ("password set", "OK")
+    };
+    let (before, former) = before;
     let entry = AuditEntry {
         object: &object,
-        before: &before.status,
-        after: if secret.force_change {
-            "password set, to be changed"
-        } else {
-            "password set"
-        },
+        before,
+        after,
     };
-    // A password cannot be read back; the time of its change can.
-    let changed = |client: Client| async move { Ok(baseline.is_before(&client.password_state(id).await?)) };
-    match apply_state(task, Write::new(&call, entry, Rules::STATE), changed).await {
-        Ok(_) => {
-            task.memory().has_other_password(id);
-            Ok(())
+    // What PingOne's answer shows is read back below: a read that fails says nothing against it.
+    let rules = Rules {
+        // An account that was just made may not be found for a moment.
+        absent: Reaction::Again,
+        read_back: false,
+        ..Rules::STATE
+    };
+    let since = Since::now(task);
+    // A password cannot be read back; the time of its change can. Somebody else may have set another meanwhile.
+    let changed = |client: Client| async move {
+        let now = client.password_state(id).await?;
+        if !is_later(&now, former) {
+            return Ok(None);
         }
-        Err(Failure::Unknown { .. }) => {
-            let message = format!(
-                "set the password of user {id}: the answer was lost and it is not known which password holds. Rotate \
-                 again."
-            );
-            let error = Box::new(TaskError::new(Code::Unavailable, message));
-            Err(Failure::Unknown {
-                error,
-                cause: None,
-                shown: None,
-            })
+        if since.judge(now.last_changed_at) == Made::Since && now.status == status {
+            return Ok(Some(()));
         }
-        Err(failure) => Err(struck(failure, Some(secret))),
+        Err(Failure::refused(
+            Code::Unavailable,
+            "the password may be somebody else's",
+        ))
+    };
+    let write = Write::new(&call, entry, rules).audited_by_caller();
+    let (outcome, request_id) = match apply(task, write, changed).await {
+        Ok(Applied::Planned) => return Ok(()),
+        Ok(Applied::Answered(written)) if !is_read(task, id, former).await => {
+            task.audit(&call, entry, ChangeOutcome::Unknown, written.request_id);
+            return Err(not_known(id, "PingOne says that it was set, and no read shows it"));
+        }
+        Ok(Applied::Answered(written)) => (ChangeOutcome::Done, written.request_id),
+        Ok(Applied::Seen(())) => (ChangeOutcome::Confirmed, None),
+        Ok(Applied::Already(())) => {
+            return Err(not_known(
+                id,
+                "PingOne refused it, and another one was set at the same time",
+            ));
+        }
+        Err(Failure::Unknown { .. }) => return Err(not_known(id, "the answer was lost")),
+        Err(failure) => return Err(struck(failure, Some(secret))),
+    };
+    task.audit(&call, entry, outcome, request_id);
+    task.memory().has_other_password(id);
+    Ok(())
+}
+
+/// There is a password, and it was set after the former one.
+fn is_later(now: &PasswordState, former: Option<Timestamp>) -> bool {
+    now.is_set() && now.last_changed_at > former
+}
+
+/// Whether reads bear out PingOne's answer. They may lag; one that fails takes nothing from the answer, unless it says that the
+/// user is gone.
+async fn is_read(task: &TaskContext, id: Uuid, former: Option<Timestamp>) -> bool {
+    let mut failed = None;
+    for look in 0..READS {
+        if look > 0 {
+            tokio::time::sleep(SETTLE).await;
+        }
+        failed = match task.deciding().password_state(id).await {
+            Ok(now) if is_later(&now, former) => return true,
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+    }
+    if let Some(error) = &failed {
+        tracing::warn!(user = %id, %error, "PingOne says that the password was set, and it could not be read back");
+    }
+    failed.is_some_and(|error| !error.is_gone())
+}
+
+fn not_known(id: Uuid, why: &str) -> Failure {
+    let message =
+        format!("set the password of user {id}: {why}, and it is not known which password holds. Rotate again.");
+    Failure::Unknown {
+        error: Box::new(TaskError::new(Code::Unavailable, message)),
+        cause: None,
+        shown: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Rotating a user's password.
 
 use baton::task::{Code, Password, Provisioner as _, RotateCredentialsRequest};
-use sandbox::pingone::{Fault, FaultAction, Lost};
+use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 use serde_json::json;
 
 use super::rig::{PASSWORD, Rig, USER, open, option, random, refuse, refused, resource, sealed, to_us};
@@ -195,6 +195,91 @@ async fn a_password_of_unknown_outcome_is_not_handed_out() {
         "not known which password holds. Rotate again",
     );
     assert!(rig.audited().last().unwrap().ends_with("(unknown)"));
+}
+
+/// PingOne says that it set the password: a read after it that fails says nothing against that, one that shows the former
+/// password for as long as reads lag does.
+#[tokio::test(start_paused = true)]
+async fn the_password_is_kept_where_pingone_took_it() {
+    let answers = [
+        FaultAction::foreign(400, FaultBody::Html),
+        FaultAction::foreign(403, FaultBody::Html),
+        FaultAction::foreign(404, FaultBody::Html),
+        FaultAction::foreign(200, FaultBody::GatewayOk),
+        FaultAction::foreign(302, FaultBody::Empty),
+        FaultAction::status(400),
+        FaultAction::status(403),
+        FaultAction::status(404),
+        FaultAction::status(409),
+    ];
+    for answer in answers {
+        let is_gone = answer == FaultAction::status(404);
+        for times in [1, if is_gone { 2 } else { 0 }] {
+            let rig = Rig::new().await;
+            rig.fault(Fault::on("GET", PASSWORD, answer.clone()).nth(2).times(times));
+            let id = rig.id("mara").to_string();
+            let rotated = rig.rotate(&id, random(), to_us()).await;
+            let rotated = rotated.unwrap_or_else(|error| panic!("{answer:?}: {error}"));
+            let password = open(&rotated.secrets[0]);
+            assert_eq!(rig.user("mara").password, Some(password), "{answer:?}");
+            assert_eq!(rig.calls("PUT", PASSWORD), 1);
+            assert!(rig.audited()[0].ends_with("(done)"));
+        }
+    }
+    for fault in [
+        Fault::on("PUT", PASSWORD, FaultAction::AsIs.before_effect()),
+        Fault::on("GET", PASSWORD, FaultAction::status(404)).nth(2).times(0),
+    ] {
+        let rig = Rig::new().await;
+        rig.fault(fault);
+        let outcome = rig.rotate(&rig.id("mara").to_string(), random(), to_us()).await;
+        refused(outcome, Code::Unavailable, "no read shows it");
+        assert!(rig.audited()[0].ends_with("(unknown)"));
+    }
+}
+
+/// The clock that dates a change may be behind the one that dates answers: after PingOne's own answer a time that is later than
+/// the former one will do, after a lost one it may be somebody else's change, and nothing is sent again.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_dated_early_is_believed_only_with_pingones_answer() {
+    for lost in [false, true] {
+        let rig = Rig::new().await;
+        let early = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1)).to_string();
+        let state = state_of(&rig, Some(&early));
+        let mut faults = vec![
+            Fault::on(
+                "GET",
+                PASSWORD,
+                FaultAction::Body(state_of(&rig, Some("2026-02-01T07:00:00.000Z"))),
+            ),
+            Fault::on("GET", PASSWORD, FaultAction::Body(state)).nth(2).times(0),
+        ];
+        faults.extend(lost.then(|| Fault::on("PUT", PASSWORD, FaultAction::AnswerLost(Lost::Reset))));
+        rig.server.set_faults(faults);
+        let id = rig.id("mara").to_string();
+        let outcome = rig.rotate(&id, random(), to_us()).await;
+        assert_eq!(rig.calls("PUT", PASSWORD), 1, "lost: {lost}");
+        if lost {
+            refused(outcome, Code::Unavailable, "not known which password holds");
+        } else {
+            assert_eq!(rig.user("mara").password, Some(open(&outcome.unwrap().secrets[0])));
+        }
+    }
+}
+
+/// Our call never arrived, and somebody else set another password in that moment: it need not be changed at the next sign-on,
+/// as ours would.
+#[tokio::test(start_paused = true)]
+async fn a_password_of_somebody_elses_is_not_taken_for_ours() {
+    let rig = Rig::new().await;
+    let state = state_of(&rig, Some("2100-01-01T00:00:00.000Z"));
+    rig.server.set_faults(vec![
+        Fault::on("PUT", PASSWORD, FaultAction::Reset),
+        Fault::on("GET", PASSWORD, FaultAction::Body(state)).nth(2).times(0),
+    ]);
+    let outcome = rig.rotate(&rig.id("mara").to_string(), random(), to_us()).await;
+    refused(outcome, Code::Unavailable, "not known which password holds");
+    assert_eq!(rig.calls("PUT", PASSWORD), 1);
 }
 
 /// Where the password's state names no policy, the user's population does.
