@@ -11,7 +11,7 @@ mod submit;
 
 use serde_json::{Map, Value, json};
 
-use super::actions::check_additional;
+use super::actions::{Changes, check_additional};
 use super::context::TaskContext;
 use super::error::{Failure, shown};
 use crate::sync::{UserRules, translate_user};
@@ -66,6 +66,8 @@ pub(crate) async fn create(
         let unreceived = credential.is_random() && may_be_unreceived(task, &wanted, &target, &user);
         return Ok(exists(task, Some(&user), &target, unreceived));
     }
+    let body = body(&wanted, &target, provider.as_deref());
+    wanted.asked = Changes::of_new_user(&body)?;
     let secret = match credential {
         Credential::None | Credential::Sso(_) => None,
         Credential::Password(wish) => {
@@ -77,31 +79,32 @@ pub(crate) async fn create(
         Some(secret) => encrypt(&secret.recipients, PASSWORD, &secret.plaintext)?,
         None => Vec::new(),
     };
-    let body = body(&wanted, &target, provider.as_deref());
-    match submit::submit(task, &wanted, &target, body, secret.as_ref()).await? {
-        Outcome::Exists(user) => Ok(exists(task, user.as_deref(), &target, false)),
-        Outcome::Hidden => Ok(reply(
-            task,
-            AccountResult::ActionRequired {
-                resource: None,
-                message: hidden(&wanted, secret.as_ref()),
-            },
-            // Whose account it is is not known, so no password is told for it.
-            Vec::new(),
-        )),
+    let outcome = submit::submit(task, &wanted, &target, body, secret.as_ref()).await?;
+    Ok(end(task, &wanted, &target, outcome, secret, sealed).await)
+}
+
+/// What is left to do after the call, and what is told of it.
+async fn end(
+    task: &TaskContext,
+    wanted: &NewAccount,
+    target: &TargetPopulation,
+    outcome: Outcome,
+    secret: Option<Secret>,
+    sealed: Vec<EncryptedSecret>,
+) -> AccountCreated {
+    let (resource, message, secrets) = match outcome {
+        Outcome::Made(user) => return finish::finish(task, wanted, target, *user, secret, sealed).await,
+        Outcome::Exists(user) => return exists(task, user.as_deref(), target, false),
+        // Whose account it is is not known, so no password is told for it.
+        Outcome::Hidden => (None, hidden(wanted, secret.as_ref()), Vec::new()),
+        Outcome::Unclear(user) => (None, unclear(wanted, &user, secret.as_ref()), Vec::new()),
         Outcome::Unseen(user) => {
-            let resource = Some(resource(task, &user, target.name.as_deref()));
-            let message = unseen(&wanted, &user);
             // The password of an account that is to be disabled first was not sent.
             let secrets = if wanted.create_disabled { Vec::new() } else { sealed };
-            Ok(reply(
-                task,
-                AccountResult::ActionRequired { resource, message },
-                secrets,
-            ))
+            (Some(resource(task, &user, target)), unseen(wanted, &user), secrets)
         }
-        Outcome::Made(user) => Ok(finish::finish(task, &wanted, &target, *user, secret, sealed).await),
-    }
+    };
+    reply(task, AccountResult::ActionRequired { resource, message }, secrets)
 }
 
 /// The user object to create, without its password.
@@ -150,13 +153,7 @@ fn may_be_unreceived(task: &TaskContext, wanted: &NewAccount, target: &TargetPop
 
 /// The name is taken. `unreceived`: by an account whose password nobody may have.
 fn exists(task: &TaskContext, user: Option<&User>, target: &TargetPopulation, unreceived: bool) -> AccountCreated {
-    let resource = user.map(|user| {
-        let name = target
-            .name
-            .as_deref()
-            .filter(|_| user.population_id() == Some(target.id));
-        resource(task, user, name)
-    });
+    let resource = user.map(|user| resource(task, user, target));
     if let Some(user) = user.filter(|_| unreceived) {
         let message = format!(
             "Account {} is there: it was created a short while ago, and its password may never have been received. Rotate \
@@ -183,6 +180,35 @@ fn unseen(wanted: &NewAccount, user: &User) -> String {
 
 /// What is said of an account that may be the one of this task, and that PingOne does not show.
 fn hidden(wanted: &NewAccount, secret: Option<&Secret>) -> String {
+    let open = left(wanted, secret);
+    let open = if open.is_empty() {
+        "The next sync shows it.".to_owned()
+    } else {
+        format!("When it is there: {open}.")
+    };
+    format!(
+        "PingOne's answer was lost, and now the user name is taken by an account that PingOne does not show: the new one, \
+         which it does not show yet, or one in a population that the worker application cannot see. {open}"
+    )
+}
+
+/// What is said of an account that may be the one of this task or somebody else's.
+fn unclear(wanted: &NewAccount, user: &User, secret: Option<&Secret>) -> String {
+    let open = left(wanted, secret);
+    let open = if open.is_empty() {
+        String::new()
+    } else {
+        format!(" If it is the new one: {open}.")
+    };
+    format!(
+        "PingOne's answer was lost, and account {} has the user name. It may be the new one or somebody else's: it was made \
+         about then, or is not as it was asked for. Nothing more was changed. Check whose it is.{open}",
+        user.id
+    )
+}
+
+/// What is left to do with a new account that was not worked on.
+fn left(wanted: &NewAccount, secret: Option<&Secret>) -> String {
     let mut open = Vec::new();
     if wanted.create_disabled {
         open.push("disable it");
@@ -193,15 +219,7 @@ fn hidden(wanted: &NewAccount, secret: Option<&Secret>) -> String {
     if wanted.require_verification {
         open.push("start its verification");
     }
-    let open = if open.is_empty() {
-        "The next sync shows it.".to_owned()
-    } else {
-        format!("When it is there: {}.", open.join(", "))
-    };
-    format!(
-        "PingOne's answer was lost, and now the user name is taken by an account that PingOne does not show: the new one, \
-         which it does not show yet, or one in a population that the worker application cannot see. {open}"
-    )
+    open.join(", ")
 }
 
 fn reply(task: &TaskContext, result: AccountResult, secrets: Vec<EncryptedSecret>) -> AccountCreated {
@@ -213,7 +231,9 @@ fn reply(task: &TaskContext, result: AccountResult, secrets: Vec<EncryptedSecret
 }
 
 /// The user as a sync would emit it.
-fn resource(task: &TaskContext, user: &User, population: Option<&str>) -> baton::model::Resource {
+fn resource(task: &TaskContext, user: &User, target: &TargetPopulation) -> baton::model::Resource {
+    let name = target.name.as_deref();
+    let population = name.filter(|_| user.population_id() == Some(target.id));
     let options = task.options();
     let rules = UserRules::new(
         &options.custom_attributes,

@@ -24,7 +24,7 @@ use baton::task::{ActionCall, ActionCatalog, ActionOutcome, ActionSchema, Code, 
 use pingone::types::User;
 
 pub(super) use args::truth;
-pub(super) use profile::{NAMED, check_text, kept_by_pingone};
+pub(super) use profile::{Changes, NAMED, check_text, kept_by_pingone};
 pub use schema::action_schemas;
 use schema::groups::GROUP;
 use schema::{MESSAGE, SUCCESS, USER, USER_ID};

@@ -20,3 +20,4 @@ mod lost;
 mod quiet;
 pub mod rig;
 mod rotate;
+mod whose;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::provision::actions::{NAMED, check_text, kept_by_pingone, truth};
+use crate::provision::actions::{Changes, NAMED, check_text, kept_by_pingone, truth};
 use crate::provision::error::{Failure, shown};
 use crate::provision::spelling::spelled;
 use crate::sync::is_bare_address;
@@ -40,6 +40,8 @@ pub(super) struct NewAccount {
     pub(super) identity_provider: Option<String>,
     /// Further attributes, not yet held against the schema.
     pub(super) additional: Map<String, Value>,
+    /// All of it as the body of the call has it, to hold the account against.
+    pub(super) asked: Changes,
 }
 
 impl NewAccount {

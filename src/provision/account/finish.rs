@@ -8,20 +8,20 @@ use uuid::Uuid;
 use super::credential::Secret;
 use super::fields::NewAccount;
 use super::population::TargetPopulation;
-use super::submit::{password_body, struck};
 use super::{reply, resource};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::delete::set_enabled;
-use crate::provision::error::Failure;
+use crate::provision::error::{Failure, shown};
+use crate::provision::rotate;
 use crate::provision::write::{Reaction, Rules, Write, apply_state};
 use baton::model::Resource;
 use baton::task::{AccountCreated, AccountResult, EncryptedSecret};
 use pingone::types::{Lifecycle, User};
-use pingone::write::{passwords, users};
+use pingone::write::users;
 use pingone::{Client, PingOneError, WriteCall};
 
 const NO_PASSWORD: &str = "NO_PASSWORD";
-const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
+pub(super) const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
 
 /// Takes the remaining steps. Cancelling does not end them.
 pub(super) async fn finish(
@@ -34,7 +34,11 @@ pub(super) async fn finish(
 ) -> AccountCreated {
     task.carry_on();
     let id = user.id;
-    let mut open = Vec::new();
+    let mut open = if task.is_dry_run() {
+        Vec::new()
+    } else {
+        differences(wanted, target, &user)
+    };
     let mut secrets = sealed;
     let mut stepped = false;
     if wanted.create_disabled {
@@ -44,7 +48,7 @@ pub(super) async fn finish(
             Err(failure) => open.push(format!("it is still enabled, disable it in PingOne ({})", why(failure))),
         }
         if let Some(secret) = &secret {
-            let set = if open.is_empty() {
+            let set = if user.enabled == Some(false) {
                 set_password(task, &user, secret).await.map_err(why)
             } else {
                 Err("it is never set on an enabled account that should be disabled".to_owned())
@@ -55,8 +59,8 @@ pub(super) async fn finish(
             }
         }
     }
-    // A password that went along with the creation brought the verification with it.
-    if wanted.require_verification && (secret.is_none() || wanted.create_disabled) {
+    // A password that goes along with the creation brings the verification with it.
+    if wanted.require_verification && user.lifecycle_status() != Some(MUST_VERIFY) {
         stepped = true;
         match verify(task, &user).await {
             Ok(()) => {
@@ -78,7 +82,7 @@ pub(super) async fn finish(
     if !secrets.is_empty() && !task.is_dry_run() {
         task.memory().made_account(id, task.id());
     }
-    let resource = resource(task, &user, target.name.as_deref());
+    let resource = resource(task, &user, target);
     reply(task, result(wanted, id, resource, &open), secrets)
 }
 
@@ -99,6 +103,29 @@ fn result(wanted: &NewAccount, id: Uuid, resource: Resource, open: &[String]) ->
     }
 }
 
+/// What PingOne made otherwise than it was asked for.
+fn differences(wanted: &NewAccount, target: &TargetPopulation, user: &User) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(other) = user.population_id().filter(|id| *id != target.id) {
+        found.push(format!("in population {other} instead of {}", target.id));
+    }
+    let unmet = wanted.asked.unmet_by_new_user(user);
+    if !unmet.is_empty() {
+        found.push(format!("PingOne did not take {} as it was asked for", unmet.join(", ")));
+    }
+    let elsewhere = user.identity_provider_type().filter(|kind| *kind != "PING_ONE");
+    if let Some(kind) = elsewhere.filter(|_| wanted.asked.identity_provider.is_none()) {
+        found.push(format!(
+            "the user signs on with another identity provider ({})",
+            shown(kind)
+        ));
+    }
+    if user.enabled == Some(false) && !wanted.create_disabled {
+        found.push("it is disabled".to_owned());
+    }
+    found
+}
+
 fn why(failure: Failure) -> String {
     failure.into_task().message
 }
@@ -117,12 +144,7 @@ async fn verify(task: &TaskContext, user: &User) -> Result<(), Failure> {
 }
 
 async fn set_password(task: &TaskContext, user: &User, secret: &Secret) -> Result<(), Failure> {
-    let id = user.id;
-    let call = passwords::set(id, password_body(secret)?, secret.force_change);
-    let done = step(task, user, &call, (NO_PASSWORD, "password set"), |client| async move {
-        Ok(client.password_state(id).await?.is_set())
-    });
-    done.await.map_err(|failure| struck(failure, Some(secret)))
+    rotate::set(task, user.id, (NO_PASSWORD, None), secret).await
 }
 
 /// One step, carried to a certain end. An account that was just made may not be found for a moment.

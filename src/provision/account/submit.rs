@@ -1,5 +1,7 @@
 //! The creation itself, carried to a certain end (connector-model.md §9).
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -8,17 +10,20 @@ use zeroize::Zeroizing;
 
 use super::credential::Secret;
 use super::fields::NewAccount;
+use super::finish::MUST_VERIFY;
 use super::lookup;
 use super::population::TargetPopulation;
 use crate::provision::audit::ChangeOutcome;
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::error::{Failure, found, task_error_with};
+use crate::provision::protect::refuse_user;
+use crate::provision::since::{Made, Since};
 use crate::provision::write::{Applied, Look, Reaction, Rules, Write, apply_with};
 use baton::crypto::Plaintext;
 use baton::task::Code;
-use pingone::types::User;
+use pingone::types::{Lifecycle, User};
 use pingone::write::users::{self, IMPORT};
-use pingone::{Client, PingOneError, Reason, WriteBody, WriteCall};
+use pingone::{Client, PingOneError, Reason, WriteBody, WriteCall, Written};
 use process::error::ErrorClass;
 
 /// How the creation ended.
@@ -31,6 +36,8 @@ pub(super) enum Outcome {
     Hidden,
     /// PingOne says that it made the account, and no read shows it.
     Unseen(Box<User>),
+    /// The name is taken by an account that may be ours or somebody's of the same moment.
+    Unclear(Box<User>),
     /// The name is taken, by a user that we may see or not.
     Exists(Option<Box<User>>),
 }
@@ -67,6 +74,16 @@ fn zeroizing(body: &impl Serialize, plaintext: &Plaintext, rest: usize) -> Resul
     Ok(Bytes::from_owner(bytes))
 }
 
+/// The state of verification that goes along with a password.
+fn status_sent(wanted: &NewAccount, secret: Option<&Secret>) -> Option<&'static str> {
+    secret.filter(|_| !wanted.create_disabled)?;
+    Some(if wanted.require_verification {
+        MUST_VERIFY
+    } else {
+        "ACCOUNT_OK"
+    })
+}
+
 /// The call. A password goes along unless the account is to be disabled first, so that it is never live.
 fn call(
     environment: &str,
@@ -81,12 +98,9 @@ fn call(
             WriteBody::json(&Value::Object(user)),
         ));
     };
-    let status = if wanted.require_verification {
-        "VERIFICATION_REQUIRED"
-    } else {
-        "ACCOUNT_OK"
-    };
-    user.insert("lifecycle".to_owned(), json!({ "status": status }));
+    if let Some(status) = status_sent(wanted, Some(secret)) {
+        user.insert("lifecycle".to_owned(), json!({ "status": status }));
+    }
     let rest = serde_json::to_vec(&user).map_or(0, |bytes| bytes.len());
     let body = Import {
         user: &user,
@@ -118,21 +132,33 @@ pub(super) async fn submit(
         taken: Reaction::Verify,
         ..Rules::STATE
     };
+    let since = Since::now(task);
+    let named = Mutex::new(None);
+    let last = &named;
     let write = Write::new(&call, entry(&unnamed), rules)
         .accepting(|call, written| written.json::<User>(call).is_ok())
         .audited_by_caller();
     let applied = apply_with(task, write, |client, refusal| async move {
-        look(client, wanted, target, refusal.as_ref()).await
+        let user = look(client, wanted, refusal.as_ref()).await?;
+        if let Ok(mut last) = last.lock() {
+            last.clone_from(&user);
+        }
+        Ok(Look::from(user))
     });
-    let made = |user: User, outcome, request_id| {
-        let object = format!("user {} in population {}", user.id, target.id);
-        task.audit(&call, entry(&object), outcome, request_id);
-        Outcome::Made(Box::new(user))
+    let applied = Box::pin(applied).await;
+    let end = End {
+        task,
+        wanted,
+        target,
+        call: &call,
+        since,
     };
-    match Box::pin(applied).await {
-        Ok(Applied::Planned) => Ok(Outcome::Made(Box::new(planned(wanted, target)))),
-        Ok(Applied::Answered(written)) => Ok(made(written.json(&call)?, ChangeOutcome::Done, written.request_id)),
-        Ok(Applied::Seen(user)) => Ok(made(user, ChangeOutcome::Confirmed, None)),
+    match applied {
+        Ok(Applied::Planned) => Ok(Outcome::Made(Box::new(planned(wanted, target, secret)))),
+        Ok(Applied::Answered(written)) => end.answered(&written, named.into_inner().ok().flatten()),
+        Ok(Applied::Seen(user)) => Ok(end.seen(user)),
+        // Something between may have sent our call twice, and told us of the second time.
+        Ok(Applied::Already(user)) if matches!(end.whose(&user), Whose::Ours) => Ok(end.seen(user)),
         Ok(Applied::Already(user)) => Ok(Outcome::Exists(Some(Box::new(user)))),
         Err(Failure::Unknown {
             shown: Some(written), ..
@@ -140,6 +166,77 @@ pub(super) async fn submit(
         Err(Failure::Unknown { cause: Some(cause), .. }) if is_name_taken(&cause) => Ok(Outcome::Hidden),
         Err(failure) if failure.pingone().is_some_and(is_name_taken) => Ok(Outcome::Exists(None)),
         Err(failure) => Err(explained(struck(failure, secret))),
+    }
+}
+
+/// What a creation is held against when it is over.
+struct End<'a> {
+    task: &'a TaskContext,
+    wanted: &'a NewAccount,
+    target: &'a TargetPopulation,
+    call: &'a WriteCall,
+    /// Before the call.
+    since: Since,
+}
+
+/// Whose a user is that has the name, where no answer of PingOne's says so.
+enum Whose {
+    Ours,
+    /// Made about when we asked, or not as it was asked for.
+    Unclear,
+    Others,
+}
+
+impl End<'_> {
+    fn whose(&self, user: &User) -> Whose {
+        // What somebody has listed was there before.
+        if refuse_user(self.task, user.id).is_err() {
+            return Whose::Others;
+        }
+        match self.since.judge(user.created_at) {
+            Made::Before => Whose::Others,
+            Made::Since if self.wanted.asked.unmet(&User::default(), user).is_empty() => Whose::Ours,
+            Made::Since | Made::Unclear => Whose::Unclear,
+        }
+    }
+
+    /// PingOne says that it made the account; a read shows who has the name.
+    fn answered(&self, written: &Written, seen: Option<User>) -> Result<Outcome, Failure> {
+        let said: User = written.json(self.call)?;
+        let request_id = written.request_id.clone();
+        match seen {
+            Some(user) if user.id == said.id && refuse_user(self.task, user.id).is_ok() => {
+                self.audit(&user, ChangeOutcome::Done, request_id);
+                Ok(Outcome::Made(Box::new(user)))
+            }
+            // The answer is about another user than the one who has the name.
+            Some(user) => Ok(self.seen(user)),
+            None => {
+                self.audit(&said, ChangeOutcome::Unknown, request_id);
+                Ok(Outcome::Unseen(Box::new(said)))
+            }
+        }
+    }
+
+    /// Only a read tells of an account of the name.
+    fn seen(&self, user: User) -> Outcome {
+        let (outcome, end): (_, fn(Box<User>) -> Outcome) = match self.whose(&user) {
+            Whose::Ours => (ChangeOutcome::Confirmed, Outcome::Made),
+            Whose::Unclear => (ChangeOutcome::Unknown, Outcome::Unclear),
+            Whose::Others => (ChangeOutcome::Refused, |user| Outcome::Exists(Some(user))),
+        };
+        self.audit(&user, outcome, None);
+        end(Box::new(user))
+    }
+
+    fn audit(&self, user: &User, outcome: ChangeOutcome, request_id: Option<String>) {
+        let population = user.population_id().unwrap_or(self.target.id);
+        let object = format!("user {} in population {population}", user.id);
+        let mut entry = entry(&object);
+        if outcome == ChangeOutcome::Refused {
+            entry.after = entry.before;
+        }
+        self.task.audit(self.call, entry, outcome, request_id);
     }
 }
 
@@ -152,24 +249,22 @@ const fn entry(object: &str) -> AuditEntry<'_> {
 }
 
 /// What a dry run works on with: the account that there would be.
-fn planned(wanted: &NewAccount, target: &TargetPopulation) -> User {
+fn planned(wanted: &NewAccount, target: &TargetPopulation, secret: Option<&Secret>) -> User {
     User {
         username: Some(wanted.username.clone()),
         population: Some(pingone::types::Reference { id: target.id }),
+        lifecycle: status_sent(wanted, secret).map(|status| Lifecycle {
+            status: Some(status.to_owned()),
+        }),
         ..User::default()
     }
 }
 
 /// Who has the name now: the user that PingOne's refusal names, or the one that a listing shows (pingone-api.md §3.3).
-async fn look(
-    client: Client,
-    wanted: &NewAccount,
-    target: &TargetPopulation,
-    refusal: Option<&PingOneError>,
-) -> Result<Look<User>, Failure> {
+async fn look(client: Client, wanted: &NewAccount, refusal: Option<&PingOneError>) -> Result<Option<User>, Failure> {
     // A refusal that is not about something that exists says nothing of the name.
     if refusal.is_some_and(|error| error.class() == ErrorClass::Rejected) {
-        return Ok(Look::Missing);
+        return Ok(None);
     }
     let named = refusal
         .and_then(PingOneError::more)
@@ -178,22 +273,9 @@ async fn look(
         && let Some(user) = found(client.user(id).await.map_err(Failure::from))?
     {
         // Somebody with another name has the value of another unique attribute.
-        return Ok(if has_name(&user, wanted) {
-            sighting(user, wanted, target)
-        } else {
-            Look::Missing
-        });
+        return Ok(Some(user).filter(|user| has_name(user, wanted)));
     }
-    let seen = lookup::user(client, wanted.username.clone()).await?;
-    Ok(seen.map_or(Look::Missing, |user| sighting(user, wanted, target)))
-}
-
-fn sighting(user: User, wanted: &NewAccount, target: &TargetPopulation) -> Look<User> {
-    if is_ours(&user, wanted, target) {
-        Look::Found(user)
-    } else {
-        Look::Other(user)
-    }
+    Ok(lookup::user(client, wanted.username.clone()).await?)
 }
 
 /// The name that we asked for; its case does not count (pingone-api.md §6.4).
@@ -219,7 +301,7 @@ fn is_name_taken(error: &PingOneError) -> bool {
         return false;
     };
     let name = |target: &str| target.eq_ignore_ascii_case("username");
-    detail.as_deref() == Some("UNIQUENESS_VIOLATION") && target.as_deref().is_none_or(name)
+    detail.as_deref() == Some("UNIQUENESS_VIOLATION") && target.as_deref().is_some_and(name)
 }
 
 /// A refusal with the code and remedy that it needs.
@@ -228,7 +310,15 @@ fn explained(failure: Failure) -> Failure {
         return failure;
     };
     if error.detail_code() == Some("UNIQUENESS_VIOLATION") {
-        let remedy = "The schema makes this attribute unique, and another user has the value.";
+        let remedy = match &error.reason {
+            Reason::Api { target: Some(_), .. } => {
+                "The schema makes this attribute unique, and another user has the value."
+            }
+            _ => {
+                "Another user has the user name or the value of another unique attribute, and PingOne does not say which. No \
+                 account of the user name is visible to the worker application."
+            }
+        };
         return task_error_with(error, Some(Code::AlreadyExists), remedy).into();
     }
     failure

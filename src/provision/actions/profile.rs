@@ -120,14 +120,14 @@ struct Change {
 
 /// What a profile asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Changes {
+pub(crate) struct Changes {
     attributes: BTreeMap<Path, Change>,
     /// Id or exact name of the population to move to.
     pub(super) population: Option<String>,
     /// MFA on or off.
     pub(super) mfa_enabled: Option<bool>,
     /// Id of the identity provider that the user signs on with.
-    pub(super) identity_provider: Option<String>,
+    pub(crate) identity_provider: Option<String>,
 }
 
 /// What a profile may name beside the attributes themselves.
@@ -247,6 +247,37 @@ impl Changes {
                 shown(key)
             ))),
         }
+    }
+
+    /// What the body of a new user asks for, under our keys.
+    pub(crate) fn of_new_user(body: &JsonObject) -> Result<Self, TaskError> {
+        let mut asked = Self::default();
+        for (name, value) in body {
+            if name == "identityProvider" {
+                let id = value.get("id").and_then(Value::as_str);
+                asked.identity_provider = id.map(str::to_owned);
+            } else {
+                asked.read_one(name, value, Form::Whole)?;
+            }
+        }
+        for ((name, part), change) in &mut asked.attributes {
+            if let Some(named) = NAMED.iter().find(|named| named.path == (name.as_str(), part.as_str())) {
+                named.key.clone_into(&mut change.key);
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Keys of what a new user does not have as it was asked for, the population aside.
+    pub(crate) fn unmet_by_new_user(&self, user: &User) -> Vec<&str> {
+        let mut unmet = self.unmet(&User::default(), user);
+        if self.mfa_enabled.is_some() && self.mfa_enabled != user.mfa_enabled {
+            unmet.push("mfa_enabled");
+        }
+        if self.identity_provider.is_some() && self.identity_provider.as_deref() != provider_id(user) {
+            unmet.push("identity_provider_id");
+        }
+        unmet
     }
 
     /// Whether nothing is asked for.

@@ -23,7 +23,7 @@ async fn an_account_that_is_created_disabled_is_never_live() {
         lines[1..],
         [
             format!("set_enabled user {id}: enabled -> disabled (done)"),
-            format!("set_password user {id}: NO_PASSWORD -> password set (done)")
+            format!("set_password user {id}: NO_PASSWORD -> password set, to be changed (done)")
         ]
     );
     assert_eq!((lines.len(), rig.writes()), (3, 3));
