@@ -1,5 +1,5 @@
 //! The sandbox's clock: runs on tokio's time, so that a test which pauses time pauses the sandbox with it. The wall time it
-//! tells is its start plus what has passed.
+//! tells is its start plus what has passed, and never behind the machine's, by which answers are dated.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -29,7 +29,8 @@ impl Clock {
 
     /// Milliseconds since the Unix epoch.
     pub fn unix_ms(&self) -> i64 {
-        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + self.elapsed();
+        let passed = self.elapsed().max(self.wall.elapsed().unwrap_or_default());
+        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + passed;
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
