@@ -99,6 +99,7 @@ fn directory() -> Directory {
 async fn rig(op: Op) -> Rig {
     let mut setup = Setup::default();
     setup.sandbox.custom = Some(directory());
+    setup.options.population_provisioning = true;
     if op == Op::Disable {
         setup.options.deprovision = Deprovision::Disable;
     }

@@ -116,7 +116,7 @@ async fn an_account_that_may_be_anybodys_is_left_to_a_person() {
 }
 
 /// PingOne's answer names another user than the one who has the name.
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_about_another_user_is_not_worked_on() {
     let rig = Rig::new().await;
     let before = rig.user("gus");
@@ -133,7 +133,7 @@ async fn an_answer_about_another_user_is_not_worked_on() {
 }
 
 /// A rule of the environment moves the new account before it is read back.
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_in_another_population_is_ours_and_says_so() {
     for lost in [false, true] {
         let rig = Rig::new().await;
@@ -159,7 +159,7 @@ async fn an_account_in_another_population_is_ours_and_says_so() {
 }
 
 /// A gateway sends our call twice: the first one takes effect, and the answer is the second one's.
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_was_sent_twice_made_our_account() {
     for (status, code, detail) in [
         (400, "INVALID_DATA", Some("UNIQUENESS_VIOLATION")),
