@@ -6,6 +6,7 @@ mod credential;
 mod fields;
 mod finish;
 mod lookup;
+mod password;
 mod population;
 mod submit;
 
@@ -25,8 +26,8 @@ use submit::Outcome;
 
 pub(super) use credential::{Secret, rotated};
 pub(super) use fields::keys;
+pub(super) use password::set_password;
 pub(super) use population::policy_of_population;
-pub(super) use submit::{password_body, struck};
 
 /// How a password is called towards C1 (c1-protocol.md §10.2).
 pub(super) const PASSWORD: Label = Label {

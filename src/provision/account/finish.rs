@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::credential::Secret;
 use super::fields::NewAccount;
+use super::password;
 use super::population::TargetPopulation;
+use super::submit::MUST_VERIFY;
 use super::{reply, resource};
 use crate::provision::context::{AuditEntry, TaskContext};
 use crate::provision::delete::set_enabled;
 use crate::provision::error::{Failure, shown};
-use crate::provision::rotate;
 use crate::provision::write::{Reaction, Rules, Write, apply_state};
 use baton::model::Resource;
 use baton::task::{AccountCreated, AccountResult, EncryptedSecret};
@@ -21,7 +22,6 @@ use pingone::write::users;
 use pingone::{Client, PingOneError, WriteCall};
 
 const NO_PASSWORD: &str = "NO_PASSWORD";
-pub(super) const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
 
 /// Takes the remaining steps. Cancelling does not end them.
 pub(super) async fn finish(
@@ -144,7 +144,7 @@ async fn verify(task: &TaskContext, user: &User) -> Result<(), Failure> {
 }
 
 async fn set_password(task: &TaskContext, user: &User, secret: &Secret) -> Result<(), Failure> {
-    rotate::set(task, user.id, (NO_PASSWORD, None), secret).await
+    password::set_password(task, user.id, (NO_PASSWORD, None), secret).await
 }
 
 /// One step, carried to a certain end. An account that was just made may not be found for a moment.

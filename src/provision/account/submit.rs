@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 
 use super::credential::Secret;
 use super::fields::NewAccount;
-use super::finish::MUST_VERIFY;
 use super::lookup;
 use super::population::TargetPopulation;
 use crate::provision::audit::ChangeOutcome;
@@ -25,6 +24,9 @@ use pingone::types::{Lifecycle, User};
 use pingone::write::users::{self, IMPORT};
 use pingone::{Client, PingOneError, Reason, WriteBody, WriteCall, Written};
 use process::error::ErrorClass;
+
+/// The state of a user who has to verify the address.
+pub(super) const MUST_VERIFY: &str = "VERIFICATION_REQUIRED";
 
 /// How the creation ended.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ struct PasswordBody<'a> {
 }
 
 /// `{"value", "forceChange"}` in zeroizing memory.
-pub(crate) fn password_body(secret: &Secret) -> Result<Bytes, Failure> {
+pub(super) fn password_body(secret: &Secret) -> Result<Bytes, Failure> {
     let body = PasswordBody {
         value: secret.plaintext.expose(),
         force_change: secret.force_change,
@@ -325,7 +327,7 @@ fn explained(failure: Failure) -> Failure {
 }
 
 /// A failure without the secret: PingOne may repeat the value that it refuses.
-pub(crate) fn struck(failure: Failure, secret: Option<&Secret>) -> Failure {
+pub(super) fn struck(failure: Failure, secret: Option<&Secret>) -> Failure {
     let Some(secret) = secret else {
         return failure;
     };
