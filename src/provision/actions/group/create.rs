@@ -22,7 +22,6 @@ use pingone::{Client, PingOneError};
 /// Reads until a group that PingOne says it made must be shown.
 const READS: u32 = 6;
 
-
 /// What is asked for.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
