@@ -137,6 +137,7 @@ pub(crate) async fn read(
     let client = client.with_budget(PATIENCE);
     let mut trail = Trail::default();
     let (mut found_known, mut told, mut pages) = (known.is_none(), None, 0);
+    let (mut foreign, mut full) = (false, false);
     let mut seen = HashSet::<u64>::new();
     let mut list = client.activities(&since(from), PAGE);
     loop {
@@ -144,6 +145,7 @@ pub(crate) async fn read(
         let page = list.next_with(|activity| {
             let (id, at) = place(&activity, now);
             ids.push(id);
+            foreign |= is_before(at, from);
             found_known |= known.is_some_and(|(known, _)| Some(known) == id);
             if let Some(id) = id
                 && trail.newest.is_none_or(|(_, newest)| at > newest)
@@ -171,12 +173,18 @@ pub(crate) async fn read(
         }
         // What comes while they are read belongs to the next sync.
         told = told.or(page.count);
+        if foreign {
+            // The filter was not applied, so nothing says that what it asks for is among them.
+            return Err(Gap::Foreign);
+        }
+        full = page.items >= PAGE as usize;
         pages += 1;
         if pages > pages_most || trail.touched.is_too_much() {
             return Err(Gap::TooMany);
         }
     }
-    if !found_known || told.is_some_and(|told| told > trail.read) {
+    // After a full page without a count another one may be missing.
+    if !found_known || told.map_or(full, |told| told > trail.read) {
         return Err(Gap::Incomplete);
     }
     trail.newest = trail.newest.or(known);
@@ -196,8 +204,19 @@ fn gap(error: &PingOneError) -> Gap {
 /// Whether anything at all was recorded lately.
 async fn lives(client: &Client, oldest: Seconds) -> Result<bool, Gap> {
     let mut list = client.activities(&since(oldest), PAGE);
-    let page = list.next_with(drop).await.map_err(|error| gap(&error))?;
+    let mut foreign = false;
+    let page = list.next_with(|activity| foreign |= is_before(place(&activity, oldest).1, oldest));
+    let page = page.await.map_err(|error| gap(&error))?;
+    if foreign {
+        return Err(Gap::Foreign);
+    }
     Ok(page.is_some_and(|page| page.items > 0))
+}
+
+/// Whether something happened before the time that was asked for. The time of the record may be missing, and what stands in
+/// its place is some milliseconds off.
+fn is_before(at: Seconds, from: Seconds) -> bool {
+    at.saturating_add(1) < from
 }
 
 /// Id and time; one without a time counts as happening now.

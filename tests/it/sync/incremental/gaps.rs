@@ -58,6 +58,50 @@ async fn whatever_is_odd_about_the_activities_is_a_gap() {
     }
 }
 
+/// A page of so many activities, each recorded so many seconds ago.
+fn activities(many: u32, ago: i64, count: bool) -> FaultAction {
+    let at = jiff::Timestamp::now()
+        .checked_sub(jiff::SignedDuration::from_secs(ago))
+        .unwrap();
+    let row = |number: u32| serde_json::json!({"id": format!("a-{number}"), "recordedAt": at.to_string()});
+    let rows: Vec<_> = (0..many).map(row).collect();
+    let page = serde_json::json!({
+        "_links": {"self": {"href": ""}},
+        "_embedded": {"activities": rows},
+        "count": count.then_some(many),
+        "size": many,
+    });
+    FaultAction::Body(page.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn activities_that_were_not_asked_for_and_a_full_last_page_prove_nothing() {
+    let cases = [
+        (activities(50, 10 * 86_400, true), "foreign"),
+        (activities(50, 10 * 86_400, false), "foreign"),
+        (activities(100, 0, false), "incomplete"),
+    ];
+    for (action, gap) in cases {
+        let (server, dir) = (lively(Options::default()).await, tempfile::tempdir().unwrap());
+        // The sync before saw no activity that could be missed.
+        server.set_faults(vec![refuse(
+            "*/activities",
+            None,
+            403,
+            "ACCESS_FAILED",
+            "INSUFFICIENT_PERMISSIONS",
+        )]);
+        let keep = || Some(settings(dir.path(), Reuse::All));
+        sync_with(&server, dir.path(), keep()).await;
+        server.change(&Changes::of(ChangeKind::AssignRole, 3));
+        server.set_faults(vec![fault("*/activities", 1, action).times(0)]);
+        let found = sync_with(&server, dir.path(), keep()).await;
+        server.set_faults(Vec::new());
+        same(&found, &full(&server, dir.path()).await);
+        assert_eq!(found.report().gap, Some(gap));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_was_ever_recorded_nothing_is_believed() {
     let (server, dir) = (sandbox().await, tempfile::tempdir().unwrap());
