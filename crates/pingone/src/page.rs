@@ -38,6 +38,8 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
     /// Its own address.
     pub(crate) this: Option<String>,
+    /// It says that another page comes before it.
+    pub(crate) follows: bool,
     embedded: Found,
     pub(crate) count: Option<u64>,
     size: Option<u64>,
@@ -132,6 +134,8 @@ struct Links {
     this: Option<Link>,
     #[serde(default)]
     next: Option<Link>,
+    #[serde(default)]
+    prev: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +170,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
                     if let Some(links) = map.next_value::<Option<Links>>()? {
                         page.this = links.this.map(|link| link.href);
                         page.next = links.next.map(|link| link.href);
+                        page.follows = links.prev.is_some();
                     }
                 }
                 "_embedded" => {

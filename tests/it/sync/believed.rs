@@ -226,6 +226,37 @@ async fn what_is_no_filter_and_no_gateway_spoils_the_row() {
     failure(&server, |_| {}).await;
 }
 
+/// A page of users, with links and rows as given.
+fn users_page(server: &Server, links: &serde_json::Value, rows: &[serde_json::Value]) -> FaultAction {
+    let environment = json!({"id": server.environment_id()});
+    let row = |row: &serde_json::Value| {
+        let mut row = row.clone();
+        row["environment"] = environment.clone();
+        row
+    };
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    FaultAction::Body(json!({"_links": links, "_embedded": {"users": rows}}).to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_page_that_comes_after_another_is_not_believed() {
+    let server = serve(|options| options.paging.no_count = true).await;
+    let own = format!(
+        "{}/environments/{}/users?limit=200",
+        server.api_url(),
+        server.environment_id()
+    );
+    let later = format!("{own}&cursor=abc");
+    for links in [
+        json!({"self": {"href": later}}),
+        json!({"self": {"href": own}, "prev": {"href": own}}),
+    ] {
+        server.set_faults(vec![always(USERS, users_page(&server, &links, &[])).query("limit")]);
+        let error = failure(&server, |_| {}).await;
+        assert!(error.contains("comes after another"), "{error}");
+    }
+}
+
 /// PingOne's 404 about one membership, where the plain list still shows the member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_whom_the_list_still_shows_is_not_left_out() {

@@ -254,6 +254,11 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
         if let Some(what) = page.fault(self.key, items, own.as_ref(), &self.first) {
             return Err(self.failed(Reason::Corrupt { what }, answer.request_id));
         }
+        let has_cursor = || own.as_ref().is_some_and(|own| parameter(own, "cursor").is_some());
+        if self.page == 1 && (page.follows || has_cursor()) {
+            let what = "the first page was asked for, and this one says that it comes after another".to_owned();
+            return Err(self.failed(Reason::Corrupt { what }, answer.request_id));
+        }
         self.renewed |= self
             .token
             .as_ref()
