@@ -293,6 +293,11 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserialize
     deserializer.deserialize_any(Object(PhantomData))
 }
 
+/// Refuses a member that stands in its object twice: readers of JSON differ in which of the two counts.
+pub(crate) fn once<E: serde::de::Error>(again: bool, member: &'static str) -> Result<(), E> {
+    if again { Err(E::duplicate_field(member)) } else { Ok(()) }
+}
+
 macro_rules! wrappers {
     ($($(#[$doc:meta])* $name:ident, $with:ident, $type:ty;)+) => {$(
         $(#[$doc])*

@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::lenient;
+use super::lenient::{self, once};
 
 /// Hands out the items of one page's body while it is parsed, as a listing does.
 pub fn each_item<T: for<'de> Deserialize<'de>>(
@@ -164,9 +164,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut page = Page::default();
+        let [mut links, mut embedded, mut count, mut size] = [false; 4];
         while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             match member.as_ref() {
                 "_links" => {
+                    once(std::mem::replace(&mut links, true), "_links")?;
                     if let Some(links) = map.next_value::<Option<Links>>()? {
                         page.this = links.this.map(|link| link.href);
                         page.next = links.next.map(|link| link.href);
@@ -174,14 +176,21 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PageSeed<'_, T> {
                     }
                 }
                 "_embedded" => {
+                    once(std::mem::replace(&mut embedded, true), "_embedded")?;
                     page.embedded = map.next_value_seed(Embedded {
                         key: self.key,
                         each: &mut *self.each,
                         item: PhantomData,
                     })?;
                 }
-                "count" => page.count = map.next_value::<Count>()?.0,
-                "size" => page.size = map.next_value::<Count>()?.0,
+                "count" => {
+                    once(std::mem::replace(&mut count, true), "count")?;
+                    page.count = map.next_value::<Count>()?.0;
+                }
+                "size" => {
+                    once(std::mem::replace(&mut size, true), "size")?;
+                    page.size = map.next_value::<Count>()?.0;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -220,6 +229,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Embedded<'_, T> {
         let mut found = Found::Empty;
         while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if member == self.key {
+                once(found == Found::List, self.key)?;
                 found = Found::List;
                 map.next_value_seed(Items {
                     each: &mut *self.each,
@@ -401,6 +411,10 @@ mod tests {
             r#"{"_embedded":{"users":[1]},"size":2}"#,
             r#"{"_links":{"self":{"href":"https://x/environments/7"}},"id":"7","name":"an object"}"#,
             "{} {}",
+            r#"{"_embedded":{"users":[1]},"_embedded":{"users":[2]}}"#,
+            r#"{"_embedded":{"users":[1],"users":[2]}}"#,
+            r#"{"_links":{"next":{"href":"https://x/2"}},"_embedded":{"users":[1]},"_links":{}}"#,
+            r#"{"_embedded":{"users":[1]},"count":2,"count":1}"#,
         ] {
             assert!(parse(body).is_err(), "{body}");
         }

@@ -19,13 +19,12 @@ pub(crate) fn corrupt(error: &serde_json::Error) -> Reason {
         _ => {
             let text = error.to_string();
             let ours = text.split(SAFE).nth(1).map(str::to_owned);
-            let missing = text
-                .strip_prefix("missing field `")
-                .and_then(|rest| rest.split('`').next());
-            match (ours, missing) {
-                (Some(ours), _) => format!("{ours} ({place})"),
-                (None, Some(member)) => format!("the member {member} is missing ({place})"),
-                (None, None) => format!("a member of the body has the wrong type ({place})"),
+            let named = |before| text.strip_prefix(before).and_then(|rest: &str| rest.split('`').next());
+            match (ours, named("missing field `"), named("duplicate field `")) {
+                (Some(ours), ..) => format!("{ours} ({place})"),
+                (None, Some(member), _) => format!("the member {member} is missing ({place})"),
+                (None, None, Some(member)) => format!("the member {member} is there twice ({place})"),
+                (None, None, None) => format!("a member of the body has the wrong type ({place})"),
             }
         }
     };

@@ -418,6 +418,23 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_stands_there_twice_spoils_the_object() {
+        let id = r#""id":"c1d2e3f4-0a1b-4c2d-8e3f-5a6b7c8d9e0f""#;
+        for members in [
+            r#""enabled":false,"enabled":true"#,
+            r#""enabled":null,"enabled":true"#,
+            r#""costCentre":1,"costCentre":2"#,
+            r#""name":{"given":"a","given":"b"}"#,
+            id,
+        ] {
+            let body = format!("{{{id},{members}}}");
+            assert!(serde_json::from_str::<User>(&body).is_err(), "{body}");
+        }
+        let body = format!("{{{id},\"name\":\"a\",\"name\":\"b\"}}");
+        assert!(serde_json::from_str::<Group>(&body).is_err());
+    }
+
+    #[test]
     fn an_assignment_needs_role_and_scope() {
         let id = "c1d2e3f4-0a1b-4c2d-8e3f-5a6b7c8d9e0f";
         let good = json!({"id": id, "role": {"id": id}, "scope": {"id": id, "type": "galaxy"}, "readOnly": null});

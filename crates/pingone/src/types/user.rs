@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
 use super::Reference;
-use crate::lenient::{self, flag, text, time};
+use crate::lenient::{self, flag, once, text, time};
 
 macro_rules! text_members {
     ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident),+ $(,)? }) => {
@@ -131,13 +131,16 @@ macro_rules! user {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<User, A::Error> {
                 let mut user = User::default();
                 let mut id = None;
+                $(let mut $member = false;)+
                 while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
                     match key.as_ref() {
                         "id" => {
                             let value = map.next_value::<StrictId>();
-                            id = Some(value.map_err(|error| within("`id` of a user", &error))?.0);
+                            let value = value.map_err(|error| within("`id` of a user", &error))?.0;
+                            once(id.replace(value).is_some(), "id")?;
                         }
                         $($key => {
+                            once(std::mem::replace(&mut $member, true), $key)?;
                             let value = map.next_value::<lenient::$with<$type>>();
                             user.$member = value.map_err(|error| within(concat!("`", $key, "` of a user"), &error))?.0;
                         })+
@@ -147,7 +150,7 @@ macro_rules! user {
                         }
                         _ => {
                             let value = map.next_value()?;
-                            user.custom.insert(key.into_owned(), value);
+                            once(user.custom.insert(key.into_owned(), value).is_some(), "of an attribute")?;
                         }
                     }
                 }
