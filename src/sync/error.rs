@@ -174,7 +174,7 @@ pub enum SyncError {
         .0.resource_type, .0.id
     )]
     OtherEnvironment(ResourceId),
-    /// A group or population is there and in no list.
+    /// A group, population or role is there and in no list.
     #[error(
         "{} {} exists, other answers name it, and the list does not show it: the list is not complete, so nothing was \
          published. Check that the worker application's roles cover the whole environment, and what stands between here \

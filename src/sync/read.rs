@@ -10,7 +10,7 @@ mod scopes;
 use pingone::id::{EnvironmentId, OrganizationId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
@@ -70,6 +70,8 @@ pub(crate) struct Reads {
     environment: Option<Uuid>,
     /// Populations that no list shows and roles are held over, as their own reads answered.
     scope_populations: Mutex<HashMap<Uuid, Option<Population>>>,
+    /// Our client may not list the environment's roles.
+    own_roles_refused: AtomicBool,
 }
 
 impl Reads {
@@ -82,6 +84,7 @@ impl Reads {
             user_filter,
             accepts_short: false,
             scope_populations: Mutex::default(),
+            own_roles_refused: AtomicBool::new(false),
         }
     }
 

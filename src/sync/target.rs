@@ -355,6 +355,14 @@ impl Job {
         let mut found: Vec<(Resource, RoleInfo)> = wanted.map(translate::role).collect();
         let known: HashSet<RoleId> = found.iter().map(|(_, info)| info.id).collect();
         let held = holdings.roles();
+        let unlisted = ids
+            .iter()
+            .copied()
+            .map(RoleId)
+            .filter(|id| !known.contains(id) && held.contains(id));
+        let late = self.reads.late_roles(unlisted).await?;
+        found.extend(late.iter().map(translate::role));
+        let known: HashSet<RoleId> = found.iter().map(|(_, info)| info.id).collect();
         for missing in ids.iter().copied().map(RoleId).filter(|id| !known.contains(id)) {
             if held.contains(&missing) {
                 self.reads.warnings.add(Warning::RoleNotListed, &missing);

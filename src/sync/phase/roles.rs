@@ -62,11 +62,18 @@ pub(super) async fn name_populations(job: &Job, plan: &mut Plan, holdings: &Hold
     Ok(())
 }
 
-/// Writes roles that assignments name and no list does.
+/// Writes roles that assignments name and no list did.
 pub(super) async fn put_unlisted(job: &Job, plan: &mut Plan, holdings: &Holdings) -> Result<(), Ended> {
     let known: HashSet<_> = plan.roles.iter().map(|role| role.id).collect();
-    let missing = holdings.roles().into_iter().filter(|role| !known.contains(role));
+    let mut missing = holdings.roles();
+    missing.retain(|role| !known.contains(role));
     let mut late = Vec::new();
+    for role in job.reads.late_roles(missing.iter().copied()).await? {
+        missing.retain(|id| id.0 != role.id);
+        let (resource, info) = translate::role(&role);
+        late.push(encode(&resource));
+        plan.roles.push(info);
+    }
     for role in missing {
         job.reads.warnings.add(Warning::RoleNotListed, &role);
         let (resource, info) = translate::placeholder_role(role);

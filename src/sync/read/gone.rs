@@ -15,11 +15,11 @@ use pingone::{PingOneError, Principal, equals};
 use process::error::ErrorClass;
 
 /// How often an answer is asked for that cannot be true.
-const ASKS: u32 = 3;
+pub(super) const ASKS: u32 = 3;
 /// Groups that are asked for, at most, when no list shows them: one that is there is enough.
-const STRANGERS_MOST: usize = 100;
+pub(super) const STRANGERS_MOST: usize = 100;
 /// Between two of them: lists and reads may lag behind each other.
-const LAG: Duration = Duration::from_secs(5);
+pub(super) const LAG: Duration = Duration::from_secs(5);
 
 impl Reads {
     /// An answer about an object; `None` when the object is gone.

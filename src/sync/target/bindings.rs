@@ -137,12 +137,19 @@ async fn put_roles(
     for role in &listed {
         found.insert(RoleId(role.id), translate::role(role));
     }
-    for role in holdings.roles() {
+    let mut unlisted = holdings.roles();
+    unlisted.retain(|role| {
         let wanted = asked.contains(&role.0) || pairs.iter().any(|(of, _)| *of == role.0);
-        if wanted && !found.contains_key(&role) {
+        wanted && !found.contains_key(role)
+    });
+    for role in job.reads.late_roles(unlisted.iter().copied()).await? {
+        found.insert(RoleId(role.id), translate::role(&role));
+    }
+    for role in unlisted {
+        found.entry(role).or_insert_with(|| {
             job.reads.warnings.add(Warning::RoleNotListed, &role);
-            found.insert(role, translate::placeholder_role(role));
-        }
+            translate::placeholder_role(role)
+        });
     }
     let mut resources = Vec::new();
     for role in asked {

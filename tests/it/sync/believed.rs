@@ -257,6 +257,31 @@ async fn a_first_page_that_comes_after_another_is_not_believed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_environment_has_is_in_its_list() {
+    let directory = staff().role(
+        "desk",
+        json!({"name": "Contractor Desk", "applicableTo": ["ENVIRONMENT"]}),
+    );
+    let directory = directory.assignment(Holder::User("ada".to_owned()), "desk", ScopeOf::Environment);
+    let server = serve(|options| options.custom = Some(directory.build())).await;
+    let roles = "/environments/{id}/roles";
+    let built_in = server.directory().roles()[0].0;
+    let page =
+        |rows: serde_json::Value| FaultAction::Body(json!({"_links": {}, "_embedded": {"roles": rows}}).to_string());
+    let narrowed = page(json!([{"id": built_in, "type": "PLATFORM"}]));
+    for (action, text) in [
+        (narrowed, "the list does not show it"),
+        (page(json!([])), "roles of the environment: 0 of 1"),
+    ] {
+        server.set_faults(vec![fault(roles, 1, action.clone())]);
+        gives_the_truth(&server).await;
+        server.set_faults(vec![always(roles, action)]);
+        let error = failure(&server, |_| {}).await;
+        assert!(error.contains(text), "{error}");
+    }
+}
+
 /// PingOne's 404 about one membership, where the plain list still shows the member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_whom_the_list_still_shows_is_not_left_out() {
