@@ -160,6 +160,15 @@ pub enum SyncError {
         /// The group.
         group: Uuid,
     },
+    /// Nobody in a list of users says whether he is enabled.
+    #[error(
+        "not one of {users} users in a row says whether he is enabled (enabled): nothing was published. Sync again in some \
+         minutes; if it stays, check that the worker application's roles may read it, and what stands between here and PingOne"
+    )]
+    WithoutStatus {
+        /// How many.
+        users: usize,
+    },
     /// PingOne answers that an object is not there, and shows it.
     #[error(
         "{} {} answers as if it were gone and is still listed: nothing was published. Sync again in some minutes; if it \
@@ -279,6 +288,7 @@ impl SyncError {
             | Self::RoleLeftOut { .. }
             | Self::NotAMember { .. }
             | Self::OtherPopulation(_)
+            | Self::WithoutStatus { .. }
             | Self::TooManyMembers { .. } => ErrorClass::Transient { retry_after: None },
             Self::UnknownPopulation { .. } | Self::OtherOrganization(_) => ErrorClass::Rejected,
             Self::OtherEnvironment(_) | Self::Unfiltered { .. } => ErrorClass::Corrupt,

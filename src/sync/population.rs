@@ -21,6 +21,8 @@ pub(crate) struct UserRow {
     pub(crate) id: UserId,
     /// Position of its population in the plan.
     pub(crate) population: Option<usize>,
+    /// Its row says whether it is enabled.
+    pub(crate) has_status: bool,
     pub(crate) resource: EncodedResource,
 }
 

@@ -301,6 +301,7 @@ impl Reads {
         }
         UserRow {
             id: UserId(user.id),
+            has_status: user.enabled.is_some(),
             population: population.and_then(|id| names.position(id)),
             resource: EncodedResource {
                 parent: None,

@@ -18,6 +18,8 @@ use process::runtime::spawn::{Task, spawn};
 
 /// Users per turn of a lane: a page, as PingOne documents it.
 const BLOCK: usize = 200;
+/// Users one after the other of whom none says whether he is enabled, at most.
+const SILENT_MOST: usize = 4;
 /// Listings side by side, at most.
 const LANES: usize = 6;
 /// Below this many users one listing is quick enough.
@@ -143,6 +145,14 @@ fn worth_it(populations: &[PopulationPlan], options: &SyncOptions) -> bool {
     u64::try_from(populations.len()).is_ok_and(|extra| extra.saturating_mul(100) <= requests)
 }
 
+/// One row may leave out whether its user is enabled. Where none of several says it, they come from something that hides it.
+fn say_whether_enabled(rows: &[UserRow]) -> Result<(), SyncError> {
+    if rows.len() > SILENT_MOST && rows.iter().all(|row| !row.has_status) {
+        return Err(SyncError::WithoutStatus { users: rows.len() });
+    }
+    Ok(())
+}
+
 /// A block of users, or why there is none.
 type Block = Result<Vec<UserRow>, SyncError>;
 
@@ -233,8 +243,9 @@ async fn read_lane(
         if !restart {
             pages = pages.without_restart();
         }
-        let mut most = None;
+        let (mut most, mut before) = (None, waiting.len());
         while let Some(page) = reads.next_users(&mut pages, names, rules, &mut waiting).await? {
+            say_whether_enabled(waiting.get(before..).unwrap_or_default())?;
             most = if page.restarted {
                 page.count
             } else {
@@ -243,10 +254,12 @@ async fn read_lane(
             while waiting.len() >= BLOCK {
                 let rest = waiting.split_off(BLOCK);
                 let block = std::mem::replace(&mut waiting, rest);
+                say_whether_enabled(&block)?;
                 if sender.send(Ok(block)).await.is_err() {
                     return Ok(());
                 }
             }
+            before = waiting.len();
         }
         match most {
             Some(count) => {
@@ -255,6 +268,7 @@ async fn read_lane(
             None => told.silent.store(true, Ordering::Relaxed),
         }
     }
+    say_whether_enabled(&waiting)?;
     if !waiting.is_empty() {
         sender.send(Ok(waiting)).await.ok();
     }

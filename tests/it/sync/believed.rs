@@ -231,7 +231,8 @@ fn users_page(server: &Server, links: &serde_json::Value, rows: &[serde_json::Va
     let environment = json!({"id": server.environment_id()});
     let row = |row: &serde_json::Value| {
         let mut row = row.clone();
-        row["environment"] = environment.clone();
+        let members = row.as_object_mut().unwrap();
+        members.insert("environment".to_owned(), environment.clone());
         row
     };
     let rows: Vec<_> = rows.iter().map(row).collect();
@@ -254,6 +255,22 @@ async fn a_first_page_that_comes_after_another_is_not_believed() {
         server.set_faults(vec![always(USERS, users_page(&server, &links, &[])).query("limit")]);
         let error = failure(&server, |_| {}).await;
         assert!(error.contains("comes after another"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_of_whom_none_says_whether_he_is_enabled_are_not_believed() {
+    let server = serve(|_| {}).await;
+    let population = json!({"id": staff().build().id("staff").unwrap()});
+    for enabled in [json!(null), json!(1), json!("no")] {
+        let row =
+            |n: u128| json!({"id": Uuid::from_u128(n), "username": "u", "population": population, "enabled": enabled});
+        let rows: Vec<_> = (1..=5).map(row).collect();
+        server.set_faults(vec![
+            always(USERS, users_page(&server, &json!({}), &rows)).query("limit"),
+        ]);
+        let error = failure(&server, |_| {}).await;
+        assert!(error.contains("whether he is enabled"), "{error}");
     }
 }
 
