@@ -3,10 +3,16 @@
 use super::error::Reason;
 use super::types::SAFE;
 
-/// A body that is no UTF-8. Checked for the whole body at once, which is faster than text by text.
-pub(crate) fn not_text() -> Reason {
-    let what = "the body is not UTF-8".to_owned();
-    Reason::Corrupt { what }
+/// What UTF-8 may begin with, and means nothing.
+pub(crate) const MARK: &str = "\u{feff}";
+
+/// A body as a text. UTF-8 is checked for the whole body at once, which is faster than text by text.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Reason> {
+    let not_text = |_| Reason::Corrupt {
+        what: "the body is not UTF-8".to_owned(),
+    };
+    let text = std::str::from_utf8(body).map_err(not_text)?;
+    Ok(text.strip_prefix(MARK).unwrap_or(text))
 }
 
 /// What a body lacks, without its content: serde's texts can quote values, so only those are shown that we wrote or

@@ -117,12 +117,32 @@ pub(crate) fn transport_reason(error: &reqwest::Error, url: &Url) -> Reason {
     if error.is_timeout() {
         return Reason::TimedOut;
     }
+    if error.is_decode() && is_not_packed(error) {
+        return not_packed();
+    }
     let what = if error.is_body() || error.is_decode() {
         "the answer broke off"
     } else {
         "the connection was lost"
     };
     Reason::Network { what }
+}
+
+/// A body that does not unpack. What is cut off breaks off.
+pub(crate) fn not_packed() -> Reason {
+    let what = "the answer says that it is compressed, and cannot be unpacked".to_owned();
+    Reason::Corrupt { what }
+}
+
+fn is_not_packed(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let mut io = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.any(|io| {
+        matches!(
+            io.kind(),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput
+        )
+    })
 }
 
 /// The cause at the bottom of an error. An I/O error does not name the error that it wraps as its source, and wraps

@@ -20,8 +20,8 @@ use crate::error::{PingOneError, RateInfo, Reason};
 use crate::lenient;
 use crate::limiter::TooLong;
 use crate::operation::Operation;
-use crate::parse::{corrupt, not_text};
-use crate::transport::{asked_wait, date, header, media_type, rate_limit, refusal, transport_reason};
+use crate::parse::{MARK, corrupt, text};
+use crate::transport::{asked_wait, date, header, media_type, not_packed, rate_limit, refusal, transport_reason};
 use crate::write_body::WriteBody;
 use process::error::ErrorClass;
 use process::runtime::backoff::Backoff;
@@ -131,7 +131,7 @@ impl Client {
             request_id: answer.request_id.clone(),
             ..call.failed(reason)
         };
-        let body = std::str::from_utf8(&answer.body).map_err(|_| failed(not_text()))?;
+        let body = text(&answer.body).map_err(failed)?;
         lenient::take_type_mismatches();
         let parsed = serde_json::from_str(body);
         self.note_type_mismatches(call.operation);
@@ -396,7 +396,7 @@ impl Client {
         let headers = answer.headers();
         let request_id =
             header(headers, "correlation-id").and_then(|id| Echo::of(token.secrets(), call.body, &call.url).id(id));
-        let age = header(headers, AGE.as_str()).and_then(|age| age.trim().parse().ok());
+        let age = header(headers, AGE.as_str()).and_then(|age| cached_for(&age));
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
         let date = date(headers).filter(|_| answer.status().is_success());
         let status = answer.status().as_u16();
@@ -422,6 +422,7 @@ impl Client {
 /// No answer came. Of a write that was sent the outcome is not known.
 fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
     let undone = matches!(reason, Reason::NoConnection { .. });
+    let between = !call.operation.is_write() && reason == not_packed();
     let unknown = call.operation.is_write() && !undone && matches!(reason, Reason::Network { .. } | Reason::TimedOut);
     Failed {
         error: PingOneError {
@@ -430,7 +431,7 @@ fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
         },
         refused_token: None,
         undone,
-        between: false,
+        between,
     }
 }
 
@@ -494,10 +495,17 @@ fn of_something_between(call: &Call<'_>, received: Received, reason: Reason) -> 
     }
 }
 
+/// For how many seconds caches have kept an answer. Several of them may say so in one header, and not all in whole seconds.
+fn cached_for(age: &str) -> Option<u64> {
+    let seconds = age.split(',').filter_map(|part| part.trim().parse::<f64>().ok());
+    let longest = seconds.fold(0.0, f64::max).ceil().min(1e9);
+    format!("{longest}").parse().ok()
+}
+
 /// Whether a body can be one JSON object, which every answer to a read is: a look at its two ends, because the whole of
 /// it is parsed right after.
 fn is_object(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
+    let body = body.strip_prefix(MARK.as_bytes()).unwrap_or(body).trim_ascii();
     body.starts_with(b"{") && body.ends_with(b"}")
 }
 
@@ -521,6 +529,20 @@ fn crossed(before: u64, after: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_age_above_nothing_is_a_caches() {
+        for (age, kept) in [
+            ("0", 0),
+            ("300, 300", 300),
+            ("0, 300", 300),
+            ("1.5", 2),
+            ("0.2", 1),
+            ("soon", 0),
+        ] {
+            assert_eq!(cached_for(age), Some(kept), "{age}");
+        }
+    }
 
     #[test]
     fn repeated_warnings_are_said_at_1_10_100_and_every_thousandth() {

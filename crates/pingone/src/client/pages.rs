@@ -19,7 +19,7 @@ use crate::error::{PingOneError, Reason};
 use crate::lenient;
 use crate::operation::Operation;
 use crate::page::{Page, PageSeed};
-use crate::parse::{corrupt, not_text};
+use crate::parse::{corrupt, text};
 use crate::types::{IdOnly, Identified};
 
 /// Pages of one listing: ten times what 50 million users make at 100 a page.
@@ -240,9 +240,7 @@ impl<T: for<'de> Deserialize<'de>> Pages<T> {
             each: &mut count,
             item: PhantomData::<T>,
         };
-        let Ok(body) = std::str::from_utf8(&answer.body) else {
-            return Err(self.failed(not_text(), answer.request_id));
-        };
+        let body = text(&answer.body).map_err(|reason| self.failed(reason, answer.request_id.clone()))?;
         lenient::take_type_mismatches();
         let mut parser = serde_json::Deserializer::from_str(body);
         let parsed = seed

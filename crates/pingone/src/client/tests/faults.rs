@@ -107,6 +107,38 @@ async fn an_answer_that_is_not_json_is_named_with_what_was_asked_its_type_its_le
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_unpack_is_asked_for_again_three_times_and_then_named() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 11\r\nConnection: close\r\n\r\n";
+            stream.write_all(format!("{head}not packed!").as_bytes()).unwrap();
+        }
+    });
+    let pair = pair_with(|_| {}, |config| config.api_url = Some(own)).await;
+    let error = pair.client.environment().await.unwrap_err();
+    assert!(error.to_string().contains("cannot be unpacked"), "{error}");
+    assert_eq!(error.class(), ErrorClass::Corrupt);
+}
+
+#[tokio::test]
+async fn a_mark_before_the_body_means_nothing() {
+    let pair = pair(|_| {}).await;
+    let id = pair.client.environment_id().to_owned();
+    let body = FaultAction::Body(format!("\u{feff}{}", json!({"id": id})));
+    pair.server.set_faults(vec![Fault::on("GET", ENVIRONMENT, body)]);
+    pair.client.environment().await.unwrap();
+    let body = FaultAction::Body(format!("\u{feff}{}", json!({"_embedded": {"users": []}})));
+    pair.server.set_faults(vec![Fault::on("GET", USERS, body)]);
+    assert!(pair.client.user_ids(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn who_waits_for_the_first_answer_gives_up_sooner_than_who_had_one() {
     let pair = pair_with(|_| {}, |config| config.api_url = Some("http://127.0.0.1:1".to_owned())).await;
     let begun = tokio::time::Instant::now();
