@@ -337,7 +337,9 @@ impl Reads {
     }
 
     pub(crate) async fn user(&self, id: Uuid) -> Result<Option<User>, SyncError> {
-        self.there(Principal::User(id), || self.client.user(id)).await
+        let found = self.there(Principal::User(id), || self.client.user(id)).await?;
+        self.at_home(USER, found.iter().map(|user| (user.id, user.environment)))?;
+        Ok(found)
     }
 
     /// Whether there is such a population. One that is hidden from our client is none.
@@ -349,7 +351,9 @@ impl Reads {
     }
 
     pub(crate) async fn group(&self, id: Uuid) -> Result<Option<Group>, SyncError> {
-        self.there(Principal::Group(id), || self.client.group(id)).await
+        let found = self.there(Principal::Group(id), || self.client.group(id)).await?;
+        self.at_home(GROUP, found.iter().map(|group| (group.id, group.environment)))?;
+        Ok(found)
     }
 
     /// Members of a group of one kind; `None` when it vanished.

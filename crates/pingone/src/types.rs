@@ -75,6 +75,8 @@ fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 pub(crate) struct IdOnly {
     #[serde(deserialize_with = "id")]
     pub(crate) id: Uuid,
+    #[serde(default, deserialize_with = "object")]
+    pub(crate) environment: Option<Reference>,
 }
 
 /// An environment (pingone-api.md §6.1).

@@ -52,6 +52,7 @@ impl Reads {
         for _ in 0..2 {
             let listed = self.collect(what, || self.client.custom_roles(), |role| Some(role.id));
             let listed = listed.await?;
+            self.at_home(ROLE, listed.iter().map(|role| (role.id, role.environment)))?;
             if !listed.is_empty() {
                 return Ok(listed);
             }

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use crate::lenient;
 use crate::operation::Operation;
 use crate::page::{Page, PageSeed};
 use crate::parse::{corrupt, text};
-use crate::types::{IdOnly, Identified};
+use crate::types::{IdOnly, Identified, Reference};
 
 /// Pages of one listing: ten times what 50 million users make at 100 a page.
 const PAGES_MAX: u64 = 5_000_000;
@@ -114,7 +115,7 @@ impl Ids {
 impl Pages<IdOnly> {
     /// The ids of the whole listing. One that holds fewer than it says is read once more, and both count.
     pub(crate) async fn ids(mut self) -> Result<Ids, PingOneError> {
-        let (ids, told) = self.gather(|item| item.id, |item| Some(item.id)).await?;
+        let (ids, told) = self.gather_ids().await?;
         let mut found = Ids {
             ids,
             told,
@@ -123,7 +124,7 @@ impl Pages<IdOnly> {
         found.sort();
         if found.is_short() || self.repeated {
             self.begin_again();
-            let (again, told) = self.gather(|item| item.id, |item| Some(item.id)).await?;
+            let (again, told) = self.gather_ids().await?;
             if self.repeated {
                 return Err(self.repetition());
             }
@@ -133,6 +134,24 @@ impl Pages<IdOnly> {
             found.sort();
         }
         Ok(found)
+    }
+
+    async fn gather_ids(&mut self) -> Result<(Vec<Uuid>, Option<u64>), PingOneError> {
+        let home = self.client.environment_id().to_owned();
+        let elsewhere = AtomicBool::new(false);
+        let part = |item: IdOnly| {
+            let other = |of: Reference| !of.id.to_string().eq_ignore_ascii_case(&home);
+            if item.environment.is_some_and(other) {
+                elsewhere.store(true, Ordering::Relaxed);
+            }
+            item.id
+        };
+        let gathered = self.gather(part, |item| Some(item.id)).await?;
+        if elsewhere.into_inner() {
+            let what = "the list holds an object of another environment".to_owned();
+            return Err(self.failed(Reason::Corrupt { what }, None));
+        }
+        Ok(gathered)
     }
 }
 

@@ -417,7 +417,12 @@ impl Client {
             let elsewhere = item
                 .environment
                 .is_some_and(|home| !home.id.to_string().eq_ignore_ascii_case(self.environment_id()));
-            elsewhere || user.is_some_and(|user| user.id != principal.id())
+            let application = item
+                .application
+                .filter(|_| matches!(principal, Principal::Application(_)));
+            let named = [user, application].into_iter().flatten();
+            let gateways = item.gateway.is_some() && matches!(principal, Principal::User(_));
+            elsewhere || gateways || named.into_iter().any(|holder| holder.id != principal.id())
         };
         if found.iter().any(of_other) {
             let what = "the list holds a role assignment of another holder".to_owned();

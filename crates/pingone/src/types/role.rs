@@ -49,6 +49,9 @@ pub struct Role {
     /// Roles whose holders may assign it.
     #[serde(default, deserialize_with = "references")]
     pub can_be_assigned_by: Vec<Uuid>,
+    /// The environment that a custom role belongs to.
+    #[serde(default, deserialize_with = "object")]
+    pub environment: Option<Reference>,
     /// It came from the environment's own list.
     #[serde(skip)]
     pub from_environment: bool,
@@ -121,6 +124,9 @@ pub struct RoleAssignment {
     /// Where its holder is; PingOne always says it.
     #[serde(default, deserialize_with = "object")]
     pub environment: Option<Reference>,
+    /// The application that holds it, where it says so (G).
+    #[serde(default, deserialize_with = "object")]
+    pub application: Option<Reference>,
     /// The user who holds it, where it says so (G).
     #[serde(default, deserialize_with = "object")]
     pub user: Option<Reference>,

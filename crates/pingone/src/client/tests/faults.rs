@@ -1,7 +1,7 @@
 use sandbox::pingone::{Fault, FaultAction, FaultBody, Lost};
 
 use super::*;
-use crate::{Budget, NoConnection, Reason, WriteBody, WriteCall};
+use crate::{Budget, NoConnection, Principal, Reason, WriteBody, WriteCall};
 use process::error::ErrorClass;
 
 const USERS: &str = "/environments/{id}/users";
@@ -136,6 +136,36 @@ async fn a_mark_before_the_body_means_nothing() {
     let body = FaultAction::Body(format!("\u{feff}{}", json!({"_embedded": {"users": []}})));
     pair.server.set_faults(vec![Fault::on("GET", USERS, body)]);
     assert!(pair.client.user_ids(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn rows_of_another_environment_or_holder_are_corrupt() {
+    let pair = pair(|_| {}).await;
+    let (own, ada, other) = (
+        pair.client.environment_id().to_owned(),
+        pair.id("ada"),
+        Uuid::from_u128(7),
+    );
+    let list = |key: &str, row: &serde_json::Value| FaultAction::Body(json!({"_embedded": {key: [row]}}).to_string());
+    let row = json!({"id": other, "environment": {"id": other}});
+    pair.server
+        .set_faults(vec![Fault::on("GET", USERS, list("users", &row))]);
+    let error = pair.client.user_ids(None).await.unwrap_err();
+    assert!(error.to_string().contains("another environment"), "{error}");
+    for (principal, key, works) in [
+        (Principal::User(ada), "gateway", false),
+        (Principal::Application(ada), "application", false),
+        (Principal::User(ada), "application", true),
+    ] {
+        let held = json!({"id": other, "role": {"id": other}, "scope": {"id": own, "type": "ENVIRONMENT"}, key: {"id": other}});
+        pair.server.set_faults(vec![Fault::on(
+            "GET",
+            "*/roleAssignments",
+            list("roleAssignments", &held),
+        )]);
+        let found = pair.client.role_assignments(principal).await;
+        assert_eq!(found.is_ok(), works, "{key}: {found:?}");
+    }
 }
 
 #[tokio::test]
