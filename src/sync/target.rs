@@ -227,6 +227,7 @@ impl Job {
 
     async fn target_group(&self, id: Uuid, shared: &Shared) -> Result<bool, Ended> {
         let Some(group) = self.reads.group(id).await? else {
+            self.reads.prove_gone(std::iter::once(&id)).await?;
             return Ok(false);
         };
         let plan = GroupPlan::of(&group);
