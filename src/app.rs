@@ -87,6 +87,7 @@ fn refused(error: &ConfigError) -> u8 {
 /// One line: what failed and why. Causes that the text already holds are not repeated.
 fn complain(error: &anyhow::Error) {
     let text = chain(error.as_ref());
+    let text = text.strip_prefix("baton-ping-one: ").unwrap_or(&text);
     writeln!(io::stderr(), "baton-ping-one: {text}").ok();
 }
 

@@ -55,7 +55,8 @@ impl Client {
         let mut url = self.users_url(None);
         append_filter(&mut url, &clauses.join(" and "));
         let operation = Operation::ListMembersOfAll;
-        let object = clauses.len().to_string();
+        let named: Vec<String> = groups.iter().map(Uuid::to_string).collect();
+        let object = named.join(", ");
         Pages::new(self.clone(), operation, object, "users", url).ids().await
     }
 }

@@ -1,6 +1,7 @@
 //! What a failed call is told as (connector-model.md §10): what was tried, on what, what PingOne said, what to do.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{NoConnection, PingOneError, Reason};
 use crate::operation::Operation;
@@ -9,10 +10,17 @@ use process::error::ErrorClass;
 /// Longest error text in bytes: 1 KiB with our name before it (connector-model.md §10).
 const TEXT_MAX_BYTES: usize = 1024 - "baton-ping-one: ".len();
 
+/// A wait that is shorter than any caller's time, so it is not what was missing.
+const SHORT_WAIT: Duration = Duration::from_secs(10);
+
 impl PingOneError {
     /// The error's text with a remedy that only the caller knows.
     pub fn with_remedy(&self, remedy: &str) -> String {
-        let page = self.page.map(|page| format!(", page {page}")).unwrap_or_default();
+        let page = self
+            .page
+            .filter(|page| *page > 0)
+            .map(|page| format!(", page {page}"))
+            .unwrap_or_default();
         let mut text = format!(
             "{} {}{page}: {}",
             self.operation.text(),
@@ -37,10 +45,20 @@ impl PingOneError {
                 return Some("Try again.".to_owned());
             }
             let seconds = retry_after.as_secs().max(1);
+            if *status == 429 && *retry_after < SHORT_WAIT {
+                return Some(
+                    "PingOne limited the rate as long as it was asked: lower pingone-rate-limit, or find who else uses up \
+                     the licence's limit."
+                        .to_owned(),
+                );
+            }
             return Some(format!("Try again in {seconds} s, or lower pingone-rate-limit."));
         }
         if self.is_service_off() {
-            let service = self.operation.service().unwrap_or("needed");
+            let Some(service) = self.operation.service() else {
+                let what = "The service behind this call is not enabled in this environment; enable it in PingOne.";
+                return Some(what.to_owned());
+            };
             return Some(format!(
                 "The {service} service is not enabled in this environment; enable it in PingOne or leave the feature off."
             ));
@@ -140,6 +158,12 @@ impl PingOneError {
             }
             (Reason::Api { .. }, ErrorClass::Rejected) if !write => {
                 "Try again; if it stays, report the request id to Ping Identity."
+            }
+            (Reason::Api { .. }, ErrorClass::NotFound) if self.page.is_some() => {
+                "Nothing was synced: check pingone-base-url, and what stands between here and PingOne."
+            }
+            (Reason::Api { .. }, ErrorClass::Transient { .. }) if !write => {
+                "It was asked again for as long as there was time; if it stays, report the request id to Ping Identity."
             }
             (Reason::NoConnection { cause, .. }, _) => match cause {
                 NoConnection::Certificate => {
