@@ -1,7 +1,7 @@
 //! Applications (access-model.md §1, §3.2): the list, who of them holds roles, and who is in all groups of a condition. What
 //! a full and a targeted sync do with them alike.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +26,9 @@ use process::runtime::spawn::spawn;
 
 /// Conditions whose users may wait in memory.
 const INTERSECTIONS_AHEAD: usize = 4;
+
+/// Users for one group that is asked for because only a condition names it.
+const ONE_OF: u64 = 400;
 
 /// The applications of a sync, by id.
 #[derive(Debug, Default)]
@@ -145,6 +148,19 @@ impl Found {
                 take_own(&job.reads, holdings, (APPLICATION, id), found);
             }
         }
+    }
+
+    /// Groups that conditions name are listed, or are not there. Conditions keep the ids of deleted groups, so some are asked for,
+    /// others in each sync, at half a hundredth of all reads.
+    pub(crate) async fn prove_groups(&self, job: &Job, listed: &HashSet<Uuid>) -> Result<(), SyncError> {
+        let conditions = self.rows.values().filter_map(|row| row.access_control.group.as_ref());
+        let named = conditions.flat_map(|condition| condition.groups.iter().copied());
+        let unlisted: BTreeSet<Uuid> = named.filter(|id| !listed.contains(id)).collect();
+        let most = (job.reads.progress.users.load(Ordering::Relaxed) / ONE_OF).max(1);
+        let first = usize::from(Uuid::new_v4().as_bytes()[0]) % unlisted.len().max(1);
+        let asked = unlisted.iter().cycle().skip(first).take(unlisted.len());
+        let asked = asked.take(usize::try_from(most).unwrap_or(usize::MAX)).copied();
+        job.reads.prove_listed(asked.collect()).await
     }
 
     /// Names, for scopes of roles.

@@ -10,6 +10,7 @@ pub(super) mod seal;
 mod users;
 mod witness;
 
+use self::users::Users;
 use super::job::{Ended, Job, Outcome};
 use super::read::length;
 use crate::model::{APPLICATION, GATEWAY, GROUP, USER};
@@ -36,9 +37,14 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     if gone.clone().next().is_some() {
         job.reads.prove_gone(gone).await?;
     }
-    let users = users.index;
+    let Users {
+        index: users, groups, ..
+    } = users;
     outcome.counts.users = u64::try_from(users.len()).unwrap_or(u64::MAX);
     let machines = Box::pin(applications::read(job, &mut holdings, &mut outcome)).await?;
+    if let Some((found, _)) = machines.as_ref().filter(|_| job.options.has(GROUP)) {
+        found.prove_groups(job, &groups.listed).await?;
+    }
     roles::drop_unsynced_holders(job, &plan, &users, &mut holdings, &mut outcome);
     roles::name_populations(job, &mut plan, &holdings).await?;
     let bound = bindings::settle(job, &plan, &mut holdings).await?;

@@ -52,7 +52,7 @@ impl Told {
 pub(super) struct Users {
     pub(super) index: UserIndex,
     candidates: Candidates,
-    groups: OfGroups,
+    pub(super) groups: OfGroups,
     names: Arc<PopulationNames>,
     rules: Arc<UserRules>,
     /// Seen more than once: of their rows the last one stays.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Reads, TypeRefused, absent, length, refusable};
+use super::{Reads, TypeRefused, absent, length};
 use crate::model::APPLICATION;
 use crate::sync::SyncError;
 use crate::sync::error::Shortfall;
@@ -54,7 +54,8 @@ impl Reads {
 
     /// The users who are in all of these groups; [`TypeRefused`] where PingOne does not take such a filter.
     pub(crate) async fn members_of_all(&self, groups: &[Uuid]) -> Result<Result<Vec<Uuid>, TypeRefused>, SyncError> {
-        let found = refusable(self.client.members_of_all(groups).await)?;
+        let read = || self.client.members_of_all(groups);
+        let found = self.all_there_or_refused(groups, read).await?;
         let Ok(found) = found else {
             return Ok(Err(TypeRefused));
         };

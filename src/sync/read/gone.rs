@@ -59,6 +59,38 @@ impl Reads {
         Ok(answer.await?.transpose())
     }
 
+    /// An answer about groups together, which PingOne may refuse because of its filter; `None` when one of them is gone.
+    pub(super) async fn all_there_or_refused<T, F>(
+        &self,
+        groups: &[Uuid],
+        read: impl Fn() -> F,
+    ) -> Result<Result<Option<T>, TypeRefused>, SyncError>
+    where
+        F: Future<Output = Result<T, PingOneError>>,
+    {
+        for ask in 0..ASKS {
+            if ask > 0 {
+                tokio::time::sleep(LAG).await;
+            }
+            let found = refusable(read().await)?;
+            if !matches!(found, Ok(None)) {
+                return Ok(found);
+            }
+            let mut gone = Vec::new();
+            for group in groups {
+                if absent(self.client.group(*group).await)?.is_none() {
+                    gone.push(*group);
+                }
+            }
+            if !gone.is_empty() {
+                self.prove_gone(gone.iter()).await?;
+                return Ok(found);
+            }
+        }
+        let first = groups.first().copied().unwrap_or_default();
+        Err(SyncError::Contradicted(named(Principal::Group(first))))
+    }
+
     /// Whether a read of an object shows it, or of a user the list.
     async fn shows(&self, object: Principal) -> Result<bool, SyncError> {
         let id = object.id();
@@ -86,7 +118,7 @@ impl Reads {
                 Ok(None) => {}
                 Ok(Some(_)) => shown.push(id),
                 Err(SyncError::PingOne(error)) if error.class() == ErrorClass::Forbidden => {
-                    tracing::warn!(group = %id, "a group that users belong to is hidden from the worker application");
+                    tracing::warn!(group = %id, "a group that other answers name is hidden from the worker application");
                 }
                 Err(error) => return Err(error),
             }

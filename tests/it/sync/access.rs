@@ -8,12 +8,12 @@ use baton::c1z::{Limits, Reader, StorageEngine};
 use baton::model::ResourceId;
 use baton_ping_one::model::{APPLICATION, GATEWAY, GROUP, ROLE, SECRET, USER};
 use baton_ping_one::sync::{Applications, RoleScan, SyncOptions};
-use sandbox::pingone::{Directory, FaultAction, Intersections, Options, Server, start};
+use sandbox::pingone::{Directory, Fault, FaultAction, Intersections, Options, Server, start};
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 use uuid::Uuid;
 
-use super::{fault, run_with};
+use super::{fault, refuse, run_with};
 use crate::captured::Captured;
 
 const USERS: &str = "/environments/{id}/users";
@@ -75,6 +75,8 @@ struct Conditions {
     server: Server,
     directory: Directory,
     dir: tempfile::TempDir,
+    /// The list of the applications.
+    list: Fault,
 }
 
 impl Conditions {
@@ -105,12 +107,12 @@ impl Conditions {
             .collect();
         rows.push(own(&server));
         let list = json!({"_embedded": {"applications": rows}, "size": rows.len()});
-        server.set_faults(vec![
-            fault("*/applications", 1, FaultAction::Body(list.to_string())).times(0),
-        ]);
+        let list = fault("*/applications", 1, FaultAction::Body(list.to_string())).times(0);
+        server.set_faults(vec![list.clone()]);
         Self {
             server,
             directory,
+            list,
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -147,6 +149,45 @@ async fn a_group_that_counts_nobody_needs_no_intersection() {
             "{found:?}"
         );
     }
+}
+
+/// A 404 is no empty list, while the groups of the condition are there.
+#[tokio::test(start_paused = true)]
+async fn an_intersection_that_is_not_found_is_not_empty() {
+    let estate = Conditions::new(&[&["a", "b"]]).await;
+    let not_found = refuse(USERS, Some("] and memberOfGroups"), 404, "NOT_FOUND", "NOT_FOUND");
+    let options = plan(estate.dir.path());
+    estate
+        .server
+        .set_faults(vec![estate.list.clone(), not_found.clone().times(1)]);
+    run_with(&estate.server, options.clone()).await.unwrap();
+    let ann = estate.id("ann").to_string();
+    assert!(matches!(&access(&options)[..], [(_, _, id)] if *id == ann));
+    estate.server.set_faults(vec![estate.list.clone(), not_found]);
+    let error = run_with(&estate.server, options).await.unwrap_err().to_string();
+    assert!(
+        error.contains("answers as if it were gone and is still listed"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_only_a_condition_names_must_be_listed() {
+    let estate = Conditions::new(&[&["nobody", "a"]]).await;
+    let hidden = |times| {
+        let groups = "/environments/{id}/groups";
+        let hidden = fault(groups, 1, FaultAction::Hidden(9)).times(times);
+        estate.server.set_faults(vec![estate.list.clone(), hidden]);
+    };
+    hidden(1);
+    run_with(&estate.server, plan(estate.dir.path())).await.unwrap();
+    hidden(0);
+    let error = run_with(&estate.server, plan(estate.dir.path()))
+        .await
+        .unwrap_err()
+        .to_string();
+    let id = estate.id("nobody").to_string();
+    assert!(error.contains("does not show it") && error.contains(&id), "{error}");
 }
 
 /// Four clauses, in the order of the ids, and nothing about how a user is a member.
