@@ -13,6 +13,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::SyncError;
@@ -40,6 +41,8 @@ pub(crate) struct Home {
     pub(crate) organization: Option<OrganizationId>,
     /// The environment as it was read.
     pub(crate) facts: Environment,
+    /// When that was, by PingOne's clock where its answer told the time.
+    pub(crate) began: Timestamp,
 }
 
 /// A role assignment as the sync needs it.
@@ -106,6 +109,11 @@ impl Reads {
     /// The environment; one that is being deleted is refused (pingone-api.md §6.1).
     pub(crate) async fn home(&self) -> Result<Home, SyncError> {
         let environment = self.client.environment().await?;
+        let began = self
+            .client
+            .stats()
+            .clock()
+            .map_or_else(Timestamp::now, |(told, _)| told);
         if environment.status.as_deref() == Some("DELETE_PENDING") {
             return Err(SyncError::EnvironmentDeleting {
                 environment: environment.id.to_string(),
@@ -121,6 +129,7 @@ impl Reads {
                 .as_ref()
                 .map(|organization| OrganizationId(organization.id)),
             facts: environment,
+            began,
         })
     }
 

@@ -358,6 +358,7 @@ mod tests {
                 environment_name: "Home".to_owned(),
                 organization: None,
                 facts: serde_json::from_value(json!({"id": environment})).unwrap(),
+                began: jiff::Timestamp::now(),
             },
         }
     }

@@ -199,7 +199,7 @@ async fn rows_are_the_true_state_or_the_old_file_stands() {
 async fn who_fell_between_two_lists_is_in_the_file() {
     let directory = Directory::builder()
         .population("staff", json!({}))
-        .user("ada", "staff", json!({}))
+        .user("ada", "staff", json!({"createdAt": "2999-01-01T00:00:00.000Z"}))
         .user("ben", "staff", json!({}))
         .group("g", json!({}))
         .member("g", "ada")

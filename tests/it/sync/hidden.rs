@@ -166,7 +166,7 @@ async fn a_population_that_only_something_else_names_is_in_the_file_or_ends_the_
         let scope = ScopeOf::Population("quiet".to_owned());
         more(base()).assignment(Holder::User(holder.to_owned()), READ_ONLY, scope)
     };
-    let late = more(base().user("zed", "quiet", json!({})))
+    let late = more(base().user("zed", "quiet", json!({"createdAt": "2999-01-01T00:00:00.000Z"})))
         .member("open", "zed")
         .assignment(Holder::User("zed".to_owned()), READ_ONLY, ScopeOf::Environment);
     for (how, directory) in [

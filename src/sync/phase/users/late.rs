@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt};
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::Users;
@@ -16,13 +17,24 @@ use crate::sync::population::UserRow;
 use crate::sync::read::length;
 use crate::sync::role_scan::scan_users;
 use crate::sync::scope::Holdings;
+use crate::sync::users::whole;
 use crate::sync::writer_thread::Rows;
 use pingone::id::UserId;
+use pingone::types::User;
 
 /// Users that may turn up as members without being in the list: this many, or a hundredth of all where that is more.
 const LATE_MOST: usize = 100;
 /// Users that are asked for one by one at a time.
 const LATE_AT_A_TIME: usize = 16;
+
+/// A list may lag behind the read of an object, and clocks differ, by less than this.
+const LAG: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a user was there before the sync began, and has not changed since, as by a move to another population.
+fn is_old(user: &User, began: Timestamp) -> bool {
+    let is_before = |at: Option<Timestamp>| at.is_none_or(|at| at.saturating_add(LAG).is_ok_and(|at| at < began));
+    is_before(user.created_at) && is_before(user.updated_at)
+}
 
 impl Users {
     /// The roles of those who turned up late, and the populations that only they name.
@@ -87,13 +99,16 @@ impl Users {
         let mut answers = stream::iter(unknown)
             .map(|id| async move { job.reads.user(id).await.map(|user| (id, user)) })
             .buffered(LATE_AT_A_TIME);
-        let mut found = Vec::new();
+        let (mut found, mut old) = (Vec::new(), Vec::new());
         while let Some(answer) = answers.next().await {
             match answer? {
                 (_, Some(user)) => {
                     let row = job.reads.user_row(&user, &self.names, &self.rules);
                     self.strange
                         .extend(user.population_id().filter(|_| row.population.is_none()));
+                    if self.index.len() == 0 || is_old(&user, job.home.began) {
+                        old.push(row.id);
+                    }
                     found.push(row);
                 }
                 (id, None) => {
@@ -103,12 +118,43 @@ impl Users {
             }
         }
         drop(answers);
+        self.list_with(job, &old).await?;
+        found.retain(|user| !self.index.contains(user.id));
         let scanned = found
             .iter()
             .filter(|user| self.candidates.includes(user.id, user.population));
         self.late.extend(scanned.map(|user| user.id));
         self.take(job, found).await?;
         Ok(absent)
+    }
+
+    /// Users who were there before the list was read must be in it: it is read once more.
+    async fn list_with(&mut self, job: &Job, old: &[UserId]) -> Result<(), Ended> {
+        if old.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            users = old.len(),
+            "the list of users leaves members of groups out and is read again"
+        );
+        let before = self.index.len();
+        let listed = self.run(job, whole(&[], &job.options)).await?;
+        let new = self.index.iter().skip(before);
+        let scanned = new.filter(|(user, population)| self.candidates.includes(*user, *population));
+        self.late.extend(scanned.map(|(user, _)| user));
+        let found = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        let missing = old.iter().filter(|user| !self.index.contains(**user)).count();
+        let told = found.saturating_add(u64::try_from(missing).unwrap_or(u64::MAX));
+        let told = told.max(listed.users.unwrap_or(0));
+        if told > found {
+            job.reads.accept_short(Shortfall {
+                what: "users of the environment",
+                of: None,
+                told,
+                found,
+            })?;
+        }
+        Ok(())
     }
 
     /// Who is in no population that a list shows is asked for: everybody is in one, and that one must be listed.
