@@ -422,7 +422,15 @@ impl Client {
                 .filter(|_| matches!(principal, Principal::Application(_)));
             let named = [user, application].into_iter().flatten();
             let gateways = item.gateway.is_some() && matches!(principal, Principal::User(_));
-            elsewhere || gateways || named.into_iter().any(|holder| holder.id != principal.id())
+            // What comes through a group may be linked to as the group's.
+            let inherited = |id| match principal {
+                Principal::User(_) => item.group.is_none_or(|group| group.id == id),
+                _ => item.group.is_some_and(|group| group.id == id),
+            };
+            let mut holders = item.holders();
+            let foreign = holders
+                .any(|holder| holder != (kind, principal.id()) && !(holder.0 == "groups" && inherited(holder.1)));
+            elsewhere || gateways || foreign || named.into_iter().any(|holder| holder.id != principal.id())
         };
         if found.iter().any(of_other) {
             let what = "the list holds a role assignment of another holder".to_owned();

@@ -1,7 +1,10 @@
 //! Administrator roles and their assignments.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Reference, id};
@@ -133,6 +136,28 @@ pub struct RoleAssignment {
     /// The gateway it belongs to (G). Whatever stands there and has no id could be anybody's, so it spoils the row.
     #[serde(default)]
     pub gateway: Option<Reference>,
+    /// Where it is, and whose.
+    #[serde(default, rename = "_links", deserialize_with = "object")]
+    links: Option<BTreeMap<String, Value>>,
+}
+
+impl RoleAssignment {
+    /// The principals that its links name: the kind as a path has it, and the id.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        let links = self.links.iter().flatten();
+        let links = links.filter(|(name, _)| HOLDERS.contains(&name.as_str()));
+        links.filter_map(|(_, link)| holder(link.get("href")?.as_str()?))
+    }
+}
+
+/// Links of a row that name its holder.
+const HOLDERS: [&str; 4] = ["self", "user", "group", "application"];
+
+/// The principal whose object this address is, or is below.
+fn holder(href: &str) -> Option<(&str, Uuid)> {
+    let mut segments = href.split(['/', '?']);
+    let kind = segments.find(|segment| matches!(*segment, "users" | "groups" | "applications"))?;
+    Some((kind, Uuid::try_parse(segments.next()?).ok()?))
 }
 
 fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
