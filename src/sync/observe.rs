@@ -212,8 +212,32 @@ impl Observe {
             if lists.all.is_none() {
                 return Ok(MemberLists::gone());
             }
+            self.prove_direct(group, &mut lists).await?;
         }
         Ok(lists)
+    }
+
+    /// Who was added by hand belongs to the group: he is in its plain list, when that is read again, or is no member any more.
+    async fn prove_direct(&self, group: &GroupPlan, lists: &mut MemberLists) -> Result<(), SyncError> {
+        let (Some(direct), Some(all)) = (&mut lists.direct, &mut lists.all) else {
+            return Ok(());
+        };
+        let is_listed = |all: &[Uuid], user: &Uuid| all.binary_search(user).is_ok();
+        if direct.iter().all(|user| is_listed(all, user)) {
+            return Ok(());
+        }
+        tracing::warn!(group = %group.id, "a group's list leaves direct members out and is read again");
+        merge(all, self.reads.all_members(group.id).await?.unwrap_or_default());
+        for user in direct.iter().filter(|user| !is_listed(all, user)) {
+            if self.reads.is_direct_member(*user, group.id).await?.is_some() {
+                return Err(SyncError::MemberLeftOut {
+                    user: *user,
+                    group: group.id,
+                });
+            }
+        }
+        direct.retain(|user| is_listed(all, user));
+        Ok(())
     }
 
     /// The direct members, where they are not known from before. Those of an external group its source changes without a
@@ -355,7 +379,8 @@ impl Observe {
             return Ok(None);
         };
         let (list_told, unproved, mut all) = (listed.told, listed.unproved, listed.ids);
-        if !unproved && list_told.is_none_or(|told| told == length(&all)) && !self.may_check() {
+        let differs = is_miscounted(group, &all);
+        if !unproved && !differs && list_told.is_none_or(|told| told == length(&all)) && !self.may_check() {
             return Ok(Some((all, None)));
         }
         // The list is other than it says, or may be: the group itself has the last word.
@@ -363,7 +388,7 @@ impl Observe {
             return Ok(None);
         };
         let short = list_told.filter(|told| *told > length(&all));
-        let told = counts.all.or(short);
+        let told = counts.all.or(short).or(counts.direct.filter(|_| differs));
         if told.is_some_and(|told| told > length(&all)) && !self.plain_is_direct.load(Ordering::Relaxed) {
             let Some(again) = self.reads.all_members(group.id).await? else {
                 return Ok(None);
@@ -384,7 +409,7 @@ impl Observe {
             _ => {}
         }
         let is_plain = group.kind == GroupKind::Static && group.direct_groups == Some(0);
-        if short.is_some() || is_plain || self.plain_is_whole.load(Ordering::Relaxed) {
+        if short.is_some() || is_plain || differs || self.plain_is_whole.load(Ordering::Relaxed) {
             require(&self.reads, group, told.unwrap_or_default(), found)?;
         }
         Ok(Some((all, told)))
@@ -485,6 +510,15 @@ impl Observe {
             tracing::warn!("PingOne refused the membership type in filters; direct members are told apart by counts");
         }
     }
+}
+
+/// Whether the list of an external group holds others than it counts. It may count nobody as direct.
+fn is_miscounted(group: &GroupPlan, listed: &[Uuid]) -> bool {
+    let alone = group.kind == GroupKind::External && group.direct_groups.is_none_or(|groups| groups == 0);
+    alone
+        && group
+            .direct_users
+            .is_some_and(|users| users > 0 && users != length(listed))
 }
 
 /// Whether activities tell of whoever comes into a group and leaves it.
