@@ -169,6 +169,32 @@ pub enum SyncError {
         /// How many.
         users: usize,
     },
+    /// A user holds a role through a group that he does not belong to.
+    #[error(
+        "user {user} holds a role through group {group} and is no member of it: one of the two answers is not true, so nothing \
+         was published. Sync again in some minutes, since PingOne's lists may lag; if it stays, check what stands between here \
+         and PingOne, or report it to Ping Identity"
+    )]
+    HeldThrough {
+        /// Who.
+        user: Uuid,
+        /// Through which group.
+        group: Uuid,
+    },
+    /// Two principals hold one role assignment.
+    #[error(
+        "role assignment {assignment} is in the lists of both {one} and {other}, and belongs to one of them: nothing was \
+         published. Sync again in some minutes; if it stays, check what stands between here and PingOne, or report it to Ping \
+         Identity"
+    )]
+    TwoHolders {
+        /// PingOne's id of the assignment.
+        assignment: Uuid,
+        /// One holder.
+        one: Uuid,
+        /// The other one.
+        other: Uuid,
+    },
     /// PingOne answers that an object is not there, and shows it.
     #[error(
         "{} {} answers as if it were gone and is still listed: nothing was published. Sync again in some minutes; if it \
@@ -285,6 +311,8 @@ impl SyncError {
             | Self::Contradicted(_)
             | Self::Unlisted(_)
             | Self::MemberLeftOut { .. }
+            | Self::HeldThrough { .. }
+            | Self::TwoHolders { .. }
             | Self::RoleLeftOut { .. }
             | Self::NotAMember { .. }
             | Self::OtherPopulation(_)

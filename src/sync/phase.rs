@@ -3,6 +3,7 @@
 
 mod applications;
 mod bindings;
+mod carriers;
 pub(super) mod members;
 mod plan;
 pub(super) mod roles;
@@ -13,6 +14,8 @@ mod witness;
 use self::users::Users;
 use super::job::{Ended, Job, Outcome};
 use super::read::length;
+use super::role_scan::settle_shared;
+use super::scope::RoleGrants;
 use crate::model::{APPLICATION, GATEWAY, GROUP, USER};
 use baton::task::Counts;
 
@@ -30,7 +33,8 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     };
     let with_entitlements = !job.options.skip_entitlements_and_grants;
     if with_entitlements && !job.options.skip_grants {
-        members::read(job, &plan, &mut users, &mut outcome).await?;
+        let holders = std::mem::take(&mut holdings.members);
+        members::read(job, &plan, &mut users, holders, &mut outcome).await?;
         holdings = users.scan_late(job, &mut plan, holdings).await?;
     }
     let gone = plan.gone.iter().chain(&outcome.gone);
@@ -41,10 +45,8 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
         index: users, groups, ..
     } = users;
     outcome.counts.users = u64::try_from(users.len()).unwrap_or(u64::MAX);
-    let machines = Box::pin(applications::read(job, &mut holdings, &mut outcome)).await?;
-    if let Some((found, _)) = machines.as_ref().filter(|_| job.options.has(GROUP)) {
-        found.prove_groups(job, &groups.listed).await?;
-    }
+    let machines = Box::pin(applications::read(job, &groups.listed, &mut holdings, &mut outcome)).await?;
+    settle_shared(job, &groups, &plan.nesting, &mut holdings).await?;
     roles::drop_unsynced_holders(job, &plan, &users, &mut holdings, &mut outcome);
     roles::name_populations(job, &mut plan, &holdings).await?;
     let bound = bindings::settle(job, &plan, &mut holdings).await?;
@@ -73,11 +75,15 @@ pub(super) async fn full(job: &Job) -> Result<Outcome, Ended> {
     if !job.options.skip_grants {
         users::put_population_grants(job, &plan, users).await?;
         if let Some(role_grants) = role_grants {
-            outcome.counts.role_grants = role_grants.held_by(USER).saturating_add(role_grants.held_by(GROUP));
-            outcome.counts.machine_role_grants = role_grants.held_by(APPLICATION);
-            outcome.counts.gateway_role_grants = role_grants.held_by(GATEWAY);
-            roles::put_grants(job, &role_grants).await?;
+            put_role_grants(job, &role_grants, &mut outcome).await?;
         }
     }
     Ok(outcome)
+}
+
+async fn put_role_grants(job: &Job, role_grants: &RoleGrants, outcome: &mut Outcome) -> Result<(), Ended> {
+    outcome.counts.role_grants = role_grants.held_by(USER).saturating_add(role_grants.held_by(GROUP));
+    outcome.counts.machine_role_grants = role_grants.held_by(APPLICATION);
+    outcome.counts.gateway_role_grants = role_grants.held_by(GATEWAY);
+    roles::put_grants(job, role_grants).await
 }

@@ -441,6 +441,17 @@ impl Reads {
         Ok(found.map(|items| taken(principal, items)))
     }
 
+    /// Whether a user holds anything through this group, as he says himself.
+    pub(crate) async fn holds_through(&self, user: Uuid, group: Uuid) -> Result<bool, SyncError> {
+        let of_group = self.assignments(Principal::Group(group)).await?.unwrap_or_default();
+        let is_of_group = |item: &Assignment| match item.group {
+            None => of_group.iter().any(|own| own.id == item.id),
+            through => through == Some(group),
+        };
+        let found = self.assignments(Principal::User(user)).await?;
+        Ok(found.is_some_and(|found| found.iter().any(is_of_group)))
+    }
+
     /// Those of an application that may be of a kind that holds none; `None` on 404, which such a kind answers, too.
     pub(crate) async fn assignments_if_any(&self, application: Uuid) -> Result<Option<Vec<Assignment>>, SyncError> {
         let principal = Principal::Application(application);

@@ -1,9 +1,9 @@
 //! Who holds which role (connector-model.md §5.3): there is no list by role, so each principal is asked. Groups first,
 //! then users when their list is complete, so that inherited assignments are recognised and left out.
 
-use crate::model::{GROUP, USER};
+use crate::model::{APPLICATION, GATEWAY, GROUP, USER};
 use pingone::id::{RoleId, UserId};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::SyncError;
 use super::index::UserIndex;
 use super::job::Job;
+use super::nesting::Nesting;
 use super::observations::{Keeper, Listed, Positions, Seconds};
 use super::options::RoleScan;
 use super::population::PopulationPlan;
@@ -24,6 +25,9 @@ use super::warnings::Warning;
 use baton::model::{ResourceId, ResourceType};
 use pingone::Principal;
 use process::runtime::spawn::spawn;
+
+/// Holders that are asked again, at most, because two show one assignment.
+const SHARED_MOST: usize = 100;
 
 /// Whose assignments are read among the users.
 #[derive(Debug, Clone)]
@@ -82,7 +86,8 @@ impl Candidates {
 /// Assignments that belong to groups.
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
-    ids: HashSet<Uuid>,
+    /// The group of each.
+    ids: HashMap<Uuid, Uuid>,
     /// Group, role and scope of each: what is inherited may have an id of its own (pingone-api.md §11 Q5).
     held: HashSet<(Uuid, Uuid, Scope)>,
 }
@@ -92,12 +97,12 @@ impl Owned {
     fn add(&mut self, group: Uuid, item: &Assignment) -> bool {
         let (role, scope) = pair(item);
         self.held.insert((group, role, scope));
-        self.ids.insert(item.id)
+        self.ids.insert(item.id, group).is_none()
     }
 
     /// Whether what is inherited through this group is one of the group's.
     fn shows(&self, group: Uuid, id: Uuid, (role, scope): (Uuid, Scope)) -> bool {
-        self.ids.contains(&id) || self.held.contains(&(group, role, scope))
+        self.ids.contains_key(&id) || self.held.contains(&(group, role, scope))
     }
 }
 
@@ -276,6 +281,58 @@ impl OfGroups {
     }
 }
 
+/// Two who hold one assignment as their own are asked again; one of them must not show it any more, or the sync ends. A group
+/// may show what it gets from one that it is nested in.
+pub(crate) async fn settle_shared(
+    job: &Job,
+    groups: &OfGroups,
+    nesting: &Nesting,
+    holdings: &mut Holdings,
+) -> Result<(), SyncError> {
+    let is_below =
+        |one: &Holding, other: &Holding| nesting.below_outside_ring(one.principal).contains(&other.principal);
+    let explained = |one: &Holding, other: &Holding| {
+        (one.principal_type, other.principal_type) == (GROUP, GROUP) && (is_below(one, other) || is_below(other, one))
+    };
+    let mut asked = HashSet::new();
+    while let Some((one, other)) = holdings.shared(explained) {
+        let mut fresh = false;
+        for holder in [&one, &other] {
+            if !asked.insert(holder.principal) {
+                continue;
+            }
+            fresh = true;
+            let principal = match holder.principal_type {
+                kind if kind == GROUP => Principal::Group(holder.principal),
+                kind if kind == APPLICATION => Principal::Application(holder.principal),
+                kind if kind == GATEWAY => Principal::Gateway(holder.principal),
+                _ => Principal::User(holder.principal),
+            };
+            let found = job.reads.assignments(principal).await?.unwrap_or_default();
+            holdings.retain(|holding| holding.principal != holder.principal);
+            if holder.principal_type == USER {
+                take(
+                    &job.reads,
+                    holdings,
+                    (USER, holder.principal),
+                    found,
+                    &Inherited::of(job, groups),
+                );
+            } else {
+                take_own(&job.reads, holdings, (holder.principal_type, holder.principal), found);
+            }
+        }
+        if !fresh || asked.len() > SHARED_MOST {
+            return Err(SyncError::TwoHolders {
+                assignment: one.assignment,
+                one: one.principal,
+                other: other.principal,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// How assignments are treated that a user holds through a group.
 struct Inherited<'a> {
     of: &'a OfGroups,
@@ -302,7 +359,7 @@ impl<'a> Inherited<'a> {
     }
 
     fn includes(&self, principal_type: ResourceType, item: &Assignment) -> bool {
-        principal_type == USER && item.group.is_some() || self.of.assignments.ids.contains(&item.id)
+        principal_type == USER && item.group.is_some() || self.of.assignments.ids.contains_key(&item.id)
     }
 }
 
@@ -342,6 +399,9 @@ fn take(
                 let through = holdings.through.entry(group).or_default();
                 through.insert(item.id, pair(&item));
             }
+            if let Some(group) = group.or_else(|| inherited.of.assignments.ids.get(&item.id).copied()) {
+                holdings.members.entry(group).or_default().insert(principal);
+            }
             continue;
         }
         holdings.unlisted.extend(unlisted);
@@ -353,6 +413,7 @@ fn take(
             scope,
             assignment: item.id,
             read_only: item.read_only || through_group,
+            inherited: through_group,
         });
     }
 }

@@ -6,7 +6,7 @@ use crate::model::{
     scope_resource_type,
 };
 use pingone::id::{EnvironmentId, OrganizationId, RoleId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use uuid::Uuid;
 
@@ -60,6 +60,8 @@ pub(crate) struct Holding {
     pub(crate) assignment: Uuid,
     /// Our client may not delete it.
     pub(crate) read_only: bool,
+    /// It comes through a group, and others may hold it as well.
+    pub(crate) inherited: bool,
 }
 
 /// Every assignment that the scan found, with each scope stored once.
@@ -68,6 +70,8 @@ pub(crate) struct Holdings {
     list: Vec<Holding>,
     scopes: Vec<(Scope, String)>,
     positions: BTreeMap<Scope, u32>,
+    /// By group, the users who hold through it what it hands on to its members.
+    pub(crate) members: BTreeMap<Uuid, HashSet<Uuid>>,
     /// Groups that assignments are inherited from and no list shows.
     pub(crate) unlisted: BTreeSet<Uuid>,
     /// Assignments that users hold through a group, and that the group's own list did not show: role and scope of each.
@@ -115,6 +119,18 @@ impl Holdings {
         let before = self.list.len();
         self.list.retain(keep);
         before - self.list.len()
+    }
+
+    /// Two who hold one assignment as their own, and its id; `explained` says that one hands it on to the other.
+    pub(crate) fn shared(&mut self, explained: impl Fn(&Holding, &Holding) -> bool) -> Option<(Holding, Holding)> {
+        let key = |holding: &Holding| (holding.assignment, holding.principal);
+        self.list.sort_unstable_by_key(key);
+        let own = || self.list.iter().filter(|holding| !holding.inherited);
+        let mut pairs = own().zip(own().skip(1));
+        let found = pairs.find(|(one, other)| {
+            one.assignment == other.assignment && one.principal != other.principal && !explained(one, other)
+        });
+        found.map(|(one, other)| (one.clone(), other.clone()))
     }
 
     /// The scopes over which somebody holds something, each with its type as PingOne writes it.

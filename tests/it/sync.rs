@@ -20,6 +20,7 @@ mod applications;
 mod believed;
 mod clauses;
 mod complete;
+mod contradictions;
 mod evidence;
 mod gaps;
 mod hidden;

@@ -1,7 +1,11 @@
 //! Applications and gateways: who may open which, which of them hold roles, and with what they sign on (access-model.md §1,
 //! §3).
 
-use crate::model::{APPLICATION, GATEWAY, SECRET};
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::model::{APPLICATION, GATEWAY, GROUP, SECRET};
 use crate::sync::applications::Found;
 use crate::sync::index::UserIndex;
 use crate::sync::job::{Ended, Job, Outcome};
@@ -12,9 +16,11 @@ use crate::sync::scope::Holdings;
 use crate::sync::translate::GroupPlan;
 use pingone::id::UserId;
 
-/// Reads applications and gateways and writes the latter; what both hold goes into `holdings`.
+/// Reads applications and gateways and writes the latter; what both hold goes into `holdings`. `listed` are the groups that a list
+/// shows.
 pub(super) async fn read(
     job: &Job,
+    listed: &HashSet<Uuid>,
     holdings: &mut Holdings,
     outcome: &mut Outcome,
 ) -> Result<Option<(Found, Gateways)>, Ended> {
@@ -28,6 +34,9 @@ pub(super) async fn read(
     job.fetched_now().await?;
     job.put_resources(&gateways.resources(job)).await?;
     let mut found = Found::read(job).await?;
+    if job.options.has(GROUP) {
+        found.prove_groups(job, listed).await?;
+    }
     outcome.counts.applications = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
     found.move_into(job, holdings);
     Ok(Some((found, gateways)))

@@ -1,6 +1,6 @@
 //! Members: who belongs to each group, in the order of the plan.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use crate::model::{GROUP, USER};
 use crate::sync::SyncError;
+use crate::sync::index::UserIndex;
 use crate::sync::job::{Ended, Job, Outcome};
 use crate::sync::members::MemberReads;
 use crate::sync::nesting::Nesting;
+use crate::sync::phase::carriers::Carriers;
 use crate::sync::phase::plan::Plan;
 use crate::sync::phase::users::Users;
 use crate::sync::progress::{Phase, add};
@@ -21,8 +23,17 @@ use crate::sync::writer_thread::{Member, Rows};
 use baton::model::{EntitlementId, Grant, GrantImmutable, Profile, ResourceId};
 use pingone::id::UserId;
 
-/// Reads the members of every group and writes their grants in plan order.
-pub(super) async fn read(job: &Job, plan: &Plan, users: &mut Users, outcome: &mut Outcome) -> Result<(), Ended> {
+/// Members of another population than their group's who are asked, at most.
+const STRANGERS_MOST: usize = 16;
+
+/// Reads the members of every group and writes their grants in plan order. What users hold through groups, `holders`, their members must explain.
+pub(super) async fn read(
+    job: &Job,
+    plan: &Plan,
+    users: &mut Users,
+    holders: BTreeMap<Uuid, HashSet<Uuid>>,
+    outcome: &mut Outcome,
+) -> Result<(), Ended> {
     if !job.options.has(GROUP) {
         return Ok(());
     }
@@ -37,6 +48,7 @@ pub(super) async fn read(job: &Job, plan: &Plan, users: &mut Users, outcome: &mu
         Arc::clone(&plan.group_plans),
         &plan.nesting,
     );
+    let mut carriers = Carriers::new(holders, plan);
     let mut groups = Box::pin(Arc::new(reads).stream(job.options.concurrency));
     while let Some(found) = groups.next().await {
         let found = found?;
@@ -59,8 +71,10 @@ pub(super) async fn read(job: &Job, plan: &Plan, users: &mut Users, outcome: &mu
             job.writer.put(Rows::Grants(nested)).await?;
         }
         let mut members = found.users;
+        carriers.explain(group.id, &members);
         users.witnesses.confirm(job, group.id, &members).await?;
         keep_synced(job, group.id, users, &mut members, outcome).await?;
+        prove_strangers(job, plan, group, &users.index, &members).await?;
         outcome.counts.memberships += length(&members);
         if !members.is_empty() {
             let entitlement = EntitlementId::member(GROUP, group.id);
@@ -74,7 +88,7 @@ pub(super) async fn read(job: &Job, plan: &Plan, users: &mut Users, outcome: &mu
                 .await?;
         }
     }
-    Ok(())
+    Ok(carriers.settle(job, outcome).await?)
 }
 
 /// Leaves out the members that are not in the sync, after those in no list were asked for.
@@ -101,6 +115,31 @@ async fn keep_synced(
         }
         synced
     });
+    Ok(())
+}
+
+/// A group that is bound to a population takes its users only. Members from another one, who may have moved, are asked
+/// whether they belong to it.
+async fn prove_strangers(
+    job: &Job,
+    plan: &Plan,
+    group: &GroupPlan,
+    users: &UserIndex,
+    members: &[Member],
+) -> Result<(), SyncError> {
+    let home = group
+        .population
+        .and_then(|id| plan.populations.iter().position(|known| known.id == id));
+    let Some(home) = home.filter(|_| group.kind != GroupKind::External) else {
+        return Ok(());
+    };
+    let is_stranger = |user: &Uuid| users.population(UserId(*user)).is_some_and(|position| position != home);
+    let strangers = members.iter().map(|member| member.user).filter(is_stranger);
+    for user in strangers.take(STRANGERS_MOST) {
+        if job.reads.is_direct_member(user, group.id).await?.is_none() {
+            return Err(SyncError::NotAMember { user, group: group.id });
+        }
+    }
     Ok(())
 }
 

@@ -44,6 +44,7 @@ fn hold(holdings: &mut Holdings, scope: (&str, Uuid), principal: u128, assignmen
         scope,
         assignment: Uuid::from_u128(assignment),
         read_only,
+        inherited: false,
     });
 }
 
@@ -184,6 +185,7 @@ fn a_group_holder_hands_the_role_to_its_members() {
         scope,
         assignment: Uuid::from_u128(1),
         read_only: false,
+        inherited: false,
     });
     let grants: Vec<_> = RoleGrants::new(holdings, around(RolePopulationEntitlements::All))
         .iter()
