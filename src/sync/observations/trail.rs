@@ -102,6 +102,16 @@ pub(crate) struct Trail {
     pub(crate) newest: Option<(u64, Seconds)>,
 }
 
+impl Trail {
+    fn keep_newest(&mut self, id: Option<u64>, at: Seconds) {
+        if let Some(id) = id
+            && self.newest.is_none_or(|(_, newest)| at > newest)
+        {
+            self.newest = Some((id, at));
+        }
+    }
+}
+
 /// An activity's id as a number.
 fn digest(id: &str) -> u64 {
     // Without keys, so that it is the same in the next process.
@@ -147,11 +157,7 @@ pub(crate) async fn read(
             ids.push(id);
             foreign |= is_before(at, from);
             found_known |= known.is_some_and(|(known, _)| Some(known) == id);
-            if let Some(id) = id
-                && trail.newest.is_none_or(|(_, newest)| at > newest)
-            {
-                trail.newest = Some((id, at));
-            }
+            trail.keep_newest(id, at);
             trail.touched.note(&activity, at);
         });
         let Some(page) = page.await.map_err(|error| gap(&error))? else {

@@ -13,6 +13,20 @@ const TEXT_MAX_BYTES: usize = 1024 - "baton-ping-one: ".len();
 /// A wait that is shorter than any caller's time, so it is not what was missing.
 const SHORT_WAIT: Duration = Duration::from_secs(10);
 
+impl NoConnection {
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Certificate => {
+                "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
+            }
+            Self::Dns => "Check pingone-region, pingone-base-url and the resolver; nothing was changed.",
+            Self::Name => "Check pingone-base-url and pingone-auth-url: a part of a name has 63 characters at most.",
+            Self::Proxy => "Check HTTPS_PROXY and what the proxy allows; nothing was changed.",
+            _ => "Check the network, the firewall and the proxy settings; nothing was changed.",
+        }
+    }
+}
+
 impl PingOneError {
     /// The error's text with a remedy that only the caller knows.
     pub fn with_remedy(&self, remedy: &str) -> String {
@@ -165,17 +179,7 @@ impl PingOneError {
             (Reason::Api { .. }, ErrorClass::Transient { .. }) if !write => {
                 "It was asked again for as long as there was time; if it stays, report the request id to Ping Identity."
             }
-            (Reason::NoConnection { cause, .. }, _) => match cause {
-                NoConnection::Certificate => {
-                    "Check pingone-base-url and pingone-auth-url, or name the certificate authority in SSL_CERT_FILE."
-                }
-                NoConnection::Dns => "Check pingone-region, pingone-base-url and the resolver; nothing was changed.",
-                NoConnection::Name => {
-                    "Check pingone-base-url and pingone-auth-url: a part of a name has 63 characters at most."
-                }
-                NoConnection::Proxy => "Check HTTPS_PROXY and what the proxy allows; nothing was changed.",
-                _ => "Check the network, the firewall and the proxy settings; nothing was changed.",
-            },
+            (Reason::NoConnection { cause, .. }, _) => cause.remedy(),
             (Reason::Network { .. } | Reason::TimedOut, _) => {
                 "Check the network, the proxy and pingone-region; nothing was changed."
             }

@@ -62,9 +62,10 @@ impl GroupDocument {
             Some(now) => now != value && TAKEN_BY_PINGONE.contains(&name),
         };
         let sent = sent.as_object().into_iter().flatten();
-        sent.filter(|(name, value)| lost(name, value))
-            .map(|(name, _)| name.as_str())
-            .collect()
+        let lost = sent.filter(|(name, value)| lost(name, value));
+        let mut lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
+        lost.sort_unstable();
+        lost
     }
 
     /// The same group under another name and description, without what PingOne keeps itself. Everything else is carried over as
