@@ -15,7 +15,7 @@ use tracing::field::Empty;
 use super::Client;
 use crate::auth::Token;
 use crate::body::Body;
-use crate::echo::Echo;
+use crate::echo::{Echo, request_id};
 use crate::error::{PingOneError, RateInfo, Reason};
 use crate::lenient;
 use crate::limiter::TooLong;
@@ -394,8 +394,7 @@ impl Client {
             .await
             .map_err(|error| (transport_reason(&error, &call.url), None))?;
         let headers = answer.headers();
-        let request_id =
-            header(headers, "correlation-id").and_then(|id| Echo::of(token.secrets(), call.body, &call.url).id(id));
+        let request_id = header(headers, "correlation-id").and_then(|id| request_id(token.secrets(), id));
         let age = header(headers, AGE.as_str()).and_then(|age| cached_for(&age));
         let (retry_after, media_type, rate) = (asked_wait(headers), media_type(headers), rate_limit(headers));
         let date = date(headers).filter(|_| answer.status().is_success());
@@ -437,7 +436,8 @@ fn lost(call: &Call<'_>, reason: Reason, request_id: Option<String>) -> Failed {
 
 /// PingOne said no.
 fn refused(call: &Call<'_>, received: Received, token: u64) -> Failed {
-    let echo = Echo::of(received.answer.token.secrets(), call.body, &call.url);
+    let secrets = received.answer.token.secrets();
+    let echo = Echo::of(secrets, call.body, &call.url);
     let (reason, id) = refusal(
         received.answer.status,
         received.answer.media_type,
@@ -445,7 +445,7 @@ fn refused(call: &Call<'_>, received: Received, token: u64) -> Failed {
         |text| echo.clean(text),
     );
     let error = PingOneError {
-        request_id: received.answer.request_id.or_else(|| echo.id(id?)),
+        request_id: received.answer.request_id.or_else(|| request_id(secrets, id?)),
         retry_after: received.retry_after,
         told_limit: received.answer.rate.map(Box::new),
         ..call.failed(reason)
