@@ -289,6 +289,10 @@ pub(crate) async fn settle_shared(
     nesting: &Nesting,
     holdings: &mut Holdings,
 ) -> Result<(), SyncError> {
+    // Without groups in the sync nothing tells what is inherited and not marked from what is the user's own.
+    if !job.options.has(GROUP) {
+        return Ok(());
+    }
     let is_below =
         |one: &Holding, other: &Holding| nesting.below_outside_ring(one.principal).contains(&other.principal);
     let explained = |one: &Holding, other: &Holding| {
