@@ -1,6 +1,10 @@
 //! Whole syncs against the stand-in for PingOne: the order of rows, the price in requests, and reads that fail.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: a failure here is a failed test"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +14,10 @@ use baton::model::ResourceId;
 use baton_ping_one::model;
 use baton_ping_one::sync::{SyncError, SyncOptions, SyncReport, run};
 use process::error::ErrorClass;
-use sandbox::pingone::{ChangeKind, Changes, Fault, FaultAction, FaultBody, Options, Server, start};
+use sandbox::pingone::{ChangeKind, Changes, DirectoryBuilder, Fault, FaultAction, FaultBody, Options, Server, start};
 use tokio_util::sync::CancellationToken;
 
+use crate::knobs::reads::{Ended, judge};
 use crate::stand_in::{UNLIMITED, client};
 
 mod access;
@@ -75,6 +80,31 @@ fn rows(file: &Path, dir: &Path) -> Vec<String> {
         })
         .unwrap();
     rows
+}
+
+async fn serve(directory: &DirectoryBuilder, change: impl FnOnce(&mut Options)) -> Server {
+    let mut options = Options {
+        custom: Some(directory.clone().build()),
+        ..Options::default()
+    };
+    change(&mut options);
+    start(options).await.unwrap()
+}
+
+/// How a sync fails that must give no file.
+async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
+    match judge(server, None, change).await {
+        Ended::Failed(error) => error,
+        Ended::Equal => panic!("it gave the truth"),
+        Ended::Wrong(what) => panic!("{what}"),
+    }
+}
+
+async fn gives_the_truth(server: &Server, change: impl FnOnce(&mut SyncOptions)) {
+    match judge(server, None, change).await {
+        Ended::Equal => {}
+        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
+    }
 }
 
 fn refuse(path: &str, query: Option<&str>, status: u16, code: &str, detail: &str) -> Fault {

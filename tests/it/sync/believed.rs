@@ -1,15 +1,12 @@
 //! Answers that name themselves PingOne's and are another listing's, another filter's, or not all: the file has the truth, or
 //! the sync ends and says why.
 
-#![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
-
 use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{Directory, DirectoryBuilder, FaultAction, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, FaultAction, Holder, Options, ScopeOf, Server};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{always, fault, refuse, rows, run_with};
-use crate::knobs::reads::{Ended, judge};
+use super::{always, failure, fault, gives_the_truth, refuse, rows, run_with};
 
 const GROUPS: &str = "/environments/{id}/groups";
 const USERS: &str = "/environments/{id}/users";
@@ -32,34 +29,14 @@ fn staff() -> DirectoryBuilder {
 }
 
 async fn serve(change: impl FnOnce(&mut Options)) -> Server {
-    let mut options = Options {
-        custom: Some(staff().build()),
-        ..Options::default()
-    };
-    change(&mut options);
-    start(options).await.unwrap()
-}
-
-async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
-    match judge(server, None, change).await {
-        Ended::Failed(error) => error,
-        Ended::Equal => panic!("it gave the truth"),
-        Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
-async fn gives_the_truth(server: &Server) {
-    match judge(server, None, |_| {}).await {
-        Ended::Equal => {}
-        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
-    }
+    super::serve(&staff(), change).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_of_members_is_held_against_its_own_count() {
     let server = serve(|options| options.groups.no_direct_counts = true).await;
     server.set_faults(vec![always(USERS, FaultAction::SkipRow).query("DIRECT")]);
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +47,7 @@ async fn without_counts_a_filter_that_is_ignored_is_found_out() {
     assert!(error.contains("ignore the filter"), "{error}");
     // No group is nested in itself.
     server.set_faults(vec![always(GROUPS, FaultAction::FilterIgnored).query("DIRECT")]);
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +82,7 @@ async fn what_users_hold_through_a_group_the_group_holds_too() {
     let server = serve(|_| {}).await;
     let roles = "/environments/{id}/groups/{id}/roleAssignments";
     server.set_faults(vec![fault(roles, 1, FaultAction::Hidden(1))]);
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     server.set_faults(vec![always(roles, FaultAction::Hidden(1))]);
     let error = failure(&server, |_| {}).await;
     assert!(error.contains("comes to users through group"), "{error}");
@@ -169,7 +146,7 @@ async fn what_the_list_of_groups_counts_holds_where_the_group_itself_says_nothin
             always(USERS, action).query("DIRECT"),
             always(&format!("*/groups/{team}"), FaultAction::Body(silent.clone())),
         ]);
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
     }
 }
 
@@ -292,7 +269,7 @@ async fn a_role_that_the_environment_has_is_in_its_list() {
         (page(json!([])), "roles of the environment: 0 of 1"),
     ] {
         server.set_faults(vec![fault(roles, 1, action.clone())]);
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
         server.set_faults(vec![always(roles, action)]);
         let error = failure(&server, |_| {}).await;
         assert!(error.contains(text), "{error}");

@@ -1,17 +1,11 @@
 //! Two answers of one sync that cannot both be true: the file has the truth, or the sync ends and says why.
 
-#![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
-
-use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{
-    Directory, DirectoryBuilder, Fault, FaultAction, Holder, Options, ScopeOf, Server, SourceType, start,
-};
+use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, ScopeOf, Server, SourceType};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::complete::miscount;
-use super::{always, fault, refuse};
-use crate::knobs::reads::{Ended, judge};
+use super::{always, failure, fault, gives_the_truth, refuse, serve};
 
 const USERS: &str = "/environments/{id}/users";
 const MEMBERSHIPS: &str = "/environments/{id}/users/{id}/memberOfGroups";
@@ -33,30 +27,6 @@ fn staff() -> DirectoryBuilder {
         .assignment(Holder::Group("team".to_owned()), READ_ONLY, ScopeOf::Environment)
 }
 
-async fn serve(directory: &DirectoryBuilder, change: impl FnOnce(&mut Options)) -> Server {
-    let mut options = Options {
-        custom: Some(directory.clone().build()),
-        ..Options::default()
-    };
-    change(&mut options);
-    start(options).await.unwrap()
-}
-
-async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
-    match judge(server, None, change).await {
-        Ended::Failed(error) => error,
-        Ended::Equal => panic!("it gave the truth"),
-        Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
-async fn gives_the_truth(server: &Server) {
-    match judge(server, None, |_| {}).await {
-        Ended::Equal => {}
-        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
 /// The plain list of users leaves out every so manieth user, so many times (0: always), and no count tells.
 fn short_list(every: u32, times: u64) -> Vec<Fault> {
     vec![
@@ -76,7 +46,7 @@ async fn who_was_there_before_the_list_was_read_must_be_in_it() {
     let server = serve(&staff(), |_| {}).await;
     for every in [1, 3] {
         server.set_faults(short_list(every, 1));
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
         server.set_faults(short_list(every, 0));
         let error = failure(&server, |_| {}).await;
         assert!(error.contains("users of the environment"), "{error}");
@@ -96,7 +66,7 @@ async fn who_came_or_changed_while_the_list_was_read_may_be_late() {
         let server = serve(&late, |_| {}).await;
         server.set_faults(short_list(9, 0));
         server.reset_requests();
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
         assert_eq!(plain_lists(&server), 1, "{key}");
     }
 }
@@ -110,7 +80,7 @@ async fn who_holds_a_role_through_a_group_is_one_of_its_members() {
         .nested("inner", "team");
     for unmarked in [false, true] {
         let server = serve(&directory, |options| options.roles.inherited_unmarked = unmarked).await;
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
         let left_out = || {
             vec![
                 miscount("*/groups*", "directMemberCounts.users", -1),
@@ -142,14 +112,14 @@ fn one_assignment(server: &Server, id: Uuid, links: &Value) -> FaultAction {
 async fn an_assignment_belongs_to_one_holder() {
     let directory = staff().assignment(Holder::User("ada".to_owned()), READ_ONLY, ScopeOf::Environment);
     let (server, of) = (serve(&directory, |_| {}).await, directory.clone().build());
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     let id = |label| of.id(label).unwrap();
     let assignments = server.snapshot().assignments;
     let own = assignments.iter().find(|item| item.holder == id("ada")).unwrap().id;
     let of_eve = format!("*/users/{}/roleAssignments", id("eve"));
     let foreign = fault(&of_eve, 1, one_assignment(&server, own, &Value::Null));
     server.set_faults(vec![foreign.clone()]);
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     server.set_faults(vec![foreign.times(0)]);
     let error = failure(&server, |_| {}).await;
     assert!(error.contains("belongs to one of them"), "{error}");
@@ -172,7 +142,7 @@ async fn an_assignment_belongs_to_one_holder() {
     for links in [json!({"self": {"href": 5}, "user": null}), json!([])] {
         let of_ada = of_eve.replace(&id("eve").to_string(), &id("ada").to_string());
         server.set_faults(vec![always(&of_ada, one_assignment(&server, own, &links))]);
-        gives_the_truth(&server).await;
+        gives_the_truth(&server, |_| {}).await;
     }
 }
 
@@ -181,7 +151,7 @@ async fn who_was_added_to_a_dynamic_group_is_in_its_plain_list() {
     let clerks = json!({"userFilter": "title eq \"Clerk\""});
     let directory = staff().group("clerks", clerks).member("clerks", "eve");
     let server = serve(&directory, |_| {}).await;
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     let id = directory.clone().build().id("clerks").unwrap();
     let plain = |times| {
         let hidden = fault(USERS, 1, FaultAction::Hidden(1)).times(times);
@@ -212,7 +182,7 @@ async fn an_external_group_has_as_many_members_as_it_counts() {
         options.groups.external_members = SourceType::Direct;
     })
     .await;
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     let of = directory.clone().build();
     // The last one, since a few counts are looked at in any case.
     let last = names.iter().filter_map(|name| of.id(name)).max().unwrap();
@@ -234,7 +204,7 @@ async fn a_group_of_a_population_has_no_members_of_another_one() {
         .group("local", json!({"population": "staff"}))
         .member("local", "ada");
     let (server, of) = (serve(&directory, |_| {}).await, directory.clone().build());
-    gives_the_truth(&server).await;
+    gives_the_truth(&server, |_| {}).await;
     let (local, eve) = (of.id("local").unwrap(), of.id("eve").unwrap());
     let list = json!({"_embedded": {"users": [{"id": eve}]}, "count": 1, "size": 1});
     let strangers =
@@ -246,5 +216,5 @@ async fn a_group_of_a_population_has_no_members_of_another_one() {
     let moved = staff()
         .group("local", json!({"population": "staff"}))
         .member("local", "eve");
-    gives_the_truth(&serve(&moved, |_| {}).await).await;
+    gives_the_truth(&serve(&moved, |_| {}).await, |_| {}).await;
 }

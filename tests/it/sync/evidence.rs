@@ -1,16 +1,11 @@
 //! What one answer leaves out, another one tells of: the file has the truth, or the sync ends and says why.
 
-#![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
-
 use baton_ping_one::model::{GROUP, ROLE};
 use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{
-    Directory, DirectoryBuilder, Fault, FaultAction, FaultBody, Holder, Options, ScopeOf, Server, start,
-};
+use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, FaultBody, Holder, Options, ScopeOf, Server};
 use serde_json::json;
 
-use super::{fault, refuse};
-use crate::knobs::reads::{Ended, judge};
+use super::{failure, fault, gives_the_truth, refuse};
 
 const GROUPS: &str = "/environments/{id}/groups";
 const USERS: &str = "/environments/{id}/users";
@@ -29,12 +24,7 @@ async fn serve(directory: DirectoryBuilder) -> Server {
 }
 
 async fn serve_with(directory: DirectoryBuilder, change: impl FnOnce(&mut Options)) -> Server {
-    let mut options = Options {
-        custom: Some(directory.build()),
-        ..Options::default()
-    };
-    change(&mut options);
-    start(options).await.unwrap()
+    super::serve(&directory, change).await
 }
 
 /// The first of so many rows is in no plain list of groups; what has a filter is answered as it is.
@@ -50,21 +40,6 @@ fn gone() -> FaultAction {
 }
 
 /// How a sync fails.
-async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
-    match judge(server, None, change).await {
-        Ended::Failed(error) => error,
-        Ended::Equal => panic!("it gave the truth"),
-        Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
-async fn gives_the_truth(server: &Server, change: impl FnOnce(&mut SyncOptions)) {
-    match judge(server, None, change).await {
-        Ended::Equal => {}
-        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_group_that_no_list_shows_ends_the_sync_wherever_something_names_it() {
     let groups = || {

@@ -1,15 +1,11 @@
 //! What no list shows and something else tells of, and pages that bring nothing: the file has the truth, or the sync ends and says
 //! why.
 
-#![expect(clippy::panic, reason = "helpers of tests: a failure here is a failed test")]
-
-use baton_ping_one::sync::SyncOptions;
-use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, Options, ScopeOf, Server, start};
+use sandbox::pingone::{Directory, DirectoryBuilder, Fault, FaultAction, Holder, ScopeOf, Server};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{always, fault};
-use crate::knobs::reads::{Ended, judge};
+use super::{always, failure, fault, gives_the_truth, serve};
 
 const GROUPS: &str = "/environments/{id}/groups";
 const POPULATIONS: &str = "/environments/{id}/populations";
@@ -28,30 +24,6 @@ fn staff() -> DirectoryBuilder {
         }
     }
     directory
-}
-
-async fn serve(directory: DirectoryBuilder, change: impl FnOnce(&mut Options)) -> Server {
-    let mut options = Options {
-        custom: Some(directory.build()),
-        ..Options::default()
-    };
-    change(&mut options);
-    start(options).await.unwrap()
-}
-
-async fn failure(server: &Server, change: impl FnOnce(&mut SyncOptions)) -> String {
-    match judge(server, None, change).await {
-        Ended::Failed(error) => error,
-        Ended::Equal => panic!("it gave the truth"),
-        Ended::Wrong(what) => panic!("{what}"),
-    }
-}
-
-async fn gives_the_truth(server: &Server, change: impl FnOnce(&mut SyncOptions)) {
-    match judge(server, None, change).await {
-        Ended::Equal => {}
-        Ended::Failed(what) | Ended::Wrong(what) => panic!("{what}"),
-    }
 }
 
 /// The first list of populations says that each has so many users that lanes are worth their requests.
@@ -80,7 +52,7 @@ fn lanes(server: &Server) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn lanes_cost_one_request_more_than_their_lists() {
-    let server = serve(staff(), |_| {}).await;
+    let server = serve(&staff(), |_| {}).await;
     server.set_faults(vec![crowded()]);
     gives_the_truth(&server, |_| {}).await;
     assert_eq!((lanes(&server), server.requests().of("GET", USERS)), (3, 4));
@@ -89,7 +61,7 @@ async fn lanes_cost_one_request_more_than_their_lists() {
 /// Lanes ask for users by population; the count of the whole list tells of those in a population that is hidden.
 #[tokio::test(start_paused = true)]
 async fn in_lanes_users_of_a_population_that_no_list_shows_are_missed() {
-    let server = serve(staff(), |_| {}).await;
+    let server = serve(&staff(), |_| {}).await;
     let hidden = staff().build().id("staff").unwrap().to_string();
     server.set_faults(crowded_without_first());
     let error = failure(&server, |_| {}).await;
@@ -99,7 +71,7 @@ async fn in_lanes_users_of_a_population_that_no_list_shows_are_missed() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_whole_list_does_not_count_there_are_no_lanes() {
-    let server = serve(staff(), |options| options.paging.no_count = true).await;
+    let server = serve(&staff(), |options| options.paging.no_count = true).await;
     server.set_faults(crowded_without_first());
     let error = failure(&server, |_| {}).await;
     assert!(error.contains("does not show it"), "{error}");
@@ -109,7 +81,7 @@ async fn where_the_whole_list_does_not_count_there_are_no_lanes() {
 /// Where a cursor died, populations are listed one by one as well.
 #[tokio::test(start_paused = true)]
 async fn after_a_cursor_died_a_hidden_population_is_missed_too() {
-    let server = serve(staff(), |options| options.paging.max_page_users = 2).await;
+    let server = serve(&staff(), |options| options.paging.max_page_users = 2).await;
     server.set_faults(vec![
         always(POPULATIONS, FaultAction::Hidden(3)),
         always(USERS, FaultAction::AsIs).query("filter"),
@@ -133,7 +105,7 @@ async fn a_page_that_brings_nothing_new_is_no_end_of_a_list() {
     for role in roles {
         directory = directory.assignment(Holder::User("staff-0".to_owned()), role, ScopeOf::Environment);
     }
-    let server = serve(directory, |options| {
+    let server = serve(&directory, |options| {
         options.paging.no_count = true;
         options.groups.no_direct_counts = true;
         (options.paging.max_page, options.paging.max_page_users) = (2, 2);
@@ -175,7 +147,7 @@ async fn a_population_that_only_something_else_names_is_in_the_file_or_ends_the_
         ("a late user", late),
     ] {
         let hidden = directory.clone().build().id("quiet").unwrap().to_string();
-        let server = serve(directory, |_| {}).await;
+        let server = serve(&directory, |_| {}).await;
         gives_the_truth(&server, |_| {}).await;
         let faults = |times| {
             let mut faults = vec![fault(POPULATIONS, 1, FaultAction::Hidden(2)).times(times)];
@@ -203,7 +175,7 @@ async fn a_population_that_is_not_found_is_no_part_of_the_environment() {
     let elsewhere = Uuid::from_u128(77);
     let scope = ScopeOf::Other("POPULATION".to_owned(), elsewhere);
     let directory = staff().assignment(Holder::User("staff-0".to_owned()), READ_ONLY, scope);
-    let server = serve(directory, |_| {}).await;
+    let server = serve(&directory, |_| {}).await;
     gives_the_truth(&server, |_| {}).await;
     assert_eq!(server.requests().of("GET", "/environments/{id}/populations/{id}"), 1);
 }
@@ -218,7 +190,7 @@ async fn what_a_user_inherits_may_have_an_id_of_its_own() {
     );
     let mut requests = Vec::new();
     for own in [false, true] {
-        let server = serve(directory.clone(), |options| options.roles.inherited_own_ids = own).await;
+        let server = serve(&directory, |options| options.roles.inherited_own_ids = own).await;
         gives_the_truth(&server, |_| {}).await;
         requests.push(server.requests().total);
         // Another role than the group holds is still one that its list leaves out.
@@ -254,7 +226,7 @@ async fn nobody_is_taken_for_a_direct_member_because_a_list_is_as_long_as_their_
     let dynamic = directory.group("crew", filter.clone()).group("clerks", filter);
     for (refused, directory) in [(false, &nested), (true, &nested), (false, &dynamic), (true, &dynamic)] {
         let directory = directory.clone().member("crew", "ann").member("crew", "bob");
-        let server = serve(directory, |options| {
+        let server = serve(&directory, |options| {
             options.access.worker_role = vec!["Identity Data Admin@POPULATION:1".to_owned()];
             options.access.scoped_worker_sees_all_groups = true;
             options.filters.refuse_direct = refused;
@@ -280,7 +252,7 @@ async fn fewer_members_than_a_group_counts_are_accepted_where_the_message_says_s
         .member("crew", "guests-0")
         .member("inner", "partners-0")
         .nested("inner", "crew");
-    let server = serve(directory, |_| {}).await;
+    let server = serve(&directory, |_| {}).await;
     for (key, path, what) in [
         ("directMemberCounts.users", "*/groups*", "direct members of group"),
         ("directMemberCounts.groups", "*/groups*", "groups nested in group"),
