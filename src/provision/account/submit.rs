@@ -286,7 +286,7 @@ fn has_name(user: &User, wanted: &NewAccount) -> bool {
     user.username.as_ref().is_some_and(same)
 }
 
-/// Whether a user whose name was free a moment ago is the one that we asked for, and not somebody else's.
+/// Whether a user whose name is taken may be one that an earlier call of ours made: name, address and population are those asked for.
 pub(super) fn is_ours(user: &User, wanted: &NewAccount, target: &TargetPopulation) -> bool {
     let email = wanted.body.get("email").and_then(Value::as_str);
     let same = |sent: &str| {
